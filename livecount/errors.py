@@ -1,0 +1,137 @@
+"""The errors that livecount raises, all from one tree.
+
+::
+
+    LivecountError
+    +-- ConfigError                 a setting is wrong: file, line, key, nearest valid key
+    +-- MissingExtraError           an optional part is not installed
+    +-- ReadError                   a file does not give a frame
+    |   +-- UnreadableFrameError    not decodable now; it may still be being written
+    |   +-- RefusedFrameError       decodable or not, it will not be read (too large, wrong kind)
+    +-- PatternError                a file-name pattern is not usable
+    +-- AnnotationError             annotated images are inconsistent
+    +-- ModelError                  a model is missing, damaged or of another kind
+    +-- EngineError                 a runtime cannot be used or failed
+    +-- StoreError                  the database
+    |   +-- NewerSchemaError        written by a newer livecount
+    |   +-- NetworkDatabaseError    on a network path
+    |   +-- DatabaseBusyError       another program holds it
+    |   +-- MonitorRunningError     a second monitor on one database
+    |   +-- NotInStoreError         no such experiment, analysis or frame
+    +-- SimulationError             the virtual microscope was given impossible settings
+    +-- TrainingError               training cannot start or go on
+
+Every message says what is wrong, where, and what to do now. ``hint`` holds the last part, so that
+programs may show it apart; ``str(error)`` joins both.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AnnotationError",
+    "ConfigError",
+    "DatabaseBusyError",
+    "EngineError",
+    "LivecountError",
+    "MissingExtraError",
+    "ModelError",
+    "MonitorRunningError",
+    "NetworkDatabaseError",
+    "NewerSchemaError",
+    "NotInStoreError",
+    "PatternError",
+    "ReadError",
+    "RefusedFrameError",
+    "SimulationError",
+    "StoreError",
+    "TrainingError",
+    "UnreadableFrameError",
+]
+
+
+class LivecountError(Exception):
+    """Something livecount could not do, in words for its user.
+
+    Parameters
+    ----------
+    message
+        What is wrong and where, without a final full stop.
+    hint
+        What to do now, as an imperative sentence without a final full stop.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}." if self.hint else self.message
+
+
+class ConfigError(LivecountError):
+    """A setting is wrong; the message names file, line, key and the nearest valid key."""
+
+
+class MissingExtraError(LivecountError):
+    """An optional part is needed and not installed; the hint is the install command."""
+
+
+class ReadError(LivecountError):
+    """A file does not give a frame; ``message`` is the reason shown in status and dashboard."""
+
+
+class UnreadableFrameError(ReadError):
+    """A file or page cannot be decoded now; it may still be being written, so it is retried."""
+
+
+class RefusedFrameError(ReadError):
+    """A file or page will not be read whatever happens, until it changes: too large, wrong kind."""
+
+
+class PatternError(LivecountError):
+    """A file-name pattern is not a usable regular expression with known group names."""
+
+
+class AnnotationError(LivecountError):
+    """Annotated images are inconsistent: sizes differ, centres lie outside, columns are missing."""
+
+
+class ModelError(LivecountError):
+    """A model is missing, damaged, or not a DeepDistance network that livecount can run."""
+
+
+class EngineError(LivecountError):
+    """An inference runtime cannot be used on this machine, or failed while running."""
+
+
+class StoreError(LivecountError):
+    """The database cannot be used as asked."""
+
+
+class NewerSchemaError(StoreError):
+    """The database was written by a newer livecount."""
+
+
+class NetworkDatabaseError(StoreError):
+    """The database would lie on a network file system, where SQLite loses data."""
+
+
+class DatabaseBusyError(StoreError):
+    """Another program holds the database longer than livecount waits."""
+
+
+class MonitorRunningError(StoreError):
+    """Another monitor already writes to this database."""
+
+
+class NotInStoreError(StoreError):
+    """No such experiment, analysis or frame in this database."""
+
+
+class SimulationError(LivecountError):
+    """The virtual microscope was given settings that no microscope could have."""
+
+
+class TrainingError(LivecountError):
+    """Training cannot start or go on."""
