@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -114,9 +113,7 @@ class FrameAttributes:
     acquired_at: datetime | None = None
     elapsed_s: float | None = None
     pixel_size_um: float | None = None
-    sources: Mapping[str, AttributeSource] = dataclasses.field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    sources: Mapping[str, AttributeSource] = dataclasses.field(default_factory=dict)
 
     def completed_by(self, other: FrameAttributes) -> FrameAttributes:
         """Fill what is not known here from ``other``, sources included; nothing is overwritten."""
@@ -130,13 +127,13 @@ class FrameAttributes:
                 found[item.name] = value
                 if item.name in other.sources:
                     sources[item.name] = other.sources[item.name]
-        return replace(self, **found, sources=MappingProxyType(sources)) if found else self
+        return replace(self, **found, sources=sources) if found else self
 
     @classmethod
     def from_source(cls, source: AttributeSource, **values: Any) -> FrameAttributes:
         """Build attributes that all came from one place; None values are left out."""
         known = {name: value for name, value in values.items() if value is not None}
-        return cls(**known, sources=MappingProxyType(dict.fromkeys(known, source)))
+        return cls(**known, sources=dict.fromkeys(known, source))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
