@@ -1,0 +1,67 @@
+"""What all commands share: consoles, results for scripts, progress bars, one line per failure."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from livecount.errors import LivecountError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+__all__ = ["FAILED", "USAGE", "progress_bar", "say", "show_error", "terminal", "write_json"]
+
+FAILED = 1
+USAGE = 2
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Open a console; standard error for what is not the result."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Tell the user something on standard error, so that standard output keeps only the result."""
+    terminal(stderr=True).print(text, markup=False)
+
+
+def write_json(result: Any) -> None:
+    """Write a result for scripts on standard output, as JSON in UTF-8."""
+    json.dump(result, sys.stdout, ensure_ascii=True, indent=2, default=str)
+    sys.stdout.write("\n")
+
+
+def show_error(error: LivecountError) -> None:
+    """Write a failure as plain lines on standard error: what, where, what to do now."""
+    console = terminal(stderr=True)
+    console.print("error:", style="bold red", end=" ")
+    console.print(str(error), markup=False)
+
+
+@contextmanager
+def progress_bar(description: str, total: int | None) -> Iterator[Any]:
+    """Show progress on standard error; yields a function to call with the number of steps done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    with _progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    ) as progress:
+        task = progress.add_task(description, total=total)
+
+        def advance(steps: int = 1, note: str | None = None) -> None:
+            progress.update(task, advance=steps, description=note or description)
+
+        yield advance
+
+
+def _progress(*columns: Any) -> Progress:
+    from rich.progress import Progress
+
+    return Progress(*columns, console=terminal(stderr=True), transient=True)
