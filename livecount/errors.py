@@ -16,6 +16,7 @@
     |   +-- NewerSchemaError        written by a newer livecount
     |   +-- NetworkDatabaseError    on a network path
     |   +-- DatabaseBusyError       another program holds it
+    |   +-- DatabaseFullError       no space left on its disk
     |   +-- MonitorRunningError     a second monitor on one database
     |   +-- NotInStoreError         no such experiment, analysis or frame
     +-- SimulationError             the virtual microscope was given impossible settings
@@ -31,6 +32,7 @@ __all__ = [
     "AnnotationError",
     "ConfigError",
     "DatabaseBusyError",
+    "DatabaseFullError",
     "EngineError",
     "LivecountError",
     "MissingExtraError",
@@ -61,7 +63,8 @@ class LivecountError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message, hint)
+        # Only what can be given by position: unpickling, as from a worker, calls with `args`.
+        super().__init__(message)
         self.message = message
         self.hint = hint
 
@@ -119,6 +122,10 @@ class NetworkDatabaseError(StoreError):
 
 class DatabaseBusyError(StoreError):
     """Another program holds the database longer than livecount waits."""
+
+
+class DatabaseFullError(StoreError):
+    """The disk is full; nothing of the transaction was kept, it may be tried again."""
 
 
 class MonitorRunningError(StoreError):
