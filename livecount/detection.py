@@ -1,0 +1,347 @@
+"""Peaks of the inner distance map and how far each one stands out: its prominence.
+
+The prominence (dynamics; Grimaud, 1992) of a peak is the height that one has to go down to reach a
+higher one. The regional maxima that survive the h-maxima transform are the peaks with prominence
+>= h, so one pass over the map answers for every h at once (8-connected throughout).
+
+How: every pixel drains uphill to one peak; two basins meet at their highest pair of neighbouring
+pixels, the saddle; saddles are then taken from high to low and join what they connect, which ends
+the lower of the two peaks (Kruskal's algorithm over basins instead of pixels).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from livecount.frame import MIN_PROMINENCE, Candidates, FloatArray
+
+__all__ = ["find_peaks"]
+
+_Int32Array = npt.NDArray[np.int32]
+_Int64Array = npt.NDArray[np.int64]
+_Float64Array = npt.NDArray[np.float64]
+
+_BACKGROUND: Final = np.int32(-1)
+
+
+def find_peaks(
+    inner: npt.ArrayLike, *, h: float, min_prominence: float = MIN_PROMINENCE
+) -> Candidates:
+    """Find every peak of ``inner`` with its prominence.
+
+    A peak's location is the centroid of what the h-maxima transform makes of it (DeepDistance,
+    section 3.3): the pixels connected to the peak at or above ``value - h``. A peak that does not
+    reach ``h`` is located by the pixels connected to it above the saddle that ends it.
+
+    Parameters
+    ----------
+    inner
+        Inner distance map, shape (y, x), float32.
+    h
+        Depth of the component whose centroid is the location, in units of the map.
+    min_prominence
+        Peaks with a lower prominence are left out.
+
+    Returns
+    -------
+    Candidates
+        Positions in pixels of the map, prominences from high to low. Of several equally high peaks
+        that join, the first in raster order goes on. The highest peak's prominence is its height
+        above the map's minimum; a constant map has no peak.
+
+    Raises
+    ------
+    ValueError
+        If the map is not two-dimensional or holds NaN or infinite values, or ``h`` is not positive.
+
+    Examples
+    --------
+    >>> row = [[0.0, 0.5, 0.3, 0.9, 0.0]]
+    >>> found = find_peaks(row, h=0.3)
+    >>> found.x_px.tolist(), [round(float(p), 3) for p in found.prominence]
+    ([3.0, 1.0], [0.9, 0.2])
+    """
+    values = np.ascontiguousarray(inner, dtype=np.float32)
+    _check(values, h, min_prominence)
+    lowest = values.min(initial=np.float32(np.inf))
+    padded = np.pad(values, 1, constant_values=-np.inf)
+    uphill, flat = _point_uphill(padded, lowest)
+    _settle_plateaus(padded, uphill, flat)
+    peaks = _label_basins(uphill)
+    first, second, saddle = _meeting_basins(padded, uphill, peaks.size)
+    order = np.argsort(-saddle)
+    ends_at = _join_basins(padded.ravel()[peaks], first, second, saddle, order, lowest)
+    prominence = _round_down(padded.ravel()[peaks].astype(np.float64) - ends_at)
+    kept = np.flatnonzero(prominence >= np.float32(min_prominence))
+    y_px, x_px = _locate(padded, uphill, peaks[kept], ends_at[kept], float(np.float32(h)))
+    return _sorted_candidates(y_px, x_px, prominence[kept])
+
+
+def _check(values: FloatArray, h: float, min_prominence: float) -> None:
+    if values.ndim != 2:
+        raise ValueError(f"the inner distance map must have shape (y, x), not {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("the inner distance map holds NaN or infinite values")
+    if not h > 0 or not min_prominence >= 0:
+        raise ValueError(f"h must be > 0 and min_prominence >= 0, not {h} and {min_prominence}")
+
+
+def _round_down(exact: _Float64Array) -> FloatArray:
+    """Round to float32 towards zero, so that ``prominence >= h`` holds iff it holds exactly."""
+    rounded = exact.astype(np.float32)
+    return np.where(rounded > exact, np.nextafter(rounded, np.float32(0)), rounded)
+
+
+def _sorted_candidates(
+    y_px: _Float64Array, x_px: _Float64Array, prominence: FloatArray
+) -> Candidates:
+    y32, x32 = y_px.astype(np.float32), x_px.astype(np.float32)
+    order = np.lexsort((x32, y32, -prominence))
+    return Candidates(y32[order], x32[order], prominence[order])
+
+
+@numba.njit(cache=True, nogil=True)
+def _point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int32Array]:
+    """Point each pixel to its highest neighbour, or to itself where none is higher.
+
+    Pixels at the map's minimum are background: whatever is joined only by them is joined there.
+    """
+    height, width = padded.shape
+    flat_map = padded.ravel()
+    uphill = np.full(padded.size, _BACKGROUND, dtype=np.int32)
+    flat = []
+    for y in range(1, height - 1):
+        for here in range(y * width + 1, (y + 1) * width - 1):
+            value = flat_map[here]
+            if value <= lowest:
+                continue
+            best, level = here, False
+            top = value
+            for dy in (-width, 0, width):
+                for dx in (-1, 0, 1):
+                    there = here + dy + dx
+                    if flat_map[there] > top:
+                        top, best = flat_map[there], there
+                    elif flat_map[there] == value and there != here:
+                        level = True
+            uphill[here] = best
+            if best == here and level:
+                flat.append(np.int32(here))
+    flat_pixels = np.empty(len(flat), dtype=np.int32)
+    for index in range(len(flat)):
+        flat_pixels[index] = flat[index]
+    return uphill, flat_pixels
+
+
+@numba.njit(cache=True, nogil=True)
+def _settle_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -> None:
+    """Drain each plateau through a pixel of it with a higher neighbour, else make it one peak.
+
+    ``flat`` lists the pixels that have an equal and no higher neighbour, in raster order.
+    """
+    width = padded.shape[1]
+    flat_map = padded.ravel()
+    is_flat = np.zeros(padded.size, dtype=np.bool_)
+    is_flat[flat] = True
+    plateau = np.empty(len(flat), dtype=np.int32)
+    for start in flat:
+        if not is_flat[start]:
+            continue
+        outlet, size, done = start, 1, 0
+        plateau[0] = start
+        is_flat[start] = False
+        while done < size:
+            here = plateau[done]
+            done += 1
+            for dy in (-width, 0, width):
+                for dx in (-1, 0, 1):
+                    there = here + dy + dx
+                    if flat_map[there] != flat_map[start] or there == here:
+                        continue
+                    if is_flat[there]:
+                        is_flat[there] = False
+                        plateau[size] = there
+                        size += 1
+                    elif flat_map[uphill[there]] > flat_map[there]:
+                        outlet = there
+        for member in plateau[:size]:
+            uphill[member] = outlet
+
+
+@numba.njit(cache=True, nogil=True)
+def _label_basins(uphill: _Int32Array) -> _Int32Array:
+    """Replace each pixel's pointer by the number of its peak; return the peaks in raster order."""
+    peaks = _follow_to_peaks(uphill)
+    # The peaks' own entries hold their numbers, told apart from pointers by a negative sign, until
+    # every other pixel has been labelled.
+    for number in range(peaks.size):
+        uphill[peaks[number]] = -2 - number
+    for here in range(uphill.size):
+        if uphill[here] >= 0:
+            uphill[here] = -2 - uphill[uphill[here]]
+    for number in range(peaks.size):
+        uphill[peaks[number]] = number
+    return peaks
+
+
+@numba.njit(cache=True, nogil=True)
+def _follow_to_peaks(uphill: _Int32Array) -> _Int32Array:
+    n_peaks = 0
+    for here in range(uphill.size):
+        peak = uphill[here]
+        n_peaks += peak == here
+        if peak == _BACKGROUND:
+            continue
+        while uphill[peak] != peak:
+            peak = uphill[peak]
+        step = here
+        while uphill[step] != peak:
+            uphill[step], step = peak, uphill[step]
+    peaks = np.empty(n_peaks, dtype=np.int32)
+    n_peaks = 0
+    for here in range(uphill.size):
+        if uphill[here] == here:
+            peaks[n_peaks] = here
+            n_peaks += 1
+    return peaks
+
+
+@numba.njit(cache=True, nogil=True)
+def _meeting_basins(
+    padded: FloatArray, basin: _Int32Array, n_peaks: int
+) -> tuple[_Int32Array, _Int32Array, FloatArray]:
+    """List which basins touch and their saddle: the best lower value of two neighbouring pixels.
+
+    A pair may be listed more than once; consecutive mentions (in raster order) are joined.
+    """
+    height, width = padded.shape
+    flat_map = padded.ravel()
+    lower = np.empty(4 * width, dtype=np.int32)
+    upper = np.empty(4 * width, dtype=np.int32)
+    saddle = np.empty(4 * width, dtype=np.float32)
+    latest = np.full(n_peaks, -1, dtype=np.int32)
+    n = 0
+    for y in range(1, height - 1):
+        if n + 4 * width > saddle.size:
+            lower, upper, saddle = _doubled(lower), _doubled(upper), _doubled(saddle)
+        for here in range(y * width + 1, (y + 1) * width - 1):
+            mine = basin[here]
+            if mine == _BACKGROUND:
+                continue
+            for step in (1, width - 1, width, width + 1):
+                other = basin[here + step]
+                if other in (mine, _BACKGROUND):
+                    continue
+                value = min(flat_map[here], flat_map[here + step])
+                one, two = min(mine, other), max(mine, other)
+                known = latest[one]
+                if known < 0 or upper[known] != two:
+                    known = latest[two]
+                if known >= 0 and lower[known] == one and upper[known] == two:
+                    saddle[known] = max(saddle[known], value)
+                    continue
+                lower[n], upper[n], saddle[n] = one, two, value
+                latest[one] = latest[two] = n
+                n += 1
+    return lower[:n], upper[:n], saddle[:n]
+
+
+@numba.njit(cache=True, nogil=True)
+def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    bigger = np.empty(2 * array.size, dtype=array.dtype)
+    bigger[: array.size] = array
+    return bigger
+
+
+@numba.njit(cache=True, nogil=True)
+def _join_basins(
+    peak_value: FloatArray,
+    first: _Int32Array,
+    second: _Int32Array,
+    saddle: FloatArray,
+    order: _Int64Array,
+    lowest: float,
+) -> FloatArray:
+    """Join basins from the highest saddle down; return the saddle value that ends each peak.
+
+    Peaks are numbered in raster order, so of two equally high ones the lower number goes on.
+    """
+    above = np.arange(peak_value.size)
+    ends_at = np.full(peak_value.size, lowest, dtype=np.float32)
+    for meeting in order:
+        one, other = first[meeting], second[meeting]
+        while above[one] != one:
+            above[one] = above[above[one]]
+            one = above[one]
+        while above[other] != other:
+            above[other] = above[above[other]]
+            other = above[other]
+        if one == other:
+            continue
+        if peak_value[one] > peak_value[other] or (
+            peak_value[one] == peak_value[other] and one < other
+        ):
+            one, other = other, one
+        above[one] = other
+        ends_at[one] = saddle[meeting]
+    return ends_at
+
+
+@numba.njit(cache=True, nogil=True)
+def _locate(
+    padded: FloatArray, scratch: _Int32Array, peaks: _Int32Array, ends_at: FloatArray, h: float
+) -> tuple[_Float64Array, _Float64Array]:
+    """Return the centroid (y, x) of each peak's component, in pixels of the map without padding.
+
+    ``scratch`` has an entry a pixel, none below -1; it is overwritten.
+    """
+    flat_map, width = padded.ravel(), padded.shape[1]
+    y_px = np.empty(peaks.size, dtype=np.float64)
+    x_px = np.empty(peaks.size, dtype=np.float64)
+    queue = np.empty(padded.size, dtype=np.int32)
+    for number in range(peaks.size):
+        floor = np.float64(flat_map[peaks[number]]) - h
+        # At its own saddle the component would spill over into that of the higher peak.
+        above_saddle = floor <= ends_at[number]
+        if above_saddle:
+            floor = np.float64(ends_at[number])
+        y_px[number], x_px[number] = _component_centroid(
+            flat_map, width, scratch, -2 - number, queue, peaks[number], floor, above_saddle
+        )
+    return y_px, x_px
+
+
+@numba.njit(cache=True, nogil=True)
+def _component_centroid(
+    flat_map: FloatArray,
+    width: int,
+    scratch: _Int32Array,
+    mark: int,
+    queue: _Int32Array,
+    peak: int,
+    floor: float,
+    strictly_above: bool,
+) -> tuple[float, float]:
+    """Flood from ``peak`` over the pixels at or above ``floor``, or only those above it."""
+    queue[0] = peak
+    scratch[peak] = mark
+    size, done, sum_y, sum_x = 1, 0, 0, 0
+    while done < size:
+        here = queue[done]
+        done += 1
+        sum_y += here // width - 1
+        sum_x += here % width - 1
+        for dy in (-width, 0, width):
+            for dx in (-1, 0, 1):
+                there = here + dy + dx
+                value = np.float64(flat_map[there])
+                if value < floor or scratch[there] == mark or (strictly_above and value == floor):
+                    continue
+                scratch[there] = mark
+                queue[size] = there
+                size += 1
+    return sum_y / size, sum_x / size
