@@ -108,7 +108,7 @@ def infer_tiled(
         return infer(padded)[:, :height, :width]
     core = tile_core_px(max_px, halo_px, multiple_px)
     maps: FloatArray | None = None
-    for tile in plan_tiles(*padded.shape, core, halo_px):
+    for tile in plan_tiles(padded.shape[0], padded.shape[1], core, halo_px):
         result = infer(np.ascontiguousarray(padded[tile.window]))
         if maps is None:
             maps = np.empty((len(result), *padded.shape), np.float32)

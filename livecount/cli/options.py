@@ -1,0 +1,113 @@
+"""Options that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from livecount.config import Config
+    from livecount.storage import Analysis, CountReader, Experiment
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings; see the shipped config.toml.")
+]
+DatabaseFile = Annotated[
+    Path | None, typer.Option("--database", help="The run's database (default: from the config).")
+]
+ExperimentName = Annotated[
+    str | None, typer.Option("--experiment", help="Experiment (default: the latest one).")
+]
+AnalysisId = Annotated[
+    str | None, typer.Option("--analysis", help="Analysis to show instead of the primary one.")
+]
+CellDiameterPx = Annotated[
+    float | None,
+    typer.Option("--cell-diameter-px", help="Typical diameter of a cell in pixels of the frames."),
+]
+CellDiameterUm = Annotated[
+    float | None, typer.Option("--cell-diameter-um", help="Typical diameter of a cell in um.")
+]
+PixelSizeUm = Annotated[
+    float | None,
+    typer.Option("--pixel-size-um", help="Pixel size, used where the files carry none."),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        help="Regular expression for file names, with groups such as (?P<well>..), "
+        "(?P<field>..), (?P<time_point>..).",
+    ),
+]
+ModelName = Annotated[
+    str | None, typer.Option("--model", help="Model: its name, or the folder that holds it.")
+]
+H = Annotated[float | None, typer.Option("--h", help="Prominence from which a peak is a cell.")]
+Channel = Annotated[str | None, typer.Option("--channel", help="The channel to count.")]
+Z = Annotated[str | None, typer.Option("--z", help="Plane to count: sharpest, all, or a number.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts.")]
+
+
+def load_settings(config_file: Path | None, overrides: Mapping[str, Any]) -> Config:
+    """Read the settings; a ``config.toml`` in the current folder is *not* taken by itself."""
+    from livecount.config import load_config
+
+    return load_config(config_file, environment=os.environ, overrides=overrides)
+
+
+def counting_overrides(
+    *,
+    cell_diameter_px: float | None,
+    cell_diameter_um: float | None,
+    pixel_size_um: float | None,
+    pattern: str | None,
+    model: str | None,
+    h: float | None,
+    channel: str | None,
+    z: str | None,
+) -> dict[str, Any]:
+    """Name the settings that the shared counting options stand for."""
+    return {
+        "counting.cell_diameter_px": cell_diameter_px,
+        "counting.cell_diameter_um": cell_diameter_um,
+        "counting.pixel_size_um": pixel_size_um,
+        "counting.model": model,
+        "counting.h": h,
+        "counting.channel": channel,
+        "counting.z": int(z) if z is not None and z.isdigit() else z,
+        "watch.pattern": pattern,
+    }
+
+
+def chosen_experiment(store: CountReader, name: str | None) -> Experiment:
+    """Find the experiment named, else the latest.
+
+    Raises
+    ------
+    NotInStoreError
+        There is none of that name, or none at all.
+    """
+    from livecount.errors import NotInStoreError
+
+    if name is not None:
+        return store.experiment(name)
+    experiments = store.experiments()
+    if not experiments:
+        raise NotInStoreError(
+            f"{store.database} holds no experiment yet",
+            hint="Start one with `livecount run FOLDER`",
+        )
+    return experiments[-1]
+
+
+def chosen_analysis(
+    store: CountReader, experiment: str | None, analysis: str | None
+) -> tuple[Experiment, Analysis]:
+    """Find experiment and analysis that a command is to show."""
+    found = chosen_experiment(store, experiment)
+    return found, store.analysis(found, analysis)

@@ -1,0 +1,97 @@
+"""``evaluate``: how well a model counts images that people annotated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from livecount.cli.options import AsJson, H, ModelName
+from livecount.cli.terminal import progress_bar, terminal, write_json
+
+if TYPE_CHECKING:
+    from livecount.scoring import ModelScores
+
+_SHOWN = {
+    "images": "images",
+    "annotated": "cells",
+    "precision_assignment": "precision",
+    "recall_assignment": "recall",
+    "f_score_assignment": "f-score",
+    "f_score": "f-score (paper)",
+    "f_score_ceiling": "its ceiling",
+    "count_bias_percent": "bias %",
+    "bias_slope_percent_per_doubling": "bias % per doubling",
+}
+
+
+def evaluate(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders with NAME.tif + NAME.centres.csv + dataset.toml.")
+    ],
+    model: ModelName = None,
+    h: H = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a model on annotated images: precision, recall, f-score, bias of the count.
+
+    Needs no torch. Frames are counted exactly as in a run.
+
+    Example: livecount evaluate annotated/ --json
+    """
+    from livecount.annotations import find_datasets
+    from livecount.errors import AnnotationError
+    from livecount.inference import find_model, open_engine
+    from livecount.platform.process import usable_cores
+    from livecount.scoring import score_model
+
+    datasets, skipped = find_datasets(folders)
+    if not datasets:
+        raise AnnotationError(
+            f"No annotated images below {', '.join(map(str, folders))}",
+            hint="Put NAME.centres.csv (columns y_px,x_px) beside each NAME.tif",
+        )
+    chosen = find_model(model or "deepdistance")
+    engine = open_engine(chosen, threads=usable_cores())
+    with progress_bar("scoring", sum(len(dataset.images) for dataset in datasets)) as advance:
+        scores = score_model(chosen, engine, datasets, h=h, on_image=advance)
+    if as_json:
+        write_json(_result(scores, skipped))
+    else:
+        _show(scores, skipped)
+
+
+def _result(scores: ModelScores, skipped: list[Path]) -> dict[str, Any]:
+    return {
+        "datasets": {
+            name: {key: _rounded(value) for key, value in found.items()}
+            for name, found in scores.datasets.items()
+        },
+        "mean_f_score": _rounded(scores.mean("f_score")),
+        "mean_f_score_assignment": _rounded(scores.mean("f_score_assignment")),
+        "skipped": [str(path) for path in skipped],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _show(scores: ModelScores, skipped: list[Path]) -> None:
+    from rich.table import Table
+
+    table = Table("data set", *_SHOWN.values())
+    for name, found in scores.datasets.items():
+        table.add_row(name, *(_shown(found[key]) for key in _SHOWN))
+    console = terminal()
+    console.print(table)
+    console.print(f"mean f-score (one to one): {_shown(scores.mean('f_score_assignment'))}")
+    for path in skipped:
+        console.print(f"skipped, no annotations: {path}", markup=False)
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

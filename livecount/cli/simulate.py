@@ -1,0 +1,115 @@
+"""``simulate``: the virtual microscope alone, with known ground truth."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from livecount.cli.options import AsJson
+from livecount.cli.terminal import progress_bar, say, write_json
+
+if TYPE_CHECKING:
+    from livecount.simulation import GroundTruth
+
+# The names of Scheme and Manner, repeated so that --help need not import the simulation.
+SchemeName = Literal[
+    "generic",
+    "micro-manager",
+    "micro-manager-stack",
+    "pymmcore-plus",
+    "incucyte",
+    "imagexpress",
+    "nis-elements",
+    "ome-tiff",
+]
+MannerName = Literal["in-place", "slow", "pre-sized", "temp-rename", "growing"]
+
+
+def simulate(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    wells: Annotated[str, typer.Option("--wells", help="Wells, as in A1,A2,B1.")] = "A1",
+    fields: Annotated[int, typer.Option("--fields", help="Fields per well.")] = 1,
+    time_points: Annotated[int, typer.Option("--time-points", help="Frames per field.")] = 49,
+    frame_interval_min: Annotated[
+        float, typer.Option("--frame-interval-min", help="Simulated minutes between frames.")
+    ] = 30.0,
+    doubling_time_h: Annotated[
+        float, typer.Option("--doubling-time-h", help="Of the populations.")
+    ] = 20.0,
+    founders: Annotated[int, typer.Option("--founders", help="Cells per field at first.")] = 40,
+    cell_diameter_px: Annotated[
+        float, typer.Option("--cell-diameter-px", help="Diameter of a spread cell.")
+    ] = 40.0,
+    pixel_size_um: Annotated[
+        float, typer.Option("--pixel-size-um", help="Size of a pixel.")
+    ] = 0.65,
+    size_px: Annotated[int, typer.Option("--size-px", help="Height and width.")] = 1024,
+    scheme: Annotated[
+        SchemeName, typer.Option("--scheme", help="Whose file names and metadata.")
+    ] = "generic",
+    manner: Annotated[
+        MannerName, typer.Option("--manner", help="How files come to be on the disk.")
+    ] = "in-place",
+    seconds_per_time_point: Annotated[
+        float, typer.Option("--seconds-per-time-point", help="Real pace; 0: as fast as possible.")
+    ] = 0.0,
+    centres: Annotated[
+        bool, typer.Option("--centres", help="Write centres for `livecount evaluate`.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal frames.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write a time-course of simulated growing cells, as real acquisition software writes.
+
+    The true counts lie beside it in truth/. Simulated frames show that nothing is lost or doubled;
+    they are no evidence of accuracy on real cells.
+
+    Example: livecount simulate -o frames --wells A1,A2 --scheme incucyte --manner slow
+    """
+    from livecount.platform.process import install_stop_signals
+    from livecount.simulation import Manner, Scheme, SimulationSettings
+    from livecount.simulation import simulate as run_simulation
+
+    settings = SimulationSettings(
+        wells=tuple(well.strip() for well in wells.split(",") if well.strip()),
+        fields_per_well=fields,
+        n_time_points=time_points,
+        frame_interval_min=frame_interval_min,
+        doubling_time_h=doubling_time_h,
+        founders=founders,
+        cell_diameter_px=cell_diameter_px,
+        pixel_size_um=pixel_size_um,
+        height_px=size_px,
+        width_px=size_px,
+        scheme=Scheme(scheme),
+        manner=Manner(manner),
+        real_seconds_per_time_point=seconds_per_time_point,
+        write_centres=centres,
+        seed=seed,
+    )
+    stop = threading.Event()
+    install_stop_signals(lambda _: stop.set())
+    n_frames = len(settings.wells) * fields * time_points
+    with progress_bar("simulating", n_frames) as advance:
+        truth = run_simulation(settings, output, on_frame=lambda _: advance(), stop=stop.is_set)
+    _report(truth, as_json=as_json)
+
+
+def _report(truth: GroundTruth, *, as_json: bool) -> None:
+    if as_json:
+        write_json(
+            {
+                "folder": str(truth.folder),
+                "frames": len(truth.frames),
+                "truth": str(truth.truth_csv),
+                "complete": truth.complete,
+                "doubling_time_h": {
+                    well.well: well.realised_doubling_time_h for well in truth.wells
+                },
+            }
+        )
+    else:
+        say(f"{len(truth.frames)} frames -> {truth.folder}; true counts: {truth.truth_csv}")

@@ -1,0 +1,223 @@
+"""``run`` and ``status``: the monitor beside the microscope, and what it is doing."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from livecount.cli.options import (
+    AsJson,
+    CellDiameterPx,
+    CellDiameterUm,
+    Channel,
+    ConfigFile,
+    DatabaseFile,
+    H,
+    ModelName,
+    Pattern,
+    PixelSizeUm,
+    Z,
+    counting_overrides,
+    load_settings,
+)
+from livecount.cli.terminal import say, terminal, write_json
+
+if TYPE_CHECKING:
+    from livecount.frame import FrameCount
+    from livecount.storage import CountReader, Tally
+
+
+def run(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders that the microscope writes to.")
+    ] = None,
+    config: ConfigFile = None,
+    database: DatabaseFile = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="Name (default: the first folder's).")
+    ] = None,
+    cell_diameter_px: CellDiameterPx = None,
+    cell_diameter_um: CellDiameterUm = None,
+    pixel_size_um: PixelSizeUm = None,
+    pattern: Pattern = None,
+    frame_interval_min: Annotated[
+        float | None,
+        typer.Option(
+            "--frame-interval-min", help="Minutes between time points, where files carry no times."
+        ),
+    ] = None,
+    model: ModelName = None,
+    h: H = None,
+    channel: Channel = None,
+    z: Z = None,
+    until_idle: Annotated[
+        float | None,
+        typer.Option("--until-idle", help="End after this many seconds with nothing to do."),
+    ] = None,
+    no_dashboard: Annotated[
+        bool, typer.Option("--no-dashboard", help="Do not serve the dashboard.")
+    ] = False,
+    port: Annotated[int | None, typer.Option("--port", help="Port of the dashboard.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch folders and count every frame as it lands, for hours or weeks.
+
+    Frames that are there already are counted too; after a restart the run goes on where it was.
+    Stop with Ctrl+C: the frame in hand is finished and nothing is lost.
+
+    Example: livecount run D:/scans/experiment7 --cell-diameter-um 20
+    """
+    from livecount.monitor import run_monitor, set_up_logs
+    from livecount.platform.process import install_stop_signals
+
+    settings = load_settings(
+        config,
+        {
+            "database.file": database,
+            "watch.folders": [str(folder) for folder in folders] if folders else None,
+            "experiment.name": experiment,
+            "experiment.frame_interval_min": frame_interval_min,
+            **counting_overrides(
+                cell_diameter_px=cell_diameter_px,
+                cell_diameter_um=cell_diameter_um,
+                pixel_size_um=pixel_size_um,
+                pattern=pattern,
+                model=model,
+                h=h,
+                channel=channel,
+                z=z,
+            ),
+        },
+    )
+    if port is not None or not no_dashboard:
+        say("This version has no dashboard yet; see `livecount status` and `livecount plot`.")
+    set_up_logs(settings.log, settings.log_file)
+    stop = threading.Event()
+    install_stop_signals(lambda _: stop.set())
+    say(f"database: {settings.database.file}\nlog: {settings.log_file}")
+    say("watching " + ", ".join(str(folder) for folder in settings.watch.folders))
+    tally = run_monitor(
+        settings, until_idle_s=until_idle, stop=stop, on_count=None if as_json else _show_count
+    )
+    if as_json:
+        write_json(_tally(tally))
+    else:
+        say(_tally_line(tally))
+
+
+def _show_count(count: FrameCount) -> None:
+    page = f" page {count.key.page}" if count.key.page else ""
+    density = count.density_per_mm2
+    per_area = "" if density is None else f"  ({density:.0f} per mm\N{SUPERSCRIPT TWO})"
+    flags = f"  [{', '.join(count.flags)}]" if count.flags else ""
+    terminal().print(
+        f"{count.count:6d} cells{per_area}  {count.key.display_path!a:.120}{page}{flags}",
+        markup=False,
+    )
+
+
+def _tally(tally: Tally) -> dict[str, int]:
+    return {
+        "seen": tally.seen,
+        "counted": tally.counted,
+        "pending": tally.pending,
+        "ignored": tally.ignored,
+        "quarantined": tally.quarantined,
+        "superseded": tally.superseded,
+    }
+
+
+def _tally_line(tally: Tally) -> str:
+    counts = _tally(tally)
+    seen = counts.pop("seen")
+    return f"{seen} frames seen: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+
+
+def status(
+    database: DatabaseFile = None, config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Show what the monitor is doing, what it counted, and what it could not read.
+
+    Example: livecount status
+    """
+    from livecount.storage import CountStore
+
+    settings = load_settings(config, {"database.file": database})
+    with CountStore.open(settings.database.file, read_only=True) as store:
+        found = _status(store)
+    if as_json:
+        write_json(found)
+    else:
+        _show_status(found)
+
+
+def _status(store: CountReader) -> dict[str, Any]:
+    from livecount.storage import MonitorLock
+
+    beat = store.monitor()
+    return {
+        "database": str(store.database),
+        "running": MonitorLock(store.database).is_held_elsewhere(),
+        "doing": beat.doing if beat else "never started",
+        "since": beat.started_at if beat else None,
+        "heard_of": beat.beat_at if beat else None,
+        "last_count": beat.progress_at if beat else None,
+        "engine": beat.engine if beat else "",
+        "folders": dict(beat.source_states) if beat else {},
+        "frames": _tally(store.tally()),
+        "experiments": [_experiment(store, found) for found in store.experiments()],
+        "quarantined": [
+            {"file": item.display_path, "page": item.page, "reason": item.reason}
+            for item in store.quarantined()
+        ],
+        "notices": [notice.text for notice in store.notices() if notice.until is None],
+    }
+
+
+def _experiment(store: CountReader, experiment: Any) -> dict[str, Any]:
+    diameter = experiment.cell_diameter
+    return {
+        "name": experiment.name,
+        "frames": _tally(store.tally(experiment)),
+        "cell_diameter": f"{diameter.value:g} {diameter.unit} ({diameter.origin})"
+        if diameter
+        else "not known yet",
+    }
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    rows = {
+        "monitor": f"running, {found['doing']}" if found["running"] else "not running",
+        "last heard of": found["heard_of"],
+        "last count": found["last_count"],
+        "engine": found["engine"],
+        "database": found["database"],
+    }
+    for folder, state in found["folders"].items():
+        rows[f"folder {folder}"] = state
+    for experiment in found["experiments"]:
+        frames = ", ".join(f"{n} {state}" for state, n in experiment["frames"].items())
+        rows[f"experiment {experiment['name']}"] = (
+            f"{frames}; cell diameter {experiment['cell_diameter']}"
+        )
+    for name, value in rows.items():
+        table.add_row(_plain(name), _plain("never" if value is None else str(value)))
+    console = terminal()
+    console.print(table)
+    for notice in found["notices"]:
+        console.print(f"! {notice}", markup=False)
+    for item in found["quarantined"]:
+        page = "" if item["page"] is None else f" page {item['page']}"
+        console.print(f"set aside: {item['file']!a}{page}: {item['reason']}", markup=False)
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)

@@ -1,0 +1,102 @@
+"""Tables on disk: CSV that spreadsheets, R and scripts read alike.
+
+UTF-8, comma separated, times ISO 8601 in UTC, absent values empty (never 0). Text that a
+spreadsheet would take for a formula gets a leading apostrophe; numbers are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from livecount.errors import LivecountError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["guard_text", "write_csv", "write_text_atomically"]
+
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def guard_text(value: Any) -> Any:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> guard_text("=HYPERLINK(1)"), guard_text("A1"), guard_text(-1.5)
+    ("'=HYPERLINK(1)", 'A1', -1.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; the file appears whole or not at all.
+
+    Raises
+    ------
+    LivecountError
+        The file cannot be written.
+    """
+    import pandas as pd
+
+    ready = table.copy()
+    for name in ready.columns:
+        column = ready[name]
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            ready[name] = column.map(_iso_utc, na_action="ignore")
+        elif not pd.api.types.is_numeric_dtype(column.dtype):
+            ready[name] = column.map(_text, na_action="ignore").astype(object)
+        elif pd.api.types.is_float_dtype(column.dtype) and _whole(column):
+            ready[name] = column.astype("Int64")
+    text = ready.to_csv(index=False, lineterminator="\n", float_format=_shortest)
+    write_text_atomically(text, path)
+
+
+def _whole(column: pd.Series) -> bool:
+    """Tell whether a float column only became float because some of its integers are absent."""
+    return column.name in ("time_point", "z", "page", "count") and bool(
+        (column.dropna() % 1 == 0).all()
+    )
+
+
+def _shortest(value: object) -> str:
+    return f"{value:.10g}"
+
+
+def _iso_utc(stamp: pd.Timestamp) -> str:
+    return stamp.tz_convert("UTC").isoformat().replace("+00:00", "Z")
+
+
+def _text(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return _iso_utc(value)
+    return guard_text(value)
+
+
+def write_text_atomically(text: str, path: Path) -> None:
+    """Write a text file through a temporary name beside it, so that no reader sees a part.
+
+    Raises
+    ------
+    LivecountError
+        The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".livecount-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode("utf-8", "backslashreplace"))
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise LivecountError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="Close it in other programs, or choose another file",
+        ) from error

@@ -1,0 +1,181 @@
+"""How an experiment is counted: model, engine, cell diameter and analysis, fixed once for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from livecount.config import Config
+from livecount.errors import ConfigError
+from livecount.experiment import ChannelRule
+from livecount.frame import AttributeSource, Frame, FrameAttributes
+from livecount.inference import Engine, Model, find_model, open_engine
+from livecount.pipeline import CountingRule, FrameCounter, estimate_cell_diameter
+from livecount.platform.process import usable_cores
+from livecount.readers import Patterns
+from livecount.storage import Analysis, AnalysisSettings, CellDiameter, CountStore, Experiment
+
+__all__ = ["Counting", "channel_rule", "open_counting", "patterns_for", "with_pixel_size"]
+
+
+@dataclass(slots=True)
+class Counting:
+    """The one way in which an experiment's frames are counted.
+
+    ``counter`` and ``analysis`` are None until the cell diameter is known: where it was not given,
+    the first frame that comes decides it, for the whole experiment.
+    """
+
+    config: Config
+    store: CountStore
+    experiment: Experiment
+    model: Model
+    engine: Engine
+    counter: FrameCounter | None = None
+    analysis: Analysis | None = None
+
+    @property
+    def engine_words(self) -> str:
+        """Runtime and precision in words."""
+        return f"{self.engine.runtime}, {self.engine.precision}"
+
+    def settle_on(self, diameter: CellDiameter) -> None:
+        """Lock the cell diameter and make the analysis.
+
+        Raises
+        ------
+        ConfigError
+            The experiment was counted with other settings before.
+        """
+        self.experiment = self.store.lock_cell_diameter(self.experiment, diameter)
+        settings = _analysis_settings(self.config, self.model, diameter)
+        _refuse_change(self.store, self.experiment, settings)
+        self.analysis = self.store.ensure_analysis(self.experiment, settings)
+        rule = CountingRule(
+            h=settings.h,
+            cell_diameter_um=diameter.value if diameter.unit == "um" else None,
+            cell_diameter_px=diameter.value if diameter.unit == "px" else None,
+        )
+        self.counter = FrameCounter(
+            self.model,
+            self.engine,
+            rule,
+            analysis_id=self.analysis.id,
+            memory_limit_mb=self.config.counting.memory_limit_mb,
+        )
+
+    def estimate_from(self, frame: Frame) -> CellDiameter:
+        """Read the cell diameter off a frame, in um where its pixel size is known."""
+        estimate = estimate_cell_diameter(frame, self.model, self.engine)
+        origin = f"estimated from {frame.key.display_path}"
+        size_um = frame.attributes.pixel_size_um
+        if size_um is None:
+            return CellDiameter(round(estimate.diameter_px, 1), "px", origin)
+        return CellDiameter(round(estimate.diameter_px * size_um, 1), "um", origin)
+
+
+def open_counting(config: Config, store: CountStore, experiment: Experiment) -> Counting:
+    """Load model and engine, and the analysis as far as the cell diameter is known.
+
+    Raises
+    ------
+    ModelError, EngineError
+        The model or the runtime cannot be used.
+    ConfigError
+        The experiment was counted with other settings before.
+    """
+    model = find_model(config.counting.model)
+    threads = config.counting.threads or usable_cores()
+    engine = open_engine(model, runtime=config.counting.runtime, threads=threads)
+    counting = Counting(config, store, experiment, model, engine)
+    diameter = _declared_diameter(config, experiment)
+    if diameter is not None:
+        counting.settle_on(diameter)
+    return counting
+
+
+def _declared_diameter(config: Config, experiment: Experiment) -> CellDiameter | None:
+    """Take the experiment's locked diameter, else the configured one; refuse a contradiction."""
+    settings = config.counting
+    given = None
+    if settings.cell_diameter_um is not None:
+        given = CellDiameter(settings.cell_diameter_um, "um", "config")
+    elif settings.cell_diameter_px is not None:
+        given = CellDiameter(settings.cell_diameter_px, "px", "config")
+    locked = experiment.cell_diameter
+    if locked is None or given is None:
+        return locked or given
+    if (locked.value, locked.unit) != (given.value, given.unit):
+        raise ConfigError(
+            f"Experiment {experiment.name!r} is counted with a cell diameter of "
+            f"{locked.value:g} {locked.unit} ({locked.origin}), not {given.value:g} {given.unit}",
+            hint="Leave the diameter out to go on with it, or start a new experiment "
+            "with --experiment NAME",
+        )
+    return locked
+
+
+def _analysis_settings(config: Config, model: Model, diameter: CellDiameter) -> AnalysisSettings:
+    counting = config.counting
+    return AnalysisSettings(
+        model_name=model.name,
+        model_sha256=model.onnx_sha256,
+        cell_diameter=diameter.value,
+        cell_diameter_unit=diameter.unit,
+        channel=channel_rule(config).chosen or "automatic",
+        z=str(counting.z),
+        h=model.h if counting.h is None else counting.h,
+        further={
+            "model_cell_diameter_px": model.cell_diameter_px,
+            "normalisation": [model.normalisation.kind, model.normalisation.sigma_px],
+        },
+    )
+
+
+def _refuse_change(store: CountStore, experiment: Experiment, settings: AnalysisSettings) -> None:
+    """Refuse to go on with other settings: half of a curve counted otherwise is no curve."""
+    primary = next((item for item in store.analyses(experiment) if item.is_primary), None)
+    if primary is None or primary.id == settings.analysis_id:
+        return
+    changed = [
+        f"{name} was {getattr(primary.settings, name)!r}, is {getattr(settings, name)!r}"
+        for name in ("model_sha256", "channel", "z", "h", "min_prominence", "detection_rule")
+        if getattr(primary.settings, name) != getattr(settings, name)
+    ]
+    raise ConfigError(
+        f"Experiment {experiment.name!r} was counted with other settings before "
+        f"({'; '.join(changed) or 'the model was brought to another scale'})",
+        hint="Go on with the former settings, or start a new experiment with --experiment NAME",
+    )
+
+
+def channel_rule(config: Config) -> ChannelRule:
+    """Give the choice of channel that the settings make."""
+    roles = config.counting.channel_roles
+    by_role = [name for name, role in roles.items() if role == "count"]
+    return ChannelRule(
+        chosen=config.counting.channel or (by_role[0] if by_role else None),
+        left_out=tuple(name for name, role in roles.items() if role != "count"),
+    )
+
+
+def patterns_for(config: Config) -> Patterns:
+    """Give the shipped file-name patterns, the user's own before them."""
+    shipped = Patterns.shipped()
+    return shipped.with_user_pattern(config.watch.pattern) if config.watch.pattern else shipped
+
+
+def with_pixel_size(frame: Frame, config: Config) -> Frame:
+    """Give a frame the configured pixel size where it has none, or where that is to win."""
+    size_um = config.counting.pixel_size_um
+    if size_um is None:
+        return frame
+    given = FrameAttributes.from_source(AttributeSource.CONFIG, pixel_size_um=size_um)
+    if config.counting.pixel_size_override:
+        return replace(frame, attributes=given.completed_by(frame.attributes))
+    return replace(frame, attributes=frame.attributes.completed_by(given))
+
+
+def scale_overlay_path(database: Path, experiment: Experiment) -> Path:
+    """Name the picture on which an estimated cell diameter is shown."""
+    return database.with_name(f"{database.stem}-scale-{experiment.id}.png")

@@ -1,0 +1,208 @@
+"""One watched folder: each file that is due is read, counted and kept, or its trouble is.
+
+This is one frame's way, whether it just appeared, lay there before the start, or comes again after
+a restart: ``look`` -> ``read_page`` -> ``counter.count`` -> ``store.record``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from livecount.config import Config
+from livecount.errors import LivecountError, ReadError, UnreadableFrameError
+from livecount.experiment import ChannelRule
+from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameCount
+from livecount.monitor.counting import Counting, channel_rule, with_pixel_size
+from livecount.platform.files import FileStamp, stat_shared
+from livecount.readers import Patterns, ReadLimits, look, read_page
+from livecount.storage import CountStore, FrameState, KnownPage, Source
+from livecount.watching import Sighting, Watcher
+
+__all__ = ["Intake"]
+
+_SUSPICIOUS_TAILS = frozenset({"zero_tail", "all_zero"})
+
+
+class _NotYetError(Exception):
+    """A page must be looked at again later."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+
+class Intake:
+    """Takes the files of one watched folder into the store.
+
+    Parameters
+    ----------
+    on_count
+        Called after each newly kept count, for display.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        watcher: Watcher,
+        store: CountStore,
+        counting: Counting,
+        config: Config,
+        *,
+        patterns: Patterns,
+        on_count: Callable[[FrameCount], None],
+    ) -> None:
+        self.source = source
+        self.watcher = watcher
+        self._root = Path(source.folder)
+        self._store = store
+        self._counting = counting
+        self._config = config
+        self._patterns = patterns
+        self._limits = ReadLimits(max_pixels=int(config.counting.max_frame_megapixels * 1e6))
+        self._channels: ChannelRule = channel_rule(config)
+        self._counted_channels: set[str] = set(store.counted_channels(source))
+        self._time_zone = ZoneInfo(config.experiment.time_zone)
+        self._on_count = on_count
+        self._log = structlog.get_logger("livecount.monitor").bind(folder=source.folder)
+
+    def take(self, sighting: Sighting) -> None:
+        """Deal with one file that is due; whatever is wrong with it ends here, said and kept."""
+        try:
+            self._take_pages(sighting)
+        except UnreadableFrameError as error:
+            self._try_again(sighting, error)
+        except ReadError as error:
+            self._quarantine(sighting, None, error)
+            self._finish(sighting, None)
+
+    def _take_pages(self, sighting: Sighting) -> None:
+        path = self._root / os.fsdecode(sighting.relative_path)
+        found = look(path, settled=sighting.settled, limits=self._limits)
+        analysis = self._counting.analysis
+        known = (
+            self._store.known_pages(self.source, sighting.relative_path, analysis)
+            if analysis
+            else {}
+        )
+        waits_s: list[float] = []
+        for page in found.complete_pages:
+            if _is_dealt_with(known.get(page), sighting):
+                continue
+            try:
+                self._take_page(path, sighting, page, known.get(page))
+            except _NotYetError as later:
+                waits_s.append(later.after_s)
+            except UnreadableFrameError:
+                raise
+            except ReadError as error:
+                self._quarantine(sighting, page, error)
+        if waits_s:
+            self._store.retry_later(
+                self.source, sighting.relative_path, sighting.stamp, "its end is still empty"
+            )
+            self.watcher.look_again(sighting.relative_path, min(waits_s))
+        elif sighting.settled:
+            self._finish(sighting, found.n_pages)
+
+    def _take_page(
+        self, path: Path, sighting: Sighting, page: int, known: KnownPage | None
+    ) -> None:
+        frame = read_page(
+            self._root,
+            sighting.relative_path,
+            page,
+            patterns=self._patterns,
+            limits=self._limits,
+            time_zone=self._time_zone,
+        )
+        if sighting.settled and stat_shared(path) != sighting.stamp:
+            raise _NotYetError(0.0)
+        self._wait_for_empty_tail(frame, sighting)
+        frame = with_pixel_size(_with_folder_as_position(frame), self._config)
+        if known and known.is_counted and known.content_hash == frame.key.content_hash:
+            refined = (sighting.relative_path, page, frame.attributes)
+            self._store.refine_attributes(self.source, [refined])
+            return
+        refusal = self._channels.refusal(frame.attributes.channel, sorted(self._counted_channels))
+        if refusal:
+            self._store.ignore(
+                self.source,
+                sighting.relative_path,
+                sighting.stamp,
+                refusal,
+                page=page,
+                content_hash=frame.key.content_hash,
+                attributes=frame.attributes,
+            )
+            return
+        self._count(frame, sighting.stamp)
+
+    def _wait_for_empty_tail(self, frame: Frame, sighting: Sighting) -> None:
+        """Hold a frame back whose end is empty: a mosaic's margin, or a file not yet filled."""
+        if not _SUSPICIOUS_TAILS.intersection(frame.flags):
+            return
+        missing_s = self._config.watch.zero_tail_wait_s - sighting.unchanged_for_s
+        if missing_s > 0 or not sighting.settled:
+            raise _NotYetError(max(missing_s, 0.1))
+
+    def _count(self, frame: Frame, stamp: FileStamp) -> None:
+        if self._counting.counter is None:
+            self._counting.settle_on(self._counting.estimate_from(frame))
+        assert self._counting.counter is not None
+        count = self._counting.counter.count(frame)
+        self._store.record(self.source, count, stamp=stamp)
+        if frame.attributes.channel is not None:
+            self._counted_channels.add(frame.attributes.channel)
+        self._log.info(
+            "counted", frame=frame.key.display_path, page=frame.key.page, count=count.count
+        )
+        self._on_count(count)
+
+    def _try_again(self, sighting: Sighting, error: UnreadableFrameError) -> None:
+        """Retry with growing pauses while the file may still be written, then set it aside."""
+        if not sighting.settled:
+            return
+        attempts = self._store.retry_later(
+            self.source, sighting.relative_path, sighting.stamp, str(error)
+        )
+        retry = self._config.watch.retry
+        if attempts >= retry.attempts:
+            self._quarantine(sighting, None, error)
+            self._finish(sighting, None)
+            return
+        self._log.info("will be read again", reason=str(error), attempt=attempts)
+        self.watcher.look_again(sighting.relative_path, retry.wait_s(attempts))
+
+    def _quarantine(self, sighting: Sighting, page: int | None, error: LivecountError) -> None:
+        self._store.quarantine(
+            self.source, sighting.relative_path, sighting.stamp, str(error), page=page
+        )
+        self._log.warning("set aside", reason=str(error))
+
+    def _finish(self, sighting: Sighting, n_pages: int | None) -> None:
+        if n_pages is not None:
+            self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
+        self.watcher.mark_done(sighting.relative_path, sighting.stamp)
+
+
+def _is_dealt_with(known: KnownPage | None, sighting: Sighting) -> bool:
+    """Pages of a growing file are read once while it grows, and once more when it has settled."""
+    if known is None or known.state is FrameState.PENDING:
+        return False
+    return not sighting.settled
+
+
+def _with_folder_as_position(frame: Frame) -> Frame:
+    """Where nothing says at which place a frame was taken, its folder does."""
+    attributes = frame.attributes
+    folder = frame.key.display_path.rpartition("/")[0]
+    if not folder or attributes.position or attributes.well or attributes.field:
+        return frame
+    named = FrameAttributes.from_source(AttributeSource.FOLDER_NAME, position=folder)
+    return replace(frame, attributes=attributes.completed_by(named))
