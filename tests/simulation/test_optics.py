@@ -1,0 +1,137 @@
+"""Drawn frames have the marks of phase contrast."""
+
+import time
+
+import numpy as np
+import pytest
+from numpy.random import SeedSequence
+
+from livecount.simulation.optics import FieldCamera, Microscope, OpticsSettings
+from livecount.simulation.population import Cells, Population, PopulationSettings
+
+D = 40.0
+
+
+def camera(seed=0, **changes):
+    settings = {
+        "height_px": 240,
+        "width_px": 320,
+        "cell_diameter_px": D,
+        "debris": 0.0,
+        "uneven_light": 0.0,
+    } | changes
+    return FieldCamera(Microscope(OpticsSettings(**settings), SeedSequence(1)), SeedSequence(seed))
+
+
+def bodies(*places, roundness=0.0, dead_h=np.nan):
+    n = len(places)
+    y, x = np.array(places, float).reshape(n, 2).T
+    return Cells(
+        identity=np.arange(n),
+        y_px=y,
+        x_px=x,
+        angle=np.zeros(n),
+        roundness=np.full(n, roundness),
+        size=np.ones(n),
+        dividing=np.full(n, roundness > 0),
+        dead_h=np.full(n, dead_h),
+        in_field=np.ones(n, bool),
+    )
+
+
+def disc(shape, at, inner, outer):
+    y, x = np.indices(shape)
+    r = np.hypot(y - at[0], x - at[1])
+    return (r >= inner) & (r < outer)
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (16, np.uint16)])
+def test_an_empty_dish_is_even_and_grey(bits, dtype):
+    frame = camera(bit_depth=bits).frame(bodies(), 0, 0.0)
+    assert frame.shape == (240, 320)
+    assert frame.dtype == dtype
+    assert frame.mean() == pytest.approx(0.38 * (2**bits - 1), rel=0.03)
+    assert frame.std() < 0.06 * frame.mean()
+
+
+def test_spread_cells_are_dark_with_a_bright_halo():
+    places = [(60, 60), (60, 160), (60, 260), (180, 60), (180, 160), (180, 260)]
+    dish, seen = (camera().frame(bodies(*at), 0, 0.0).astype(float) for at in ((), places))
+    change = seen / dish.mean()
+    inside, halo = (
+        np.mean([change[disc(dish.shape, at, *radii)].mean() for at in places])
+        for radii in ((0, 0.3 * D), (0.8 * D, 1.1 * D))
+    )
+    assert inside < 0.85
+    assert halo > 1.01
+
+
+def test_mitotic_cells_are_bright():
+    frame = camera().frame(bodies((120, 160), roundness=1.0), 0, 0.0).astype(float)
+    middle = frame[disc(frame.shape, (120, 160), 0, 0.2 * D)].mean()
+    assert middle > 1.3 * np.median(frame)
+
+
+def test_dead_cells_are_small_and_bright_then_fade():
+    fresh, old = (
+        camera().frame(bodies((120, 160), dead_h=h), 0, 0.0).astype(float) for h in (1.0, 27.9)
+    )
+    assert fresh.max() > 1.5 * np.median(fresh)
+    assert np.ptp(old) < 0.5 * np.ptp(fresh)
+
+
+def test_a_cell_keeps_its_look_when_it_moves():
+    same = camera(noise=0.0)
+    at, later = (same.frame(bodies(p), 0, 5.0).astype(float) for p in ((120, 100), (120, 220)))
+    other = camera(seed=9, noise=0.0).frame(bodies((120, 220)), 0, 5.0).astype(float)
+    half = round(0.45 * D)
+    first, second, foreign = (
+        frame[120 - half : 120 + half, x - half : x + half].ravel()
+        for frame, x in ((at, 100), (later, 220), (other, 220))
+    )
+    kept, changed = np.corrcoef(first, second)[0, 1], np.corrcoef(first, foreign)[0, 1]
+    assert kept > 0.6
+    assert kept > changed + 0.2
+
+
+def test_frames_are_reproducible_and_noise_is_fresh():
+    one, again, next_frame = (camera().frame(bodies((50, 50)), t, 0.0) for t in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert np.mean(one != next_frame) > 0.9
+
+
+def test_dust_stays_with_the_microscope_and_specks_with_the_field():
+    microscope = Microscope(OpticsSettings(240, 320, D, noise=0.0, debris=8.0), SeedSequence(1))
+    fields = [FieldCamera(microscope, SeedSequence(s)).frame(bodies(), 0, 0.0) for s in (1, 2)]
+    fields = [f.astype(float) / f.mean() for f in fields]
+    shared = np.corrcoef(fields[0].ravel(), fields[1].ravel())[0, 1]
+    assert 0.05 < shared < 0.95
+
+
+def test_cells_outside_and_at_the_border_are_drawn_without_harm():
+    places = [(-30, -30), (-200, 10), (239, 319), (260, 340), (0, 500), (120, 0)]
+    for roundness, dead_h in ((0.0, np.nan), (1.0, np.nan), (0.0, 2.0)):
+        frame = camera().frame(bodies(*places, roundness=roundness, dead_h=dead_h), 0, 0.0)
+        assert frame.shape == (240, 320)
+
+
+@pytest.mark.parametrize("diameter", [8.0, 15.0, 100.0])
+def test_any_size_of_cell_can_be_drawn(diameter):
+    drawn = camera(cell_diameter_px=diameter, noise=0.0)
+    with_cell, without = (
+        drawn.frame(bodies(*at), 0, 0.0).astype(float) for at in ([(120, 160)], [])
+    )
+    changed = np.abs(with_cell - without) > 0.05 * without.mean()
+    area = np.pi / 4 * diameter**2
+    assert 0.4 * area < np.count_nonzero(changed) < 6 * area
+
+
+def test_a_large_frame_is_drawn_quickly():
+    settings = PopulationSettings(200, 20.0, 0.2, 0.0, 1024, 1024, 40.0, 0.3, 1.0)
+    cells = Population(settings, np.random.default_rng(0)).cells()
+    drawn = camera(height_px=1024, width_px=1024)
+    drawn.frame(cells, 0, 0.0)
+    started = time.thread_time()
+    drawn.frame(cells, 1, 0.5)
+    # 0.2 s on an idle core; the rest is room for busy machines
+    assert time.thread_time() - started < 1.0
