@@ -1,0 +1,47 @@
+"""Bytes on disk -> frames and what is known of them.
+
+:func:`look` says which pages of a file are whole, :func:`read_page` decodes one of them. Formats
+are told by content, never by name; names are understood by :class:`Patterns`.
+"""
+
+from livecount.readers.naming import (
+    ChannelChoice,
+    choose_channel,
+    ignore_reason,
+    is_frame_file,
+    readable_path,
+)
+from livecount.readers.opening import ReadLimits
+from livecount.readers.patterns import GROUPS, NameMatch, Patterns
+from livecount.readers.reading import (
+    PageLook,
+    look,
+    read_attributes,
+    read_frames,
+    read_page,
+    read_pixels,
+)
+from livecount.readers.understanding import FolderUnderstanding, describe_folder
+from livecount.readers.wells import normalise_well, well_sort_key
+
+__all__ = [
+    "GROUPS",
+    "ChannelChoice",
+    "FolderUnderstanding",
+    "NameMatch",
+    "PageLook",
+    "Patterns",
+    "ReadLimits",
+    "choose_channel",
+    "describe_folder",
+    "ignore_reason",
+    "is_frame_file",
+    "look",
+    "normalise_well",
+    "read_attributes",
+    "read_frames",
+    "read_page",
+    "read_pixels",
+    "readable_path",
+    "well_sort_key",
+]
