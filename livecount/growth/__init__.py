@@ -1,0 +1,47 @@
+"""Growth rates and doubling times from counts over time: pure functions, no I/O.
+
+The specific growth rate is the slope of ln N against time (1/h), estimated over a whole stated
+window, never as the steepest short stretch; the doubling time is ln 2 / rate. Growth is a
+branching process: the frames of one well share one history, so the interval of a single well's fit
+covers the truth in about a quarter of runs. Intervals therefore come from replicate wells only
+(:func:`combine_wells`); a single well gets an estimate and no interval, and its fields are
+averaged, never treated as replicates.
+"""
+
+from livecount.growth.curves import FittedCurve
+from livecount.growth.fitting import (
+    GrowthFit,
+    GrowthModel,
+    Verdict,
+    Window,
+    combine_wells,
+    fit_fields,
+    fit_series,
+    fit_wells,
+)
+from livecount.growth.series import GrowthSeries, WellCurve, well_curve
+from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
+from livecount.growth.wells import Metric, PositionSeries, WellSeries, wells_of
+
+__all__ = [
+    "ALL_WELLS",
+    "GROWTH_COLUMNS",
+    "FittedCurve",
+    "GrowthFit",
+    "GrowthModel",
+    "GrowthRow",
+    "GrowthSeries",
+    "Metric",
+    "PositionSeries",
+    "Verdict",
+    "WellCurve",
+    "WellSeries",
+    "Window",
+    "combine_wells",
+    "fit_fields",
+    "fit_series",
+    "fit_wells",
+    "growth_table",
+    "well_curve",
+    "wells_of",
+]

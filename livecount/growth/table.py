@@ -1,0 +1,220 @@
+"""The growth table of an experiment: one row per position, well and group."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar, cast
+
+import pandas as pd
+
+from livecount.growth.curves import FittedCurve
+from livecount.growth.evidence import CONFIDENCE, Window
+from livecount.growth.fitting import (
+    GrowthFit,
+    GrowthModel,
+    Verdict,
+    combine_wells,
+    fit_fields,
+    fit_series,
+    fit_wells,
+)
+from livecount.growth.wells import Metric, WellSeries, wells_of
+
+__all__ = [
+    "ALL_WELLS",
+    "GROWTH_COLUMNS",
+    "GrowthRow",
+    "growth_table",
+]
+
+_T = TypeVar("_T")
+
+ALL_WELLS = "all wells"
+"""Group of an experiment's wells as long as nobody has said which are replicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthRow:
+    """One row of the growth table; None is "not known" and is exported as empty.
+
+    Attributes
+    ----------
+    experiment, group, well, position
+        Whose growth it is; rows of wells have no position, rows of groups no well either.
+    metric
+        "density_per_mm2" where every count has one, else "count" (cells per field).
+    n_points, start_h, end_h, rate_per_h, rate_low, rate_high
+        As in :class:`GrowthFit`; so are the doubling time, ``fit``, ``r_squared``, ``verdict``,
+        ``reason``, ``n_wells``, ``confidence`` and ``curve``.
+    level
+        "position", "well" or "group".
+    plate, channel, z, analysis_id
+        What else keeps curves apart.
+    """
+
+    experiment: str | None
+    group: str | None
+    well: str | None
+    position: str | None
+    metric: Metric
+    n_points: int
+    start_h: float | None
+    end_h: float | None
+    rate_per_h: float | None
+    rate_low: float | None
+    rate_high: float | None
+    doubling_time_h: float | None
+    doubling_time_low_h: float | None
+    doubling_time_high_h: float | None
+    fit: str
+    r_squared: float | None
+    level: Literal["position", "well", "group"]
+    plate: str | None
+    channel: str | None
+    z: str | None
+    analysis_id: str | None
+    n_wells: int
+    confidence: float | None
+    verdict: Verdict
+    reason: str
+    curve: FittedCurve | None = None
+
+    def as_record(self) -> dict[str, str | float | int | None]:
+        """Return the row as a mapping whose keys are ``GROWTH_COLUMNS``, in their order."""
+        return {name: getattr(self, name) for name in GROWTH_COLUMNS}
+
+
+GROWTH_COLUMNS = tuple(item.name for item in dataclasses.fields(GrowthRow) if item.name != "curve")
+"""Columns of ``export growth``; the first 16 are fixed, later additions follow them."""
+
+
+def growth_table(
+    counts: pd.DataFrame,
+    *,
+    groups: Mapping[str, str] | None = None,
+    window: Window | None = None,
+    model: GrowthModel = "auto",
+    confidence: float = CONFIDENCE,
+) -> list[GrowthRow]:
+    """Compute growth per position, well and group from exported counts.
+
+    A well's rate comes from all its fields at once, each with a level of its own
+    (:func:`fit_fields`); a group's from its wells (:func:`combine_wells`). Where no groups are
+    stated, an experiment's wells form one group, ``ALL_WELLS``. Without wells, the fields act as
+    one unnamed well, which has no interval.
+
+    Parameters
+    ----------
+    counts
+        The columns of ``export counts``; needed are ``elapsed_h`` and ``count`` or
+        ``density_per_mm2``. Rows with an ``excluded`` reason are left out. A column ``group``
+        names replicate groups.
+    groups
+        Well name to group; goes before the column ``group``.
+    window, model
+        As in :func:`fit_series`.
+    confidence
+        Of the interval across wells.
+
+    Returns
+    -------
+    list of GrowthRow
+        Per experiment: each well's positions and then the well, in plate order; then the groups.
+
+    Raises
+    ------
+    LivecountError
+        When a needed column is missing.
+    """
+    wells = wells_of(counts, groups=groups)
+    rows: list[GrowthRow] = []
+    for members in _together(wells, lambda well: well.replicate_key):
+        fits = _fits_of(members, window, model)
+        for well, fit in zip(members, fits, strict=True):
+            rows += _position_rows(well, fit, window, model)
+            rows.append(_row("well", well, fit))
+        rows += _group_rows(members, fits, confidence)
+    return rows
+
+
+def _fits_of(
+    wells: Sequence[WellSeries], window: Window | None, model: GrowthModel
+) -> list[GrowthFit]:
+    """Fit the wells in their order; those of a stated group with one kind of curve."""
+    fits: dict[int, GrowthFit] = {}
+    for members in _together(wells, lambda well: well.group):
+        if members[0].group is None:
+            found = [fit_fields(well.used, window, model) for well in members]
+        else:
+            found = fit_wells([well.used for well in members], window, model)
+        fits.update(zip(map(id, members), found, strict=True))
+    return [fits[id(well)] for well in wells]
+
+
+def _position_rows(
+    well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
+) -> list[GrowthRow]:
+    """Fit each field with its well's kind of curve, so that the two can be compared."""
+    if fit.fit in ("quasi-Poisson", "logistic"):
+        model = cast(GrowthModel, fit.fit)
+    return [
+        dataclasses.replace(
+            _row("position", well, fit_series(field.used, window, model)), position=field.label
+        )
+        for field in well.fields
+        if field.label is not None
+    ]
+
+
+def _group_rows(
+    wells: Sequence[WellSeries], fits: Sequence[GrowthFit], confidence: float
+) -> list[GrowthRow]:
+    stated = any(well.group is not None for well in wells)
+    by_group: dict[str, list[int]] = {}
+    for index, well in enumerate(wells):
+        name = well.group if stated else ALL_WELLS
+        if name is not None and well.well is not None:
+            by_group.setdefault(name, []).append(index)
+    rows = []
+    for name, members in by_group.items():
+        if not stated and len(members) < 2:
+            continue
+        combined = combine_wells([fits[index] for index in members], confidence)
+        metrics = {wells[index].metric for index in members}
+        shared = dataclasses.replace(
+            wells[members[0]],
+            group=name,
+            well=None,
+            plate=None,
+            metric="density_per_mm2" if metrics == {"density_per_mm2"} else "count",
+        )
+        rows.append(_row("group", shared, combined))
+    return rows
+
+
+def _row(
+    level: Literal["position", "well", "group"], well: WellSeries, fit: GrowthFit
+) -> GrowthRow:
+    values = {item.name: getattr(fit, item.name) for item in dataclasses.fields(fit)}
+    return GrowthRow(
+        experiment=well.experiment,
+        group=well.group,
+        well=well.well,
+        position=None,
+        metric=well.metric,
+        level=level,
+        plate=well.plate,
+        channel=well.channel,
+        z=well.z,
+        analysis_id=well.analysis_id,
+        **values,
+    )
+
+
+def _together(items: Sequence[_T], key: Callable[[_T], Hashable]) -> list[list[_T]]:
+    gathered: dict[Hashable, list[_T]] = {}
+    for item in items:
+        gathered.setdefault(key(item), []).append(item)
+    return list(gathered.values())

@@ -1,0 +1,206 @@
+"""Exported counts, arranged as one series per field of each well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from livecount.errors import LivecountError
+from livecount.growth.series import GrowthSeries
+
+__all__ = ["Metric", "PositionSeries", "WellSeries", "wells_of"]
+
+Metric = Literal["count", "density_per_mm2"]
+
+_APART = ("experiment", "plate", "well", "channel", "z", "analysis_id")
+"""What never shares a curve: wells, and within them channels, z planes and analyses."""
+
+_WELL_NAME = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PositionSeries:
+    """One field's curve.
+
+    Attributes
+    ----------
+    label
+        Position or field as the microscope names it, or None where it has no name.
+    used, excluded
+        Its points that count and those that people or rules have excluded.
+    """
+
+    label: str | None
+    used: GrowthSeries
+    excluded: GrowthSeries
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WellSeries:
+    """One well's fields, in one channel and z plane, under one analysis.
+
+    Attributes
+    ----------
+    experiment, plate, well, channel, z, analysis_id
+        What keeps it apart; ``well`` is None where the microscope names none.
+    group
+        Its replicate group, where one is stated.
+    metric
+        What the values of ``fields`` are.
+    """
+
+    experiment: str | None
+    plate: str | None
+    well: str | None
+    channel: str | None
+    z: str | None
+    analysis_id: str | None
+    group: str | None
+    metric: Metric
+    fields: tuple[PositionSeries, ...]
+
+    @property
+    def used(self) -> list[GrowthSeries]:
+        """The series of the fields without what is excluded."""
+        return [field.used for field in self.fields]
+
+    @property
+    def replicate_key(self) -> tuple[str | None, ...]:
+        """What wells must share before a group of them means anything."""
+        return (self.experiment, self.channel, self.z, self.analysis_id)
+
+
+def wells_of(counts: pd.DataFrame, *, groups: Mapping[str, str] | None = None) -> list[WellSeries]:
+    """Arrange exported counts as one series per field of each well.
+
+    Parameters
+    ----------
+    counts, groups
+        As in :func:`growth_table`.
+
+    Returns
+    -------
+    list of WellSeries
+        In order of experiment, plate and well (A1, A2, A10).
+
+    Raises
+    ------
+    LivecountError
+        When a needed column is missing.
+    """
+    if counts.empty:
+        return []
+    tidy = _tidy(counts, groups)
+    wells = [
+        _well_of(dict(zip(_APART, key, strict=True)), part)
+        for key, part in tidy.groupby(list(_APART), sort=False)
+    ]
+    return sorted(wells, key=_plate_order)
+
+
+def _tidy(counts: pd.DataFrame, groups: Mapping[str, str] | None) -> pd.DataFrame:
+    """Bring the columns to one form: names as text, "" for none; numbers as float."""
+    if "elapsed_h" not in counts or not {"count", "density_per_mm2"} & set(counts):
+        raise LivecountError(
+            "the counts lack a column elapsed_h, or both count and density_per_mm2",
+            hint="Give a table as written by `livecount export counts`",
+        )
+    names = (*_APART, "position", "field", "group", "excluded")
+    tidy = pd.DataFrame({name: _texts(counts, name) for name in names}, index=counts.index)
+    for name in ("elapsed_h", "count", "density_per_mm2"):
+        column = counts[name] if name in counts else pd.Series(np.nan, index=counts.index)
+        tidy[name] = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    if groups is not None:
+        stated = {well: group for well, group in groups.items() if group}
+        tidy["group"] = [stated.get(well, "") for well in tidy["well"]]
+    told = tidy["elapsed_h"].notna() & (tidy["excluded"] == "")
+    told &= tidy["count"].notna() | tidy["density_per_mm2"].notna()
+    lacking = (tidy["density_per_mm2"].isna() & told).groupby(tidy["experiment"]).transform("any")
+    known = tidy["density_per_mm2"].notna().groupby(tidy["experiment"]).transform("any")
+    tidy["by_area"] = known & ~lacking
+    tidy["value"] = tidy["density_per_mm2"].where(tidy["by_area"], tidy["count"])
+    tidy["label"] = _labels(tidy)
+    return tidy
+
+
+def _texts(counts: pd.DataFrame, name: str) -> list[str]:
+    """Read a column as text, as it was before a CSV reader took names for numbers."""
+    if name not in counts:
+        return [""] * len(counts)
+    texts = {value: _text(value) for value in counts[name].unique()}
+    return ["" if _is_absent(value) else texts[value] for value in counts[name]]
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value
+
+
+def _text(value: Any) -> str:
+    if _is_absent(value) or (isinstance(value, bool | np.bool_) and not value):
+        return ""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _labels(tidy: pd.DataFrame) -> list[str]:
+    """Name each field by its position; by both where one position holds several fields."""
+    both = tidy[[*_APART, "position", "field"]].drop_duplicates()
+    several = both.duplicated([*_APART, "position"], keep=False)
+    crowded = set(map(tuple, both.loc[several, [*_APART, "position"]].to_numpy()))
+    keys = map(tuple, tidy[[*_APART, "position"]].to_numpy())
+    return [
+        " ".join(filter(None, (position, field))) if key in crowded else position or field
+        for key, position, field in zip(keys, tidy["position"], tidy["field"], strict=True)
+    ]
+
+
+def _well_of(key: Mapping[str, Any], part: pd.DataFrame) -> WellSeries:
+    fields = [
+        PositionSeries(
+            str(label) or None,
+            _series(field[field["excluded"] == ""]),
+            _series(field[field["excluded"] != ""]),
+        )
+        for label, field in part.groupby("label", sort=False)
+    ]
+    stated = [group for group in part["group"].unique() if group]
+    return WellSeries(
+        **{name: value or None for name, value in key.items()},
+        group=stated[0] if stated else None,
+        metric="density_per_mm2" if bool(part["by_area"].iloc[0]) else "count",
+        fields=tuple(sorted(fields, key=lambda field: _natural(field.label))),
+    )
+
+
+def _series(field: pd.DataFrame) -> GrowthSeries:
+    series = GrowthSeries(field["elapsed_h"].to_numpy(), field["value"].to_numpy())
+    return series.usable()
+
+
+def _plate_order(well: WellSeries) -> tuple[Any, ...]:
+    parts: Iterable[str | None] = (well.channel, well.z, well.analysis_id)
+    return (
+        _natural(well.experiment),
+        *(part or "" for part in parts),
+        _natural(well.plate),
+        _well_order(well.well),
+    )
+
+
+def _well_order(well: str | None) -> tuple[Any, ...]:
+    match = _WELL_NAME.fullmatch(well or "")
+    if match:
+        return (0, len(match[1]), match[1].upper(), int(match[2]))
+    return (1, 0, "", 0, _natural(well))
+
+
+def _natural(text: str | None) -> tuple[tuple[int, int, str], ...]:
+    """Order key by which "field 2" goes before "field 10"."""
+    parts = re.findall(r"\d+|\D+", text or "")
+    return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
