@@ -70,13 +70,13 @@ def find_peaks(
     lowest = values.min(initial=np.float32(np.inf))
     padded = np.pad(values, 1, constant_values=-np.inf)
     uphill, flat = _point_uphill(padded, lowest)
-    _settle_plateaus(padded, uphill, flat)
+    _join_plateaus(padded, uphill, flat)
     peaks = _label_basins(uphill)
     first, second, saddle = _meeting_basins(padded, uphill, peaks.size)
     order = np.argsort(-saddle)
     ends_at = _join_basins(padded.ravel()[peaks], first, second, saddle, order, lowest)
     prominence = _round_down(padded.ravel()[peaks].astype(np.float64) - ends_at)
-    kept = np.flatnonzero(prominence >= np.float32(min_prominence))
+    kept = np.flatnonzero((prominence >= np.float32(min_prominence)) & (prominence > 0))
     y_px, x_px = _locate(padded, uphill, peaks[kept], ends_at[kept], float(np.float32(h)))
     return _sorted_candidates(y_px, x_px, prominence[kept])
 
@@ -138,38 +138,34 @@ def _point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int3
 
 
 @numba.njit(cache=True, nogil=True)
-def _settle_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -> None:
-    """Drain each plateau through a pixel of it with a higher neighbour, else make it one peak.
+def _join_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -> None:
+    """Make each connected set of ``flat`` pixels one basin, of the first of them in raster order.
 
-    ``flat`` lists the pixels that have an equal and no higher neighbour, in raster order.
+    ``flat`` lists the pixels that have an equal and no higher neighbour, in raster order. Beside a
+    plateau's rim that leads higher, such a basin ends at its own height: no prominence, no peak.
     """
     width = padded.shape[1]
     flat_map = padded.ravel()
     is_flat = np.zeros(padded.size, dtype=np.bool_)
     is_flat[flat] = True
-    plateau = np.empty(len(flat), dtype=np.int32)
+    queue = np.empty(len(flat), dtype=np.int32)
     for start in flat:
         if not is_flat[start]:
             continue
-        outlet, size, done = start, 1, 0
-        plateau[0] = start
+        queue[0] = start
         is_flat[start] = False
+        size, done = 1, 0
         while done < size:
-            here = plateau[done]
+            here = queue[done]
             done += 1
+            uphill[here] = start
             for dy in (-width, 0, width):
                 for dx in (-1, 0, 1):
                     there = here + dy + dx
-                    if flat_map[there] != flat_map[start] or there == here:
-                        continue
-                    if is_flat[there]:
+                    if is_flat[there] and flat_map[there] == flat_map[start]:
                         is_flat[there] = False
-                        plateau[size] = there
+                        queue[size] = there
                         size += 1
-                    elif flat_map[uphill[there]] > flat_map[there]:
-                        outlet = there
-        for member in plateau[:size]:
-            uphill[member] = outlet
 
 
 @numba.njit(cache=True, nogil=True)

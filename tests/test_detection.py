@@ -96,10 +96,12 @@ def test_location_is_the_centroid_of_the_paper_component(levels: IntegerMap, h: 
     np.testing.assert_allclose(in_raster_order(cells), expected, atol=1e-5)
 
 
-@given(integer_maps)
-def test_a_peak_below_h_is_located_as_at_its_own_prominence(levels: IntegerMap) -> None:
-    found = find_peaks(levels, h=1000, min_prominence=0.5)
-    for prominence in np.unique(found.prominence):
+@given(integer_maps, st.sampled_from([1, 2, 3, 1000]))
+def test_a_peak_not_above_h_is_located_as_at_its_own_prominence(
+    levels: IntegerMap, h: float
+) -> None:
+    found = find_peaks(levels, h=h, min_prominence=0.5)
+    for prominence in np.unique(found.prominence[found.prominence <= h]):
         expected = centroids(*surviving_components(levels, float(prominence) - 0.25))
         for place in positions(found)[found.prominence == prominence]:
             assert np.isclose(expected, place, atol=1e-5).all(axis=1).any()
@@ -196,6 +198,12 @@ def test_diagonal_neighbours_are_connected() -> None:
 def test_a_plateau_is_one_peak_at_its_centre_and_a_shoulder_is_none() -> None:
     levels = [[0, 0, 0, 0, 0, 0, 0], [0, 4, 4, 4, 2, 2, 0], [0, 0, 0, 0, 0, 0, 0]]
     assert as_rows(find_peaks(levels, h=1)) == [(4, 1, 2)]
+
+
+@given(integer_maps)
+def test_a_shoulder_is_no_peak_even_of_no_prominence(levels: IntegerMap) -> None:
+    everything = find_peaks(levels, h=1.5, min_prominence=0)
+    assert as_rows(everything) == as_rows(find_peaks(levels, h=1.5, min_prominence=0.5))
 
 
 def test_min_prominence_is_inclusive() -> None:
