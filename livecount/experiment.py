@@ -9,9 +9,9 @@ from datetime import datetime
 
 __all__ = ["ChannelRule", "TimeAxis"]
 
-_TRANSMITTED = re.compile(
-    r"(?<![a-z])(phase|ph\d?|bright.?field|bf|trans(mitted)?|dic|tl|pc)(?![a-z])|"
-    r"phase|brightfield",
+_LABEL_FREE = re.compile(
+    r"phase|bright[ _-]?field|transmitted|label[ _-]?free|hoffman|"
+    r"(?:^|[^a-z0-9])(?:ph[0-9]?|bf|dic|pc|tl|trans|hmc|pol)(?:$|[^a-z0-9])",
     re.IGNORECASE,
 )
 _FLUORESCENT = re.compile(
@@ -58,14 +58,14 @@ class ChannelRule:
         if self.chosen is not None:
             same = channel.casefold() == self.chosen.casefold()
             return None if same else f"channel {channel!r} is not the counted one, {self.chosen!r}"
-        if _TRANSMITTED.search(channel):
-            return None
-        if _FLUORESCENT.search(channel):
+        others = [name for name in counted if name != channel]
+        if _LABEL_FREE.search(channel):
+            others = [name for name in others if _LABEL_FREE.search(name)]
+        elif _FLUORESCENT.search(channel):
             return (
                 f"fluorescence channel {channel!r} is not counted unless chosen: "
                 "set `channel` in [counting]"
             )
-        others = [name for name in counted if name != channel]
         if others:
             return (
                 f"channel {channel!r} appeared beside {others[0]!r}, which is counted: "

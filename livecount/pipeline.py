@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from livecount import __version__
 from livecount.detection import find_peaks
-from livecount.errors import RefusedFrameError
+from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import (
     MIN_PROMINENCE,
     Candidates,
@@ -164,9 +164,15 @@ class FrameCounter:
         RefusedFrameError
             The rule needs a pixel size that the frame does not have.
         EngineError
-            The runtime failed.
+            The runtime failed, or memory ran out.
         """
-        candidates = self.find_candidates(frame, self.rule.diameter_px(frame))
+        try:
+            candidates = self.find_candidates(frame, self.rule.diameter_px(frame))
+        except MemoryError as error:
+            raise EngineError(
+                f"{frame.key.display_path}: not enough memory to count it",
+                hint="Lower `memory_limit_mb` in [counting], or close other programs",
+            ) from error
         height, width = frame.pixels.shape
         size_um = frame.attributes.pixel_size_um
         return FrameCount(

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from livecount.config import Config
-from livecount.errors import LivecountError, ReadError, UnreadableFrameError
+from livecount.errors import EngineError, LivecountError, ReadError, UnreadableFrameError
 from livecount.experiment import ChannelRule
-from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameCount
+from livecount.frame import Frame, FrameCount
 from livecount.monitor.counting import Counting, channel_rule, with_pixel_size
 from livecount.platform.files import FileStamp, stat_shared
 from livecount.readers import Patterns, ReadLimits, look, read_page
@@ -76,21 +75,17 @@ class Intake:
         try:
             self._take_pages(sighting)
         except UnreadableFrameError as error:
-            self._try_again(sighting, error)
+            if sighting.settled and self._gives_up(sighting, error):
+                self._set_aside(sighting, error)
         except ReadError as error:
-            self._quarantine(sighting, None, error)
-            self._finish(sighting, None)
+            self._set_aside(sighting, error)
 
     def _take_pages(self, sighting: Sighting) -> None:
         path = self._root / os.fsdecode(sighting.relative_path)
         found = look(path, settled=sighting.settled, limits=self._limits)
-        analysis = self._counting.analysis
-        known = (
-            self._store.known_pages(self.source, sighting.relative_path, analysis)
-            if analysis
-            else {}
-        )
+        known = self._known_pages(sighting)
         waits_s: list[float] = []
+        troubled: dict[int, LivecountError] = {}
         for page in found.complete_pages:
             if _is_dealt_with(known.get(page), sighting):
                 continue
@@ -98,17 +93,29 @@ class Intake:
                 self._take_page(path, sighting, page, known.get(page))
             except _NotYetError as later:
                 waits_s.append(later.after_s)
-            except UnreadableFrameError:
-                raise
+            except (UnreadableFrameError, EngineError) as error:
+                troubled[page] = error
             except ReadError as error:
                 self._quarantine(sighting, page, error)
+        if not sighting.settled:
+            return
         if waits_s:
-            self._store.retry_later(
-                self.source, sighting.relative_path, sighting.stamp, "its end is still empty"
-            )
-            self.watcher.look_again(sighting.relative_path, min(waits_s))
-        elif sighting.settled:
+            self._hold_back(sighting, min(waits_s))
+        elif not troubled or self._gives_up(sighting, next(iter(troubled.values()))):
+            for page, reason in troubled.items():
+                self._quarantine(sighting, page, reason)
             self._finish(sighting, found.n_pages)
+
+    def _known_pages(self, sighting: Sighting) -> dict[int, KnownPage]:
+        analysis = self._counting.analysis
+        if analysis is None:
+            return {}
+        return self._store.known_pages(self.source, sighting.relative_path, analysis)
+
+    def _hold_back(self, sighting: Sighting, after_s: float) -> None:
+        """Look at a file again later without counting it as a failed attempt."""
+        self._store.note_seen(self.source, [(sighting.relative_path, sighting.stamp)])
+        self.watcher.look_again(sighting.relative_path, after_s)
 
     def _take_page(
         self, path: Path, sighting: Sighting, page: int, known: KnownPage | None
@@ -124,7 +131,7 @@ class Intake:
         if sighting.settled and stat_shared(path) != sighting.stamp:
             raise _NotYetError(0.0)
         self._wait_for_empty_tail(frame, sighting)
-        frame = with_pixel_size(_with_folder_as_position(frame), self._config)
+        frame = with_pixel_size(frame, self._config)
         if known and known.is_counted and known.content_hash == frame.key.content_hash:
             refined = (sighting.relative_path, page, frame.attributes)
             self._store.refine_attributes(self.source, [refined])
@@ -164,20 +171,21 @@ class Intake:
         )
         self._on_count(count)
 
-    def _try_again(self, sighting: Sighting, error: UnreadableFrameError) -> None:
-        """Retry with growing pauses while the file may still be written, then set it aside."""
-        if not sighting.settled:
-            return
+    def _gives_up(self, sighting: Sighting, error: LivecountError) -> bool:
+        """Retry with growing pauses while the file may still be written; True when tried enough."""
         attempts = self._store.retry_later(
             self.source, sighting.relative_path, sighting.stamp, str(error)
         )
+        if not (self._root / os.fsdecode(sighting.relative_path)).exists():
+            gone = UnreadableFrameError(f"{error.message}; the file is gone")
+            self._quarantine(sighting, None, gone)
+            return False
         retry = self._config.watch.retry
         if attempts >= retry.attempts:
-            self._quarantine(sighting, None, error)
-            self._finish(sighting, None)
-            return
+            return True
         self._log.info("will be read again", reason=str(error), attempt=attempts)
         self.watcher.look_again(sighting.relative_path, retry.wait_s(attempts))
+        return False
 
     def _quarantine(self, sighting: Sighting, page: int | None, error: LivecountError) -> None:
         self._store.quarantine(
@@ -185,9 +193,13 @@ class Intake:
         )
         self._log.warning("set aside", reason=str(error))
 
-    def _finish(self, sighting: Sighting, n_pages: int | None) -> None:
-        if n_pages is not None:
-            self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
+    def _set_aside(self, sighting: Sighting, error: ReadError) -> None:
+        """Quarantine a whole file until it changes."""
+        self._quarantine(sighting, None, error)
+        self.watcher.mark_done(sighting.relative_path, sighting.stamp)
+
+    def _finish(self, sighting: Sighting, n_pages: int) -> None:
+        self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
         self.watcher.mark_done(sighting.relative_path, sighting.stamp)
 
 
@@ -196,13 +208,3 @@ def _is_dealt_with(known: KnownPage | None, sighting: Sighting) -> bool:
     if known is None or known.state is FrameState.PENDING:
         return False
     return not sighting.settled
-
-
-def _with_folder_as_position(frame: Frame) -> Frame:
-    """Where nothing says at which place a frame was taken, its folder does."""
-    attributes = frame.attributes
-    folder = frame.key.display_path.rpartition("/")[0]
-    if not folder or attributes.position or attributes.well or attributes.field:
-        return frame
-    named = FrameAttributes.from_source(AttributeSource.FOLDER_NAME, position=folder)
-    return replace(frame, attributes=attributes.completed_by(named))

@@ -5,8 +5,6 @@ are told by content, never by name; names are understood by :class:`Patterns`.
 """
 
 from livecount.readers.naming import (
-    ChannelChoice,
-    choose_channel,
     ignore_reason,
     is_frame_file,
     readable_path,
@@ -26,13 +24,11 @@ from livecount.readers.wells import normalise_well, well_sort_key
 
 __all__ = [
     "GROUPS",
-    "ChannelChoice",
     "FolderUnderstanding",
     "NameMatch",
     "PageLook",
     "Patterns",
     "ReadLimits",
-    "choose_channel",
     "describe_folder",
     "ignore_reason",
     "is_frame_file",

@@ -1,14 +1,11 @@
-"""Which files of a watched folder are frames, and which channel is counted by default."""
+"""Which files of a watched folder are frames, and how their names are shown."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["ChannelChoice", "choose_channel", "ignore_reason", "is_frame_file", "readable_path"]
+__all__ = ["ignore_reason", "is_frame_file", "readable_path"]
 
 FRAME_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
 _SYSTEM_FOLDERS = frozenset(
@@ -17,11 +14,6 @@ _SYSTEM_FOLDERS = frozenset(
 _THUMBNAIL_FOLDERS = frozenset({b"thumbs", b"thumbnail", b"thumbnails"})
 # ImageXpress appends a GUID to "_thumb"; the word must not start a longer one.
 _THUMBNAIL = re.compile(rb"(?:^|[_\-. ])thumb(?:s|nails?)?(?![a-z]{3})", re.IGNORECASE)
-_LABEL_FREE = re.compile(
-    r"phase|bright[ _-]?field|transmitted|label[ _-]?free|hoffman|"
-    r"(?:^|[^a-z0-9])(?:ph[0-9]?|bf|dic|pc|tl|trans|hmc|pol)(?:$|[^a-z0-9])",
-    re.IGNORECASE,
-)
 
 
 def is_frame_file(relative_path: bytes) -> bool:
@@ -70,50 +62,3 @@ def readable_path(relative_path: bytes) -> str:
     """
     text = unicodedata.normalize("NFC", relative_path.decode("utf-8", "backslashreplace"))
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelChoice:
-    """Which channel is counted when nobody has said so.
-
-    Attributes
-    ----------
-    channel
-        The channel, or None where frames carry no channel or the user must choose.
-    reason
-        Why, in words that users read.
-    must_ask
-        Several channels and none or several of them look label-free.
-    """
-
-    channel: str | None
-    reason: Literal["only channel", "label-free by its name", "no channel named", "ambiguous"]
-    must_ask: bool = False
-
-
-def choose_channel(channels: Iterable[str | None]) -> ChannelChoice:
-    """Choose the channel to count by default: the only one, else the one that says phase.
-
-    Parameters
-    ----------
-    channels
-        The channel of each frame, repeats allowed; None where none is named.
-
-    Returns
-    -------
-    ChannelChoice
-        ``must_ask`` where neither rule decides.
-
-    >>> choose_channel(["DAPI", "Phase Contrast"]).channel
-    'Phase Contrast'
-    """
-    found = set(channels)
-    named = sorted(name for name in found if name is not None)
-    if not named:
-        return ChannelChoice(None, "no channel named")
-    if len(found) == 1:
-        return ChannelChoice(named[0], "only channel")
-    label_free = [name for name in named if _LABEL_FREE.search(name)]
-    if len(label_free) == 1:
-        return ChannelChoice(label_free[0], "label-free by its name")
-    return ChannelChoice(None, "ambiguous", must_ask=True)

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from livecount.errors import UnreadableFrameError
-from livecount.frame import Frame, FrameAttributes, FrameKey
+from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameKey
 from livecount.readers.companions import companion_attributes
 from livecount.readers.grey import DecodedPlane, Pixels, content_hash
 from livecount.readers.naming import readable_path
@@ -227,6 +227,12 @@ def _completed(
 ) -> FrameAttributes:
     """Add what companion files, the name and the folders say, in this order of trust."""
     by_companion = companion_attributes(path, zone)
-    match = patterns.match(readable_path(relative_path), zone)
-    by_name = match.attributes if match else FrameAttributes()
+    match = patterns.match(readable_path(relative_path))
+    by_name = match.attributes if match else _by_folder(relative_path)
     return known.completed_by(by_companion).completed_by(by_name)
+
+
+def _by_folder(relative_path: bytes) -> FrameAttributes:
+    """Where no pattern says anything, the folder names the place."""
+    folder = readable_path(relative_path).rpartition("/")[0]
+    return FrameAttributes.from_source(AttributeSource.FOLDER_NAME, position=folder or None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from livecount.errors import ReadError
 from livecount.frame import FrameAttributes
-from livecount.readers.naming import ChannelChoice, choose_channel, ignore_reason, readable_path
+from livecount.readers.naming import ignore_reason, readable_path
 from livecount.readers.opening import ReadLimits
 from livecount.readers.patterns import Patterns
 from livecount.readers.reading import look, read_attributes, read_page
@@ -107,8 +107,6 @@ class FolderUnderstanding:
         All files below the folder, and those taken as frames.
     channels
         Channel -> number of files, as names and opened samples say; "" where none is named.
-    channel_choice
-        Which of them would be counted if nobody said.
     z
         The z indices in names and samples.
     unreadable_folders
@@ -122,7 +120,6 @@ class FolderUnderstanding:
     ignored: tuple[FileGroup, ...]
     samples: tuple[SampleFile, ...]
     channels: Mapping[str, int]
-    channel_choice: ChannelChoice
     z: tuple[int, ...]
     conflicts: tuple[Conflict, ...]
     unreadable_folders: tuple[FileGroup, ...]
@@ -187,7 +184,6 @@ def describe_folder(
         ignored=_groups(ignored),
         samples=tuple(samples.values()),
         channels=channels,
-        channel_choice=choose_channel(name or None for name in channels),
         z=_z_indices(files, samples.values()),
         conflicts=_conflicts(files),
         unreadable_folders=_groups(barred),

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from livecount.errors import ReadError
 from livecount.readers import (
     Patterns,
-    choose_channel,
     ignore_reason,
     is_frame_file,
     normalise_well,
@@ -94,25 +93,6 @@ def test_what_is_no_well(name: str):
 @given(st.lists(st.one_of(st.none(), st.text(max_size=6)), max_size=8))
 def test_any_names_can_be_ordered(names: list[str | None]):
     sorted(names, key=well_sort_key)
-
-
-@pytest.mark.parametrize(
-    ("channels", "chosen", "ask"),
-    [
-        ([None, None], None, False),
-        (["DAPI"], "DAPI", False),
-        (["DAPI", "Phase"], "Phase", False),
-        (["Ph", "C1"], "Ph", False),
-        (["w1", "w2"], None, True),
-        (["FITC", "Bright Field", "DAPI"], "Bright Field", False),
-        (["Phase", "DIC"], None, True),
-        (["Alphabet", "Graph"], None, True),
-        ([None, "DAPI"], None, True),
-    ],
-)
-def test_the_channel_counted_by_default(channels, chosen, ask):
-    choice = choose_channel(channels)
-    assert (choice.channel, choice.must_ask) == (chosen, ask)
 
 
 ODD = [

@@ -41,7 +41,6 @@ def test_a_plate_is_understood(tmp_path: Path):
         "temporary file",
     }
     assert told.channels == {"Phase": 12}
-    assert told.channel_choice.channel == "Phase"
     assert told.conflicts == ()
     (sample,) = told.samples
     assert sample.shape == (10, 10)
@@ -57,7 +56,6 @@ def test_channels_are_named_by_what_the_files_say(tmp_path: Path):
             write(tmp_path, name, extratags=[(51123, "s", 0, record, True)])
     told = describe_folder(tmp_path)
     assert told.channels == {"Phase": 3, "GFP": 3}
-    assert told.channel_choice.channel == "Phase"
     assert told.z == (0,)
 
 
@@ -69,7 +67,6 @@ def test_pages_of_one_file_may_be_of_several_channels(tmp_path: Path):
     )
     told = describe_folder(tmp_path)
     assert told.channels == {"DAPI": 1, "FITC": 1}
-    assert told.channel_choice.must_ask
     assert told.patterns[0].name == "no pattern"
     assert told.samples[0].n_pages == 4
 
