@@ -128,7 +128,7 @@ class Intake:
             limits=self._limits,
             time_zone=self._time_zone,
         )
-        if sighting.settled and stat_shared(path) != sighting.stamp:
+        if sighting.settled and _has_changed(path, sighting.stamp):
             raise _NotYetError(0.0)
         self._wait_for_empty_tail(frame, sighting)
         frame = with_pixel_size(frame, self._config)
@@ -201,6 +201,13 @@ class Intake:
     def _finish(self, sighting: Sighting, n_pages: int) -> None:
         self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
         self.watcher.mark_done(sighting.relative_path, sighting.stamp)
+
+
+def _has_changed(path: Path, stamp: FileStamp) -> bool:
+    try:
+        return stat_shared(path) != stamp
+    except OSError:
+        return True
 
 
 def _is_dealt_with(known: KnownPage | None, sighting: Sighting) -> bool:

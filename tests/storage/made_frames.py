@@ -1,0 +1,113 @@
+"""Frames whose counts follow from their number alone, and processes that write and read them.
+
+As a script: ``made_frames.py write|read DATABASE N``; ``write`` prints each frame's number once it
+is recorded, ``read`` prints how many frames it saw, until it is killed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from livecount.frame import (
+    AttributeSource,
+    Candidates,
+    FrameAttributes,
+    FrameCount,
+    FrameKey,
+    FrameQuality,
+    Provenance,
+)
+from livecount.storage import AnalysisSettings, CountStore, FileStamp
+
+FOLDER = "/scans"
+SETTINGS = AnalysisSettings("deepdistance", "ab" * 32, 24.0, "px", h=0.1)
+N_PAGES = 3
+
+
+def say(word):
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def make_candidates(n):
+    # Large enough to span database pages, so that a torn write would show.
+    grid = np.arange(n * 40, dtype=np.float32)
+    return Candidates(grid, grid + np.float32(0.5), grid[::-1].copy())
+
+
+def make_count(analysis_id, path, page=0, content="a", n=3, folder=FOLDER, **attributes):
+    return FrameCount(
+        key=FrameKey(folder, path, page, content),
+        attributes=FrameAttributes.from_source(AttributeSource.FILE_NAME, **attributes),
+        analysis_id=analysis_id,
+        count=n,
+        candidates=make_candidates(n),
+        quality=FrameQuality(1.5, 0.4, 0.01),
+        height_px=100,
+        width_px=200,
+        area_mm2=None,
+        flags=("zero_tail",) if n % 2 else (),
+        provenance=Provenance("onnxruntime CPU", "fp32", "0.1"),
+    )
+
+
+def stamp_of(number):
+    return FileStamp(1000 + number, 10**18 + number)
+
+
+def take_file(store, source, analysis, number):
+    """Do with one file what a monitor does: stacks, trouble and replaced files among them."""
+    path, stamp = b"frame%04d.tif" % number, stamp_of(number)
+    store.note_seen(source, [(path, stamp)])
+    if number % 7 == 3:
+        store.retry_later(source, path, stamp, "cut off")
+        store.quarantine(source, path, stamp, "cut off")
+        return
+    if number % 7 == 5:
+        store.note_pages(source, path, stamp, N_PAGES)
+        for page in range(N_PAGES):
+            count = make_count(analysis.id, path, page, f"{number}-{page}", number % 50)
+            store.record(source, count, stamp=stamp)
+        store.file_done(source, path, stamp, N_PAGES)
+        return
+    if number % 7 == 6:
+        early = make_count(analysis.id, path, 0, f"{number}-early", 1)
+        store.record(source, early, stamp=FileStamp(1, 1))
+    count = make_count(analysis.id, path, 0, f"{number}", number % 50, well=f"A{number}")
+    store.record(source, count, stamp=stamp, n_pages=1)
+
+
+def write(database, n_files):
+    with CountStore.open(database) as store:
+        experiment = store.ensure_experiment("run")
+        source = store.ensure_source(experiment, FOLDER)
+        analysis = store.ensure_analysis(experiment, SETTINGS)
+        known = store.known_files(source)
+        say("ready")
+        for number in range(n_files):
+            if b"frame%04d.tif" % number not in known:
+                take_file(store, source, analysis, number)
+                say(number)
+
+
+def read(database):
+    with CountStore.open(database, read_only=True) as store:
+        analysis = store.analysis(store.experiment("run"))
+        while True:
+            counts = store.counts(analysis)
+            wanted = dict(zip(counts.frame_id.tolist(), counts.count.tolist(), strict=True))
+            for found in store.iter_candidates(analysis):
+                if found.frame_id in wanted:
+                    assert len(found.candidates) == wanted[found.frame_id] * 40
+            assert store.tally().counted >= len(counts)
+            say(len(counts))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        write(Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        read(Path(sys.argv[2]))

@@ -1,0 +1,92 @@
+"""From a frame to its count."""
+
+import numpy as np
+import pytest
+
+from livecount.errors import RefusedFrameError
+from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameKey
+from livecount.inference import find_model, open_engine
+from livecount.pipeline import CountingRule, FrameCounter, assess
+
+
+def frame_of(pixels: np.ndarray, *, level: float | None = None, **known: object) -> Frame:
+    attributes = FrameAttributes.from_source(AttributeSource.FILE_TAG, **known)
+    return Frame(FrameKey("/frames", b"a.tif", 0, "00"), attributes, pixels, level)
+
+
+def counter_for(**rule: float) -> FrameCounter:
+    model = find_model("deepdistance")
+    return FrameCounter(model, open_engine(model), CountingRule(h=model.h, **rule))
+
+
+@pytest.fixture(scope="module")
+def blobs() -> np.ndarray:
+    y, x = np.mgrid[:300, :420]
+    pixels = np.random.default_rng(1).normal(1000, 20, y.shape)
+    for cy in range(50, 300, 70):
+        for cx in range(50, 420, 70):
+            distance = np.hypot(y - cy, x - cx)
+            pixels += 600 * np.exp(-((distance - 16) ** 2) / 20) - 300 * np.exp(-(distance**2) / 90)
+    return np.clip(pixels, 0, 65535).astype(np.uint16)
+
+
+def test_counts_do_not_depend_on_bit_depth_or_gain(blobs: np.ndarray) -> None:
+    counter = counter_for(cell_diameter_px=40)
+    scaled = ((blobs - blobs.min()) / np.ptp(blobs) * 255).astype(np.uint8)
+    counts = [counter.count(frame_of(image)).count for image in (blobs, scaled, blobs / 7.0)]
+    assert max(counts) - min(counts) <= 1
+    assert counts[0] > 10
+
+
+def test_micrometres_and_pixels_mean_the_same(blobs: np.ndarray) -> None:
+    in_px = counter_for(cell_diameter_px=40).count(frame_of(blobs))
+    in_um = counter_for(cell_diameter_um=20).count(frame_of(blobs, pixel_size_um=0.5))
+    np.testing.assert_array_equal(in_px.candidates.y_px, in_um.candidates.y_px)
+    assert in_um.area_mm2 == pytest.approx(300 * 420 * 0.25e-6)
+    assert in_um.density_per_mm2 == pytest.approx(in_um.count / in_um.area_mm2)
+    assert in_px.density_per_mm2 is None
+
+
+def test_positions_are_in_pixels_of_the_frame(blobs: np.ndarray) -> None:
+    cells = counter_for(cell_diameter_px=40).count(frame_of(blobs)).candidates
+    best_y, best_x = cells.y_px[:5], cells.x_px[:5]
+    for y, x in zip(best_y, best_x, strict=True):
+        to_grid = np.hypot((y - 50 + 35) % 70 - 35, (x - 50 + 35) % 70 - 35)
+        assert to_grid < 8
+
+
+def test_a_diameter_in_um_needs_a_pixel_size(blobs: np.ndarray) -> None:
+    with pytest.raises(RefusedFrameError, match="--pixel-size-um"):
+        counter_for(cell_diameter_um=20).count(frame_of(blobs))
+
+
+@pytest.mark.parametrize("given", [{}, {"cell_diameter_px": 1.0, "cell_diameter_um": 1.0}])
+def test_exactly_one_diameter_is_given(given: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="either"):
+        CountingRule(h=0.1, **given)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((64, 64), np.uint8),
+        np.full((1, 1), 9, np.uint16),
+        np.full((40, 3), 65535, np.uint16),
+        np.full((50, 50), np.nan, np.float32),
+    ],
+)
+def test_frames_without_anything_in_them_count_nothing(pixels: np.ndarray) -> None:
+    found = counter_for(cell_diameter_px=26).count(frame_of(pixels, level=65535))
+    assert found.count == 0
+    assert np.isfinite([found.quality.focus, found.quality.saturated_fraction]).all()
+
+
+def test_quality_tells_sharp_from_blurred_and_saturated_from_not() -> None:
+    rng = np.random.default_rng(0)
+    sharp = rng.integers(0, 4000, (100, 100)).astype(np.uint16)
+    blurred = np.full_like(sharp, 2000)
+    assert assess(frame_of(sharp)).focus > 100 * assess(frame_of(blurred)).focus
+    sharp[:10] = 4095
+    quality = assess(frame_of(sharp, level=4095))
+    assert quality.saturated_fraction == pytest.approx(0.1)
+    assert 0 < quality.mean_intensity < 1

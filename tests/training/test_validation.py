@@ -1,0 +1,73 @@
+"""How validation chooses h and scores maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra livecount[train]")
+
+from livecount.training.images import load_frames  # noqa: E402
+from livecount.training.recipe import read_recipe  # noqa: E402
+from livecount.training.validation import Measured, Validator, draw_maps  # noqa: E402
+from livecount.training.views import whole_view  # noqa: E402
+
+
+class Oracle(torch.nn.Module):
+    """Draws the maps that were asked for, whatever it is shown, scaled by a factor."""
+
+    def __init__(self, maps: list[np.ndarray]) -> None:
+        super().__init__()
+        self.maps = maps
+        self.drawn = 0
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        maps = self.maps[self.drawn % len(self.maps)]
+        self.drawn += 1
+        below, right = (full - part for full, part in zip(image.shape[2:], maps.shape[1:]))
+        return torch.from_numpy(np.pad(maps, ((0, 0), (0, below), (0, right))))[None]
+
+
+def test_perfect_maps_score_100_and_no_loss(tiny_recipe: Path, tiny_data: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    frames = load_frames(recipe.validation[0], tiny_data)
+    perfect = Oracle([whole_view(frame, recipe).maps.values for frame in frames])
+    measured = Validator(recipe, recipe.validation, tiny_data).measure(perfect, torch.device("cpu"))
+    assert measured.loss == pytest.approx(0, abs=1e-9)
+    assert measured.f_score == 100
+    assert measured.as_numbers().keys() == {"loss", "f_score", "h"}
+
+
+def test_empty_maps_score_0(tiny_recipe: Path, tiny_data: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    frame = load_frames(recipe.validation[0], tiny_data)[0]
+    empty = Oracle([np.zeros_like(whole_view(frame, recipe).maps.values)])
+    measured = Validator(recipe, recipe.validation, tiny_data).measure(empty, torch.device("cpu"))
+    assert measured.f_score == 0
+    assert measured.loss > 0
+
+
+def test_click_sets_have_a_loss_but_no_f_score(tiny_recipe: Path, tiny_data: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    frame = load_frames(recipe.images[1], tiny_data)[0]
+    network = Oracle([whole_view(frame, recipe).maps.values])
+    measured = Validator(recipe, recipe.images[1:], tiny_data).measure(network, torch.device("cpu"))
+    assert measured.f_scores == {}
+    assert measured.h is None
+    assert measured.as_numbers().keys() == {"loss"}
+
+
+def test_h_is_the_best_of_the_mean_and_the_middle_of_a_tie() -> None:
+    scores = {"a": np.array([50.0, 80.0, 80.0, 80.0]), "b": np.array([70.0, 60.0, 60.0, 60.0])}
+    measured = Measured(0.1, scores, (0.1, 0.2, 0.3, 0.4))
+    assert measured.h == 0.3
+    assert measured.f_score == 70
+
+
+def test_frames_of_any_size_are_padded_and_cut_back(tiny_recipe: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    image = np.random.default_rng(0).standard_normal((13, 21)).astype(np.float32)
+    drawn = draw_maps(torch.nn.Conv2d(1, 2, 1), image, recipe, torch.device("cpu"))
+    assert drawn.shape == (2, 13, 21)
