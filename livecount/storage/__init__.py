@@ -1,0 +1,47 @@
+"""The run's database: one SQLite file behind one door, :class:`CountStore`.
+
+Nothing of SQLAlchemy passes the door; what goes through are the records, plain values and NumPy
+columns. Exclusions, corrections, incidents and jobs are not kept yet.
+"""
+
+from livecount.platform.files import FileStamp
+from livecount.storage.columns import CountColumns
+from livecount.storage.lock import MonitorLock
+from livecount.storage.reading import CountReader
+from livecount.storage.records import (
+    Analysis,
+    AnalysisSettings,
+    CellDiameter,
+    Experiment,
+    FrameCandidates,
+    FrameState,
+    Heartbeat,
+    KnownPage,
+    Notice,
+    Quarantined,
+    Recorded,
+    Source,
+    Tally,
+)
+from livecount.storage.store import CountStore
+
+__all__ = [
+    "Analysis",
+    "AnalysisSettings",
+    "CellDiameter",
+    "CountColumns",
+    "CountReader",
+    "CountStore",
+    "Experiment",
+    "FileStamp",
+    "FrameCandidates",
+    "FrameState",
+    "Heartbeat",
+    "KnownPage",
+    "MonitorLock",
+    "Notice",
+    "Quarantined",
+    "Recorded",
+    "Source",
+    "Tally",
+]

@@ -1,0 +1,1 @@
+"""Migrations of the database's schema, oldest first; a released one is never edited."""

@@ -1,0 +1,322 @@
+"""The reading half of the store: short transactions, from any thread and any process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, literal, select
+
+from livecount.errors import NotInStoreError
+from livecount.frame import Candidates
+from livecount.platform.files import FileStamp
+from livecount.storage import registry, saying
+from livecount.storage.blobs import unpack_candidates
+from livecount.storage.columns import CountColumns, read_count_columns
+from livecount.storage.database import plain_errors
+from livecount.storage.moments import from_text
+from livecount.storage.records import (
+    Analysis,
+    Experiment,
+    FrameCandidates,
+    FrameState,
+    Heartbeat,
+    KnownPage,
+    Notice,
+    Quarantined,
+    Source,
+    Tally,
+)
+from livecount.storage.tables import candidates, counts, files, frames, sources
+
+__all__ = ["CountReader"]
+
+_FRAMES_AT_ONCE = 200
+
+
+class CountReader:
+    """What can be asked of a database; made by :meth:`CountStore.open`.
+
+    Every method reads one consistent state in a transaction of its own, short enough not to hold
+    up the write-ahead log, and may be called from any thread. All raise :class:`StoreError`.
+    """
+
+    def __init__(self, database: Path, reader: Engine) -> None:
+        self.database = database
+        self._reader = reader
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._reader.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with plain_errors(self.database), self._reader.begin() as connection:
+            yield connection
+
+    def experiments(self) -> list[Experiment]:
+        """List all experiments, oldest first."""
+        with self._reading() as connection:
+            return registry.list_experiments(connection)
+
+    def experiment(self, name: str) -> Experiment:
+        """Find an experiment by its name.
+
+        Raises
+        ------
+        NotInStoreError
+            There is none; the hint lists those that there are.
+        """
+        known = self.experiments()
+        for found in known:
+            if found.name == name:
+                return found
+        names = ", ".join(repr(found.name) for found in known) or "none yet"
+        raise NotInStoreError(
+            f"There is no experiment {name!r} in {self.database}", hint=f"Known are: {names}"
+        )
+
+    def sources(self, experiment: Experiment | None = None) -> list[Source]:
+        """List the watched folders of one experiment, or of all."""
+        with self._reading() as connection:
+            return registry.list_sources(connection, experiment)
+
+    def analyses(self, experiment: Experiment) -> list[Analysis]:
+        """List an experiment's analyses, the primary one first."""
+        with self._reading() as connection:
+            return registry.list_analyses(connection, experiment)
+
+    def analysis(self, experiment: Experiment, analysis_id: str | None = None) -> Analysis:
+        """Find an analysis by its id or the first characters of it; None asks for the primary one.
+
+        Raises
+        ------
+        NotInStoreError
+            There is none, or several begin so.
+        """
+        known = self.analyses(experiment)
+        if analysis_id is None:
+            matching = [found for found in known if found.is_primary]
+        else:
+            matching = [found for found in known if found.id.startswith(analysis_id)]
+        if len(matching) == 1:
+            return matching[0]
+        ids = ", ".join(found.id for found in known) or "none yet"
+        asked = "analysis" if analysis_id is None else f"one analysis {analysis_id!r}"
+        raise NotInStoreError(
+            f"Experiment {experiment.name!r} has not {asked}"
+            if analysis_id is not None
+            else f"Nothing was counted yet in experiment {experiment.name!r}",
+            hint=f"Known analyses: {ids}",
+        )
+
+    def known_files(self, source: Source) -> dict[bytes, FileStamp]:
+        """List the files that need no work, with the stamp at which they were dealt with.
+
+        Returns
+        -------
+        dict
+            Relative path -> stamp. Pending files are not in it: a scan finds them again.
+        """
+        query = select(files.c.relative_path, files.c.size_bytes, files.c.mtime_ns).where(
+            (files.c.source_id == source.id) & (files.c.state != "pending")
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {path: FileStamp(size_bytes, mtime_ns) for path, size_bytes, mtime_ns in rows}
+
+    def attempts(self, source: Source, relative_path: bytes) -> int:
+        """Tell how often a file was tried in vain since it last changed."""
+        query = select(files.c.attempts).where(
+            (files.c.source_id == source.id) & (files.c.relative_path == relative_path)
+        )
+        with self._reading() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def known_pages(
+        self, source: Source, relative_path: bytes, analysis: Analysis
+    ) -> dict[int, KnownPage]:
+        """List the pages of a file that were dealt with, in their current revision."""
+        of_analysis = and_(
+            counts.c.frame_id == frames.c.id, counts.c.analysis_row_id == analysis.row_id
+        )
+        query = (
+            select(
+                frames.c.page,
+                frames.c.state,
+                frames.c.content_hash,
+                exists().where(of_analysis).label("is_counted"),
+                frames.c.size_bytes,
+                frames.c.mtime_ns,
+            )
+            .join(files, frames.c.file_id == files.c.id)
+            .where((files.c.source_id == source.id) & (files.c.relative_path == relative_path))
+            .where(frames.c.state.not_in(("superseded", "pending")))
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {
+            row.page: KnownPage(
+                state=FrameState(row.state),
+                content_hash=row.content_hash,
+                is_counted=bool(row.is_counted),
+                stamp=None if row.mtime_ns is None else FileStamp(row.size_bytes, row.mtime_ns),
+            )
+            for row in rows
+        }
+
+    def pages_counted(
+        self, source: Source, relative_path: bytes, analysis: Analysis
+    ) -> dict[int, str]:
+        """List a file's pages that the analysis has counted, with their content hashes."""
+        known = self.known_pages(source, relative_path, analysis)
+        return {
+            page: found.content_hash
+            for page, found in known.items()
+            if found.is_counted and found.content_hash is not None
+        }
+
+    def counted_channels(self, source: Source) -> list[str]:
+        """List the channels of which a watched folder has counted frames, in alphabetical order."""
+        query = (
+            select(frames.c.channel)
+            .where((frames.c.source_id == source.id) & (frames.c.state == "counted"))
+            .where(frames.c.channel.is_not(None))
+            .distinct()
+        )
+        with self._reading() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def tally(self, experiment: Experiment | None = None) -> Tally:
+        """Count the frames in each state, of one experiment or of all."""
+        of_experiment: ColumnElement[bool] = literal(True)
+        if experiment is not None:
+            ids = select(sources.c.id).where(sources.c.experiment_id == experiment.id)
+            of_experiment = frames.c.source_id.in_(ids)
+        by_state = select(frames.c.state, func.count()).where(of_experiment)
+        # A file whose pages are announced one by one does not stand for them any more.
+        announced = exists().where((frames.c.file_id == files.c.id) & (frames.c.state == "pending"))
+        of_files = select(files.c.state, func.count()).where(
+            (files.c.state != "done") & ~((files.c.state == "pending") & announced)
+        )
+        if experiment is not None:
+            of_files = of_files.where(files.c.source_id.in_(ids))
+        total = dict.fromkeys((str(state) for state in FrameState), 0)
+        with self._reading() as connection:
+            for query in (by_state.group_by(frames.c.state), of_files.group_by(files.c.state)):
+                for state, number in connection.execute(query):
+                    total[state] += number
+        return Tally(**total)
+
+    def counts(self, analysis: Analysis) -> CountColumns:
+        """Read all counts of an analysis as columns; a million frames take seconds."""
+        with self._reading() as connection:
+            return read_count_columns(connection, analysis)
+
+    def candidates(self, analysis: Analysis, frame_id: int) -> Candidates:
+        """Read one frame's candidates.
+
+        Raises
+        ------
+        NotInStoreError
+            The analysis has no count of this frame.
+        """
+        query = (
+            select(candidates.c.centres)
+            .join(counts, candidates.c.count_id == counts.c.id)
+            .where((counts.c.analysis_row_id == analysis.row_id) & (counts.c.frame_id == frame_id))
+        )
+        with self._reading() as connection:
+            blob = connection.execute(query).scalar()
+        if blob is None:
+            raise NotInStoreError(f"Analysis {analysis.id} has no count of frame {frame_id}")
+        return unpack_candidates(blob)
+
+    def iter_candidates(self, analysis: Analysis) -> Iterator[FrameCandidates]:
+        """Go through the candidates of all frames in the order of :meth:`counts`.
+
+        Frames are read some hundred at a time, so that a slow consumer holds no transaction open.
+        """
+        query = (
+            select(counts.c.id, frames.c.id, candidates.c.centres)
+            .join(frames, counts.c.frame_id == frames.c.id)
+            .join(candidates, candidates.c.count_id == counts.c.id)
+            .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
+            .order_by(counts.c.id)
+            .limit(_FRAMES_AT_ONCE)
+        )
+        last = 0
+        while True:
+            with self._reading() as connection:
+                rows = connection.execute(query.where(counts.c.id > last)).all()
+            if not rows:
+                return
+            for last, frame_id, blob in rows:  # noqa: B007
+                yield FrameCandidates(frame_id, unpack_candidates(blob))
+
+    def quarantined(self, experiment: Experiment | None = None) -> list[Quarantined]:
+        """List what was given up on until it changes, and why, by path and page."""
+        chosen = self.sources(experiment)
+        folders = {source.id: source.folder for source in chosen}
+        paged = (
+            select(
+                files.c.source_id,
+                files.c.relative_path,
+                frames.c.page,
+                frames.c.reason,
+                files.c.attempts,
+                frames.c.changed_at,
+            )
+            .join(files, frames.c.file_id == files.c.id)
+            .where(frames.c.state == "quarantined")
+        )
+        whole = select(
+            files.c.source_id,
+            files.c.relative_path,
+            literal(None).label("page"),
+            files.c.reason,
+            files.c.attempts,
+            files.c.changed_at,
+        ).where(files.c.state == "quarantined")
+        with self._reading() as connection:
+            rows = [*connection.execute(whole), *connection.execute(paged)]
+        found = [
+            Quarantined(folders[row[0]], row[1], row[2], row[3] or "", row[4], from_text(row[5]))
+            for row in rows
+            if row[0] in folders
+        ]
+        return sorted(found, key=lambda one: (one.folder, one.relative_path, one.page or 0))
+
+    def notices(self, *, with_past: bool = False) -> list[Notice]:
+        """List what is to be said until it is over, oldest first."""
+        with self._reading() as connection:
+            return saying.list_notices(connection, with_past=with_past)
+
+    def monitor(self) -> Heartbeat | None:
+        """Read what the monitor last said of itself; None if there never was one."""
+        with self._reading() as connection:
+            return saying.read_heartbeat(connection)
+
+    def verify(self) -> list[str]:
+        """Check the whole file; an empty list means that it is sound."""
+        with self._reading() as connection:
+            found = [
+                str(text) for text in connection.exec_driver_sql("PRAGMA integrity_check").scalars()
+            ]
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        problems = [str(text) for text in found if text != "ok"]
+        return problems + [f"row {row[1]} of {row[0]} lacks its {row[2]}" for row in broken]
