@@ -7,7 +7,7 @@ another t0 changes the table and never needs a recount.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from livecount.experiment import TimeAxis
@@ -288,10 +288,20 @@ def _flags(table: pd.DataFrame) -> pd.Series:
 
 def _when(table: pd.DataFrame) -> pd.Series:
     """Give each frame's instant as the microscope names it, as text; empty where it has none."""
-    absolute = table["acquired_at"].map(lambda at: at.isoformat(), na_action="ignore")
-    counted = table["time_point"].map(lambda point: f"t{point:g}", na_action="ignore")
-    elapsed = table["elapsed_s"].map(lambda seconds: f"{seconds:.3f} s", na_action="ignore")
-    return absolute.fillna(elapsed).fillna(counted).fillna("")
+    named = _texts(table["time_point"], lambda point: f"t{point:g}")
+    named = _texts(table["elapsed_s"], lambda seconds: f"{seconds:.3f} s").where(
+        table["elapsed_s"].notna(), named
+    )
+    return _texts(table["acquired_at"], lambda at: at.isoformat()).where(
+        table["acquired_at"].notna(), named
+    )
+
+
+def _texts(column: pd.Series, write: Callable[[Any], str]) -> pd.Series:
+    import pandas as pd
+
+    texts = ["" if pd.isna(value) else write(value) for value in column]
+    return pd.Series(texts, column.index, dtype=object)
 
 
 def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
@@ -301,14 +311,13 @@ def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
         other = table["z"].notna() & (table["z"] != z) & (table["excluded"] == "")
         table.loc[other, "excluded"] = f"z {z} is the counted plane"
         return
-    instant = table["time_point"].map(lambda point: f"t{point:g}", na_action="ignore")
+    instant = _texts(table["time_point"], lambda point: f"t{point:g}")
     keys = [table[name].astype("string").fillna("") for name in _PLACE]
     stack = table["source"].str.rpartition("/")[0]
-    keys += [instant.fillna(_when(table)), table["watched_folder"], stack]
-    ranked = table.sort_values(["focus", "z"], ascending=[False, True])
-    sharpest = ranked.groupby([key.loc[ranked.index] for key in keys], sort=False)["z"].transform(
-        "first"
-    )
+    keys += [instant.where(instant != "", _when(table)), table["watched_folder"], stack]
+    ranked = table[table["z"].notna()].sort_values(["focus", "z"], ascending=[False, True])
+    groups = ranked.groupby([key.loc[ranked.index] for key in keys], sort=False)["z"]
+    sharpest = groups.transform("first").reindex(table.index)
     other = table["z"].notna() & (table["z"] != sharpest) & (table["excluded"] == "")
     table.loc[other, "excluded"] = "z " + sharpest[other].astype(int).astype(str) + " is sharper"
 

@@ -64,7 +64,21 @@ class Counting:
             memory_limit_mb=self.config.counting.memory_limit_mb,
         )
 
-    def estimate_from(self, frame: Frame) -> CellDiameter:
+    def counter_for(self, frame: Frame) -> FrameCounter:
+        """Give the counter; where no diameter is known yet, this frame decides it for good."""
+        if self.counter is None:
+            diameter = self._estimate_from(frame)
+            picture = self._show_scale(frame, diameter)
+            self.settle_on(diameter)
+            self.store.begin_notice(
+                "diameter_estimated",
+                f"The cell diameter, {diameter.value:g} {diameter.unit}, was {diameter.origin}: "
+                f"look at {picture}, and start a new experiment with the right one if it is wrong",
+            )
+        assert self.counter is not None
+        return self.counter
+
+    def _estimate_from(self, frame: Frame) -> CellDiameter:
         """Read the cell diameter off a frame, in um where its pixel size is known."""
         estimate = estimate_cell_diameter(frame, self.model, self.engine)
         origin = f"estimated from {frame.key.display_path}"
@@ -72,6 +86,25 @@ class Counting:
         if size_um is None:
             return CellDiameter(round(estimate.diameter_px, 1), "px", origin)
         return CellDiameter(round(estimate.diameter_px * size_um, 1), "um", origin)
+
+    def _show_scale(self, frame: Frame, diameter: CellDiameter) -> Path:
+        """Draw the frame on which the diameter was estimated, with the cells that it gives."""
+        from livecount.plots import draw_overlay
+
+        h = self.config.counting.h or self.model.h
+        rule = CountingRule(h=h, **{f"cell_diameter_{diameter.unit}": diameter.value})
+        diameter_px = rule.diameter_px(frame)
+        counter = FrameCounter(self.model, self.engine, rule)
+        picture = self.store.database.with_name(f"{self.store.database.stem}-cell-diameter.png")
+        draw_overlay(
+            frame.pixels,
+            counter.find_candidates(frame, diameter_px).at(h),
+            picture,
+            title=f"{frame.key.display_path}, cell diameter {diameter.value:g} {diameter.unit}",
+            pixel_size_um=frame.attributes.pixel_size_um,
+            cell_diameter_px=diameter_px,
+        )
+        return picture
 
 
 def open_counting(config: Config, store: CountStore, experiment: Experiment) -> Counting:
@@ -174,8 +207,3 @@ def with_pixel_size(frame: Frame, config: Config) -> Frame:
     if config.counting.pixel_size_override:
         return replace(frame, attributes=given.completed_by(frame.attributes))
     return replace(frame, attributes=frame.attributes.completed_by(given))
-
-
-def scale_overlay_path(database: Path, experiment: Experiment) -> Path:
-    """Name the picture on which an estimated cell diameter is shown."""
-    return database.with_name(f"{database.stem}-scale-{experiment.id}.png")

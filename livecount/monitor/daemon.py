@@ -25,7 +25,14 @@ from livecount.monitor.counting import open_counting, patterns_for
 from livecount.monitor.intake import Intake
 from livecount.platform.process import keep_awake, lower_priority
 from livecount.readers import is_frame_file
-from livecount.storage import CountStore, Experiment, Heartbeat, MonitorLock, Tally
+from livecount.storage import (
+    CountStore,
+    Experiment,
+    FrameState,
+    Heartbeat,
+    MonitorLock,
+    Tally,
+)
 from livecount.watching import SettleRule, Watcher
 
 __all__ = ["run_monitor"]
@@ -94,6 +101,7 @@ class _Monitor:
         self._started_at = datetime.now(UTC)
         self._progress_at: datetime | None = None
         self._beaten_s = -_BEAT_EVERY_S
+        store.end_notice()  # those of a monitor that was killed
         self._experiment = self._ensure_experiment()
         self._counting = open_counting(config, store, self._experiment)
         self._intakes: list[Intake] = []
@@ -146,6 +154,8 @@ class _Monitor:
 
     def _open_intake(self, folder: Path, stack: ExitStack) -> Intake:
         source = self._store.ensure_source(self._experiment, str(folder))
+        # What was set aside may be readable by now: permissions, settings or livecount changed.
+        self._store.reopen(source, FrameState.QUARANTINED)
         settings = self._config.watch
         watcher = Watcher(
             folder,

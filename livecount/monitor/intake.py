@@ -159,10 +159,7 @@ class Intake:
             raise _NotYetError(max(missing_s, 0.1))
 
     def _count(self, frame: Frame, stamp: FileStamp) -> None:
-        if self._counting.counter is None:
-            self._counting.settle_on(self._counting.estimate_from(frame))
-        assert self._counting.counter is not None
-        count = self._counting.counter.count(frame)
+        count = self._counting.counter_for(frame).count(frame)
         self._store.record(self.source, count, stamp=stamp)
         if frame.attributes.channel is not None:
             self._counted_channels.add(frame.attributes.channel)
