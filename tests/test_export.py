@@ -21,7 +21,7 @@ def test_absent_is_empty_times_are_utc_and_numbers_stay_numbers(tmp_path: Path) 
             "elapsed_h": [-0.5, np.nan],
             "count": [0, 3],
             "well": ["A1", None],
-            "source": ["=HYPERLINK(1)", "-b,\n\"c\".tif"],
+            "source": ["=HYPERLINK(1)", '-b,\n"c".tif'],
         }
     )
     write_csv(table, tmp_path / "t.csv")

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from livecount.errors import LivecountError
 from livecount.frame import Candidates
-from livecount.plots.style import printable
+from livecount.plots.style import printable, writing
 
 __all__ = ["draw_overlay"]
 
@@ -74,7 +74,8 @@ def draw_overlay(
     ringed = _with_rings(picture, shown, cell_diameter_px / factor)
     pixel_size = None if pixel_size_um is None else pixel_size_um * factor
     image = _with_caption(ringed, title, f"{len(candidates):,} cells", pixel_size)
-    image.save(path, quality=92) if path.suffix.lower() != ".png" else image.save(path)
+    with writing(path):
+        image.save(path, **({} if path.suffix.lower() == ".png" else {"quality": 92}))
 
 
 def _averaged(pixels: npt.NDArray[Any], factor: int) -> npt.NDArray[np.floating[Any]]:

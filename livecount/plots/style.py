@@ -38,6 +38,7 @@ __all__ = [
     "save",
     "time_axis",
     "value_axis",
+    "writing",
 ]
 
 MM = 1 / 25.4
@@ -124,7 +125,21 @@ def checked_suffix(path: Path) -> str:
 def save(figure: Figure, path: Path) -> None:
     """Write a figure in the format of its suffix, undated: equal data give equal files."""
     suffix = checked_suffix(path)
-    figure.savefig(path, format=suffix[1:], dpi=300, metadata=_METADATA[suffix])
+    with writing(path):
+        figure.savefig(path, format=suffix[1:], dpi=300, metadata=_METADATA[suffix])
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the folder of a picture, and say plainly when the picture cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise LivecountError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="Close it in other programs, or choose another file",
+        ) from error
 
 
 def printable(text: str) -> str:

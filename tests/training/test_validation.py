@@ -26,7 +26,9 @@ class Oracle(torch.nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         maps = self.maps[self.drawn % len(self.maps)]
         self.drawn += 1
-        below, right = (full - part for full, part in zip(image.shape[2:], maps.shape[1:]))
+        below, right = (
+            full - part for full, part in zip(image.shape[2:], maps.shape[1:], strict=True)
+        )
         return torch.from_numpy(np.pad(maps, ((0, 0), (0, below), (0, right))))[None]
 
 
