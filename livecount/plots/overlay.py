@@ -75,7 +75,10 @@ def draw_overlay(
     pixel_size = None if pixel_size_um is None else pixel_size_um * factor
     image = _with_caption(ringed, title, f"{len(candidates):,} cells", pixel_size)
     with writing(path):
-        image.save(path, **({} if path.suffix.lower() == ".png" else {"quality": 92}))
+        if path.suffix.lower() == ".png":
+            image.save(path)
+        else:
+            image.save(path, quality=92)
 
 
 def _averaged(pixels: npt.NDArray[Any], factor: int) -> npt.NDArray[np.floating[Any]]:

@@ -39,7 +39,8 @@ def test_count_prints_a_table_writes_csv_and_draws_overlays(
     assert "cells" in done.stdout
     pictures = sorted((tmp_path / "look").iterdir())
     assert len(pictures) == 2
-    assert min(Image.open(pictures[0]).size) >= 384
+    with Image.open(pictures[0]) as picture:
+        assert min(picture.size) >= 384
 
 
 def test_count_gives_the_counts_of_a_run(annotated: Path, tmp_path: Path) -> None:

@@ -215,3 +215,30 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, finished: Path) 
     recipe.write_text(text.replace("widths = [2, 3, 4]", "widths = [2, 4, 4]"), encoding="utf-8")
     with pytest.raises(TrainingError, match="another network"):
         export_model(finished, tmp_path / "model")
+
+
+def test_training_as_the_paper_did_ends_early_with_the_best_weights(
+    tmp_path: Path, tiny_recipe: Path, tiny_data: Path
+) -> None:
+    text = tiny_recipe.read_text(encoding="utf-8")
+    changes = {
+        'norm = "batch"': 'norm = "none"',
+        "learning_rate = 0.01": 'kind = "adadelta"\nlearning_rate = 1e-9\nschedule = "constant"',
+        "averaging = 0.9": "averaging = 0.0",
+        "validate_every = 4": 'validate_every = 1\npatience = 2\nkeep = "loss"',
+        "steps = 8": "steps = 50",
+    }
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    tiny_recipe.write_text(text, encoding="utf-8")
+    folder = tmp_path / "run"
+    train(tiny_recipe, folder, data_root=tiny_data)
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    losses = [row["loss"] for row in state["history"]]
+    assert len(losses) < 50
+    assert state["best_step"] == losses.index(min(losses)) + 1
+    result = _result(folder)
+    validation = result["validation"]
+    assert isinstance(validation, dict)
+    assert validation["loss"] == pytest.approx(min(losses))

@@ -112,3 +112,12 @@ def test_the_shipped_recipe_learns_from_free_images_only() -> None:
     assert {entry.licence for entry in recipe.images} == {"MIT"}
     assert {entry.root for entry in recipe.images} == {"usiigaci-large", "usiigaci-small", "evos"}
     assert not recipe.non_commercial
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    folder = Path(__file__).parents[2] / "livecount" / "training" / "recipes"
+    recipe = read_recipe(folder / "deepdistance-paper.toml")
+    assert recipe.network.widths == (64, 128, 256, 512, 1024)
+    assert (recipe.network.dropout, recipe.network.norm) == (0.2, "none")
+    assert (recipe.optimiser.kind, recipe.run.patience) == ("adadelta", 100)
+    assert recipe.normalisation.kind == "global"
