@@ -15,7 +15,17 @@ from livecount.platform.process import usable_cores
 from livecount.readers import Patterns
 from livecount.storage import Analysis, AnalysisSettings, CellDiameter, CountStore, Experiment
 
-__all__ = ["Counting", "channel_rule", "open_counting", "patterns_for", "with_pixel_size"]
+__all__ = [
+    "Counting",
+    "channel_rule",
+    "completed_pixel_size",
+    "open_counting",
+    "patterns_for",
+    "with_pixel_size",
+]
+
+
+_ESTIMATED = "estimated"
 
 
 @dataclass(slots=True)
@@ -56,6 +66,7 @@ class Counting:
             cell_diameter_um=diameter.value if diameter.unit == "um" else None,
             cell_diameter_px=diameter.value if diameter.unit == "px" else None,
         )
+        self._say_if_estimated(diameter)
         self.counter = FrameCounter(
             self.model,
             self.engine,
@@ -68,26 +79,36 @@ class Counting:
         """Give the counter; where no diameter is known yet, this frame decides it for good."""
         if self.counter is None:
             diameter = self._estimate_from(frame)
-            picture = self._show_scale(frame, diameter)
+            self._show_scale(frame, diameter)
             self.settle_on(diameter)
-            self.store.begin_notice(
-                "diameter_estimated",
-                f"The cell diameter, {diameter.value:g} {diameter.unit}, was {diameter.origin}: "
-                f"look at {picture}, and start a new experiment with the right one if it is wrong",
-            )
         assert self.counter is not None
         return self.counter
 
     def _estimate_from(self, frame: Frame) -> CellDiameter:
         """Read the cell diameter off a frame, in um where its pixel size is known."""
         estimate = estimate_cell_diameter(frame, self.model, self.engine)
-        origin = f"estimated from {frame.key.display_path}"
+        origin = f"{_ESTIMATED} from {frame.key.display_path}"
         size_um = frame.attributes.pixel_size_um
         if size_um is None:
             return CellDiameter(round(estimate.diameter_px, 1), "px", origin)
         return CellDiameter(round(estimate.diameter_px * size_um, 1), "um", origin)
 
-    def _show_scale(self, frame: Frame, diameter: CellDiameter) -> Path:
+    @property
+    def _scale_picture(self) -> Path:
+        database = self.store.database
+        return database.with_name(f"{database.stem}-cell-diameter-{self.experiment.id}.png")
+
+    def _say_if_estimated(self, diameter: CellDiameter) -> None:
+        if diameter.origin.startswith(_ESTIMATED):
+            self.store.begin_notice(
+                "diameter_estimated",
+                f"The cell diameter of {self.experiment.name!r}, {diameter.value:g} "
+                f"{diameter.unit}, was {diameter.origin}: look at {self._scale_picture}; if cells "
+                "are missed or split, start a new experiment with the right one",
+                subject=self.experiment.name,
+            )
+
+    def _show_scale(self, frame: Frame, diameter: CellDiameter) -> None:
         """Draw the frame on which the diameter was estimated, with the cells that it gives."""
         from livecount.plots import draw_overlay
 
@@ -95,16 +116,14 @@ class Counting:
         rule = CountingRule(h=h, **{f"cell_diameter_{diameter.unit}": diameter.value})
         diameter_px = rule.diameter_px(frame)
         counter = FrameCounter(self.model, self.engine, rule)
-        picture = self.store.database.with_name(f"{self.store.database.stem}-cell-diameter.png")
         draw_overlay(
             frame.pixels,
             counter.find_candidates(frame, diameter_px).at(h),
-            picture,
+            self._scale_picture,
             title=f"{frame.key.display_path}, cell diameter {diameter.value:g} {diameter.unit}",
             pixel_size_um=frame.attributes.pixel_size_um,
             cell_diameter_px=diameter_px,
         )
-        return picture
 
 
 def open_counting(config: Config, store: CountStore, experiment: Experiment) -> Counting:
@@ -200,10 +219,15 @@ def patterns_for(config: Config) -> Patterns:
 
 def with_pixel_size(frame: Frame, config: Config) -> Frame:
     """Give a frame the configured pixel size where it has none, or where that is to win."""
+    return replace(frame, attributes=completed_pixel_size(frame.attributes, config))
+
+
+def completed_pixel_size(attributes: FrameAttributes, config: Config) -> FrameAttributes:
+    """Do the same for attributes alone."""
     size_um = config.counting.pixel_size_um
     if size_um is None:
-        return frame
+        return attributes
     given = FrameAttributes.from_source(AttributeSource.CONFIG, pixel_size_um=size_um)
     if config.counting.pixel_size_override:
-        return replace(frame, attributes=given.completed_by(frame.attributes))
-    return replace(frame, attributes=frame.attributes.completed_by(given))
+        return given.completed_by(attributes)
+    return attributes.completed_by(given)

@@ -7,7 +7,8 @@ a restart: ``look`` -> ``read_page`` -> ``counter.count`` -> ``store.record``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,9 +18,14 @@ from livecount.config import Config
 from livecount.errors import EngineError, LivecountError, ReadError, UnreadableFrameError
 from livecount.experiment import ChannelRule
 from livecount.frame import Frame, FrameCount
-from livecount.monitor.counting import Counting, channel_rule, with_pixel_size
+from livecount.monitor.counting import (
+    Counting,
+    channel_rule,
+    completed_pixel_size,
+    with_pixel_size,
+)
 from livecount.platform.files import FileStamp, stat_shared
-from livecount.readers import Patterns, ReadLimits, look, read_page
+from livecount.readers import Patterns, ReadLimits, look, read_attributes, read_page
 from livecount.storage import CountStore, FrameState, KnownPage, Source
 from livecount.watching import Sighting, Watcher
 
@@ -34,6 +40,14 @@ class _NotYetError(Exception):
     def __init__(self, after_s: float) -> None:
         super().__init__(after_s)
         self.after_s = after_s
+
+
+class _Outcome(Enum):
+    """What a page turned out to be."""
+
+    NEW = auto()
+    SAME = auto()
+    REFINED = auto()
 
 
 class Intake:
@@ -84,27 +98,43 @@ class Intake:
         path = self._root / os.fsdecode(sighting.relative_path)
         found = look(path, settled=sighting.settled, limits=self._limits)
         known = self._known_pages(sighting)
+        trusted = _appended_to(known, sighting)
+        outcomes: set[_Outcome] = set()
         waits_s: list[float] = []
         troubled: dict[int, LivecountError] = {}
-        for page in found.complete_pages:
-            if _is_dealt_with(known.get(page), sighting):
+        for page in sorted(found.complete_pages, key=trusted.__contains__):
+            if page in trusted or _is_dealt_with(known.get(page), sighting):
                 continue
             try:
-                self._take_page(path, sighting, page, known.get(page))
+                outcome = self._take_page(path, sighting, page, known.get(page))
+                outcomes.add(outcome)
+                if outcome is _Outcome.NEW and page in known:
+                    trusted = frozenset()
             except _NotYetError as later:
                 waits_s.append(later.after_s)
             except (UnreadableFrameError, EngineError) as error:
                 troubled[page] = error
             except ReadError as error:
                 self._quarantine(sighting, page, error)
-        if not sighting.settled:
-            return
+        if _Outcome.REFINED in outcomes:
+            self._refine(sighting, trusted)
+        if sighting.settled:
+            self._conclude(sighting, found.n_pages, waits_s, troubled)
+
+    def _conclude(
+        self,
+        sighting: Sighting,
+        n_pages: int,
+        waits_s: list[float],
+        troubled: dict[int, LivecountError],
+    ) -> None:
+        """Hold a settled file back, retry it, or be done with it."""
         if waits_s:
             self._hold_back(sighting, min(waits_s))
         elif not troubled or self._gives_up(sighting, next(iter(troubled.values()))):
             for page, reason in troubled.items():
                 self._quarantine(sighting, page, reason)
-            self._finish(sighting, found.n_pages)
+            self._finish(sighting, n_pages)
 
     def _known_pages(self, sighting: Sighting) -> dict[int, KnownPage]:
         analysis = self._counting.analysis
@@ -119,7 +149,8 @@ class Intake:
 
     def _take_page(
         self, path: Path, sighting: Sighting, page: int, known: KnownPage | None
-    ) -> None:
+    ) -> _Outcome:
+        """Take one page; tell whether it is as it was known."""
         frame = read_page(
             self._root,
             sighting.relative_path,
@@ -134,8 +165,8 @@ class Intake:
         frame = with_pixel_size(frame, self._config)
         if known and known.is_counted and known.content_hash == frame.key.content_hash:
             refined = (sighting.relative_path, page, frame.attributes)
-            self._store.refine_attributes(self.source, [refined])
-            return
+            changed = self._store.refine_attributes(self.source, [refined])
+            return _Outcome.REFINED if changed else _Outcome.SAME
         refusal = self._channels.refusal(frame.attributes.channel, sorted(self._counted_channels))
         if refusal:
             self._store.ignore(
@@ -147,8 +178,26 @@ class Intake:
                 content_hash=frame.key.content_hash,
                 attributes=frame.attributes,
             )
-            return
-        self._count(frame, sighting.stamp)
+        else:
+            self._count(frame, sighting.stamp)
+        same = known is not None and known.content_hash == frame.key.content_hash
+        return _Outcome.SAME if same else _Outcome.NEW
+
+    def _refine(self, sighting: Sighting, pages: Iterable[int]) -> None:
+        """Take in what became known late of pages that are not read again, as at a file's end."""
+        refined = []
+        for page in pages:
+            attributes = read_attributes(
+                self._root,
+                sighting.relative_path,
+                page,
+                patterns=self._patterns,
+                limits=self._limits,
+                time_zone=self._time_zone,
+            )
+            attributes = completed_pixel_size(attributes, self._config)
+            refined.append((sighting.relative_path, page, attributes))
+        self._store.refine_attributes(self.source, refined)
 
     def _wait_for_empty_tail(self, frame: Frame, sighting: Sighting) -> None:
         """Hold a frame back whose end is empty: a mosaic's margin, or a file not yet filled."""
@@ -198,6 +247,20 @@ class Intake:
     def _finish(self, sighting: Sighting, n_pages: int) -> None:
         self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
         self.watcher.mark_done(sighting.relative_path, sighting.stamp)
+
+
+def _appended_to(known: Mapping[int, KnownPage], sighting: Sighting) -> frozenset[int]:
+    """Name the known pages of a grown stack that need not be read again at each growth.
+
+    A stack that gained a page every ten minutes would otherwise be read whole every ten minutes.
+    Its first and last known pages are read: if they are what they were, so are those between.
+    """
+    pages = sorted(page for page, found in known.items() if found.state is not FrameState.PENDING)
+    grown = all(
+        found.stamp is not None and found.stamp.size_bytes < sighting.stamp.size_bytes
+        for found in known.values()
+    )
+    return frozenset(pages[1:-1]) if sighting.settled and grown else frozenset()
 
 
 def _has_changed(path: Path, stamp: FileStamp) -> bool:

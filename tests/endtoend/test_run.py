@@ -212,3 +212,45 @@ def test_other_settings_than_before_are_refused_rather_than_split_a_curve(
         )
         assert done.returncode == 2
         assert "--experiment" in done.stderr
+
+
+def test_an_estimated_diameter_is_shown_said_and_kept(frames: Path, tmp_path: Path) -> None:
+    database = tmp_path / "run.db"
+    run_until_idle(frames, database, [*SOON, "--experiment", "e"])
+    status = json.loads(livecount("status", "--database", database, "--json").stdout)
+    assert status["frames"]["counted"] == 6
+    (experiment,) = status["experiments"]
+    assert "estimated from" in experiment["cell_diameter"]
+    (notice,) = status["notices"]
+    (picture,) = tmp_path.glob("*.png")
+    assert str(picture) in notice
+    run_until_idle(frames, database, [*SOON, "--experiment", "e"])
+    again = json.loads(livecount("status", "--database", database, "--json").stdout)
+    assert again["experiments"] == status["experiments"]
+    assert again["notices"] == [notice]
+
+
+def test_a_growing_stack_is_counted_page_by_page(tmp_path: Path) -> None:
+    watched, database = tmp_path / "frames", tmp_path / "run.db"
+    microscope = subprocess.Popen(
+        command(
+            "simulate", "-o", watched, "--time-points", 5, "--size-px", 256, "--founders", 8,
+            "--scheme", "ome-tiff", "--manner", "growing", "--seconds-per-time-point", 3,
+            "--cell-diameter-px", 30,
+        ),
+        env=environment(),
+    )  # fmt: skip
+    with subprocess.Popen(
+        command("run", watched, "--database", database, "--no-dashboard", "--until-idle", 6,
+                "--cell-diameter-px", 30),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as monitor:  # fmt: skip
+        assert monitor.stdout is not None
+        assert "cells" in monitor.stdout.readline()
+        assert microscope.poll() is None, "the first page is counted while the stack still grows"
+        assert monitor.wait(120) == 0
+    assert microscope.wait() == 0
+    livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", database)
+    rows = rows_of(tmp_path / "c.csv")
+    assert [row["page"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert [row["time_point"] for row in rows] == ["0", "1", "2", "3", "4"]

@@ -1,0 +1,99 @@
+"""Training of DeepDistance networks: the only part of livecount that needs torch.
+
+Importing this package is light; torch is imported when one of its functions is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from livecount.errors import MissingExtraError
+from livecount.training.progress import TrainingProgress
+
+__all__ = ["TrainingProgress", "export_model", "train"]
+
+_NEEDED = ("torch", "onnx", "onnxscript", "safetensors")
+
+
+def train(
+    recipe_path: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+    data_root: Path | None = None,
+) -> Path:
+    """Train a network and keep its weights in a run folder.
+
+    Parameters
+    ----------
+    recipe_path
+        What to train, as TOML (see :mod:`livecount.training.recipe`).
+    out
+        The run's folder; checkpoints, state and the final weights.
+    resume
+        Go on with a run that was stopped or killed; starts anew where there is none.
+    on_progress
+        Called every 20 steps.
+    data_root
+        What the folders in the recipe are relative to; by default the folder that the environment
+        variable LIVECOUNT_DATA names, else the recipe's own.
+
+    Returns
+    -------
+    Path
+        The final weights, ``out/weights.safetensors``; see :func:`export_model`.
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed.
+    ConfigError, TrainingError, AnnotationError
+        The recipe, the run's folder or the images cannot be used.
+    """
+    _require_torch()
+    from livecount.training.fit import fit
+
+    root = data_root or Path(os.environ.get("LIVECOUNT_DATA") or recipe_path.parent)
+    report = on_progress or (lambda _: None)
+    return fit(recipe_path, out, data_root=root, resume=resume, on_progress=report)
+
+
+def export_model(run_folder: Path, target_folder: Path) -> Path:
+    """Turn a finished run into a model that livecount can count with.
+
+    Parameters
+    ----------
+    run_folder
+        What :func:`train` left.
+    target_folder
+        Receives ``model.onnx``, ``model.toml``, ``weights.safetensors`` and ``recipe.toml``.
+
+    Returns
+    -------
+    Path
+        The model's card, ``target_folder/model.toml``.
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed.
+    TrainingError
+        The run is not finished or damaged.
+    """
+    _require_torch()
+    from livecount.training.export import export
+
+    return export(run_folder, target_folder)
+
+
+def _require_torch() -> None:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Training needs {', '.join(missing)}, not installed here",
+            hint="Install it: python -m pip install 'livecount[train]'",
+        )

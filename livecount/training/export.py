@@ -1,0 +1,291 @@
+"""From a training run to a model that livecount counts with: ONNX, card, weights, recipe."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import shutil
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from livecount.errors import TrainingError
+from livecount.training.card import to_toml
+from livecount.training.checkpoint import load_weights, save_weights
+from livecount.training.fit import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
+from livecount.training.network import DeepDistanceNet, count_parameters, receptive_radius_px
+from livecount.training.recipe import Recipe, read_recipe
+
+__all__ = ["export", "folded", "write_onnx"]
+
+CARD_NAME: Final = "model.toml"
+ONNX_NAME: Final = "model.onnx"
+_TOLERANCE: Final = 1e-4
+_OPSET: Final = 18
+_HALF_FROM_NUMBERS: Final = 16
+"""Constants smaller than this stay float32: shapes and scales, not weights."""
+
+
+def export(run_folder: Path, target_folder: Path) -> Path:
+    """Turn a finished training run into a model folder.
+
+    Parameters
+    ----------
+    run_folder
+        What :func:`livecount.training.fit.fit` left.
+    target_folder
+        Receives ``model.onnx``, ``model.toml``, ``weights.safetensors`` and ``recipe.toml``.
+
+    Returns
+    -------
+    Path
+        The card, ``target_folder/model.toml``.
+
+    Raises
+    ------
+    TrainingError
+        The run is not finished or damaged, or ONNX Runtime draws other maps than torch.
+    """
+    recipe_path = run_folder / RECIPE_NAME
+    recipe = read_recipe(recipe_path)
+    result = _read_result(run_folder)
+    network = DeepDistanceNet(recipe.network, recipe.heads)
+    load_weights(network, run_folder / WEIGHTS_NAME)
+    network.eval()
+    target_folder.mkdir(parents=True, exist_ok=True)
+    bare = _rounded(folded(network))
+    onnx_path = target_folder / ONNX_NAME
+    write_onnx(bare, recipe, onnx_path)
+    _verify(bare, recipe, onnx_path)
+    save_weights(_halved(network), target_folder / WEIGHTS_NAME, {"recipe": RECIPE_NAME})
+    if recipe_path.resolve() != (target_folder / RECIPE_NAME).resolve():
+        shutil.copyfile(recipe_path, target_folder / RECIPE_NAME)
+    card = _card(recipe, result, bare, hashlib.sha256(onnx_path.read_bytes()).hexdigest())
+    card_path = target_folder / CARD_NAME
+    card_path.write_text(to_toml(card, _CARD_COMMENT), encoding="utf-8")
+    return card_path
+
+
+_CARD_COMMENT: Final = """\
+What this model is, what it learned from, and how well it counts.
+Written by `livecount train`; the table `scores` is added by benchmarks/accuracy.py."""
+
+
+def _read_result(run_folder: Path) -> dict[str, Any]:
+    path = run_folder / RESULT_NAME
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"The run in {run_folder} is not finished ({RESULT_NAME} cannot be read)",
+            hint="Go on with it: livecount train RECIPE -o FOLDER --resume",
+        ) from error
+    return result
+
+
+def _card(
+    recipe: Recipe, result: dict[str, Any], network: nn.Module, onnx_sha256: str
+) -> dict[str, Any]:
+    radius = receptive_radius_px(len(recipe.network.widths))
+    return {
+        "name": recipe.name,
+        "version": recipe.version,
+        "created": datetime.now(UTC).date(),
+        "heads": list(recipe.head_names),
+        "alpha": recipe.scale.alpha,
+        "h": result["h"],
+        "cell_diameter_px": recipe.scale.cell_diameter_px,
+        "multiple_px": recipe.multiple_px,
+        "halo_px": -(-radius // 16) * 16,
+        "onnx_sha256": onnx_sha256,
+        "parameters": count_parameters(network),
+        "licence": recipe.licence,
+        "non_commercial": recipe.non_commercial,
+        "recipe": RECIPE_NAME,
+        "normalisation": {
+            "kind": recipe.normalisation.kind,
+            "sigma_px": recipe.normalisation.sigma_px,
+        },
+        "training": {key: result[key] for key in ("steps", "seconds", "device", "torch")},
+        "validation": result["validation"],
+        "training_data": [
+            {
+                "name": f"{entry.root}/{entry.split}",
+                "licence": entry.licence,
+                "source": entry.source,
+                "annotation": entry.annotation,
+                "frames": frames,
+            }
+            for entry, frames in zip(recipe.images, result["frames"], strict=True)
+        ],
+    }
+
+
+def folded(network: DeepDistanceNet) -> DeepDistanceNet:
+    """Fold batch normalisation into the convolutions before it; the maps stay the same.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode; not changed.
+    """
+    result = copy.deepcopy(network)
+    for module in result.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.Sequential) and len(child) == 2:
+                convolution, norm = child[0], child[1]
+                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    setattr(module, name, nn.Sequential(_folded_pair(convolution, norm)))
+    return result
+
+
+def _folded_pair(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise TrainingError(
+            "A batch normalisation without running statistics cannot be folded",
+            hint="Train with the networks of livecount.training",
+        )
+    scale = norm.weight / torch.sqrt(variance + norm.eps)
+    shift = norm.bias - mean * scale
+    if convolution.bias is not None:
+        shift = shift + convolution.bias * scale
+    result = nn.Conv2d(
+        convolution.in_channels,
+        convolution.out_channels,
+        3,
+        padding=1,
+    )
+    with torch.no_grad():
+        result.weight.copy_(convolution.weight * scale[:, None, None, None])
+        assert result.bias is not None
+        result.bias.copy_(shift)
+    return result.eval()
+
+
+def _rounded(network: DeepDistanceNet) -> DeepDistanceNet:
+    """Round every weight to what float16 can hold, so that storing it so changes nothing."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            half = parameter.to(torch.float16)
+            if not bool(half.isfinite().all()):
+                raise TrainingError(
+                    "A weight is too large for float16, in which models are stored",
+                    hint="Train with a lower learning rate or more weight decay",
+                )
+            parameter.copy_(half.float())
+    return network
+
+
+def _halved(network: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: value.to(torch.float16) if value.dtype.is_floating_point else value
+        for name, value in network.state_dict().items()
+    }
+
+
+def write_onnx(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
+    """Write a network as ONNX: ``image`` (1, 1, y, x) to ``maps`` (1, heads, y, x), float32.
+
+    Weights are stored as float16 and cast when the model is loaded; all arithmetic is float32.
+
+    Parameters
+    ----------
+    network
+        Folded, in evaluation mode.
+    recipe
+        Gives the multiple that y and x must be of.
+    path
+        Of the file.
+    """
+    multiple = recipe.multiple_px
+    example = torch.zeros(1, 1, 4 * multiple, 6 * multiple)
+    sides = {2: torch.export.Dim("h", min=1, max=4096), 3: torch.export.Dim("w", min=1, max=4096)}
+    dynamic = {axis: multiple * side if multiple > 1 else side for axis, side in sides.items()}
+    with warnings.catch_warnings():
+        # The exporter warns of its own internals, about which a user can do nothing.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=["image"],
+            output_names=["maps"],
+            dynamic_shapes=({**dynamic},),
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise TrainingError("torch did not export the network", hint="Install torch 2.6 or newer")
+    model = program.model_proto
+    _strip(model)
+    _store_as_half(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(model.SerializeToString(deterministic=True))
+    temporary.replace(path)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what names the machine that exported (stack traces, paths), and intermediate shapes.
+
+    Shapes of intermediate values are recomputed by every runtime from the input's.
+    """
+    del model.metadata_props[:]
+    model.doc_string = ""
+    model.producer_name, model.producer_version = "livecount", ""
+    graph = model.graph
+    graph.name, graph.doc_string = "deepdistance", ""
+    del graph.metadata_props[:]
+    del graph.value_info[:]
+    for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+        del item.metadata_props[:]
+        item.doc_string = ""
+
+
+def _store_as_half(graph: onnx.GraphProto) -> None:
+    casts: list[onnx.NodeProto] = []
+    for initialiser in graph.initializer:
+        values = numpy_helper.to_array(initialiser)
+        if values.dtype != np.float32 or values.size < _HALF_FROM_NUMBERS:
+            continue
+        name = initialiser.name
+        stored = numpy_helper.from_array(values.astype(np.float16), f"{name}.half")
+        initialiser.CopyFrom(stored)
+        casts.append(
+            helper.make_node("Cast", [f"{name}.half"], [name], f"{name}.cast", to=TensorProto.FLOAT)
+        )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _verify(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
+    """Refuse a model whose maps differ from torch's, at two sizes."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = recipe.run.threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    for rows, columns in ((3, 5), (6, 4)):
+        shape = (1, 1, rows * recipe.multiple_px, columns * recipe.multiple_px)
+        image = rng.standard_normal(shape, np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(image)).numpy()
+        drawn = session.run(["maps"], {"image": image})[0]
+        error = float(np.abs(drawn - expected).max())
+        if not error <= _TOLERANCE:
+            raise TrainingError(
+                f"{path}: ONNX Runtime's maps differ from torch's by {error:.2g}",
+                hint="Report this with the versions of torch, onnx and onnxruntime",
+            )

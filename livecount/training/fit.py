@@ -1,0 +1,326 @@
+"""The training loop: deterministic by step, killed and resumed at any point."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from livecount.errors import TrainingError
+from livecount.training.checkpoint import (
+    CHECKPOINT_NAME,
+    RunState,
+    load_weights,
+    read_checkpoint,
+    save_weights,
+    write_checkpoint,
+)
+from livecount.training.crops import Batch, CropSource
+from livecount.training.losses import head_losses, total_loss
+from livecount.training.network import DeepDistanceNet
+from livecount.training.progress import TrainingProgress
+from livecount.training.recipe import OptimiserRecipe, Recipe, read_recipe
+from livecount.training.validation import Validator
+
+__all__ = ["RECIPE_NAME", "RESULT_NAME", "WEIGHTS_NAME", "fit"]
+
+RECIPE_NAME = "recipe.toml"
+RESULT_NAME = "result.json"
+WEIGHTS_NAME = "weights.safetensors"
+_REPORT_EVERY = 20
+_PAPER_H = 0.2
+
+
+def fit(
+    recipe_path: Path,
+    out: Path,
+    *,
+    data_root: Path,
+    resume: bool,
+    on_progress: Callable[[TrainingProgress], None],
+) -> Path:
+    """Train the network of a recipe.
+
+    Parameters
+    ----------
+    recipe_path
+        A recipe in TOML; a copy is kept in ``out``.
+    out
+        The run's folder: ``checkpoint.safetensors``, ``state.json`` and, at the end,
+        ``weights.safetensors`` and ``result.json``.
+    data_root
+        What the recipe's folders are relative to.
+    resume
+        Go on from the checkpoint in ``out`` if there is one.
+    on_progress
+        Called every 20 steps and after each validation.
+
+    Returns
+    -------
+    Path
+        The weights to keep, ``out/weights.safetensors``.
+
+    Raises
+    ------
+    ConfigError, TrainingError, AnnotationError
+        The recipe, the run's folder or the images cannot be used.
+    """
+    recipe = read_recipe(recipe_path)
+    _prepare_folder(recipe_path, out, resume=resume)
+    run = _Run(recipe, recipe_path, out, data_root)
+    if resume and (out / CHECKPOINT_NAME).is_file():
+        run.take_up()
+    with ThreadPoolExecutor(1, "crops") as ahead:
+        run.go(ahead, on_progress)
+    return run.finish()
+
+
+def _prepare_folder(recipe_path: Path, out: Path, *, resume: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume and (out / CHECKPOINT_NAME).exists():
+        raise TrainingError(
+            f"The folder {out} already holds a training run",
+            hint="Add --resume to go on with it, or give another folder",
+        )
+    if recipe_path.resolve() != (out / RECIPE_NAME).resolve():
+        shutil.copyfile(recipe_path, out / RECIPE_NAME)
+
+
+class _Run:
+    """A run's network, averaged weights, optimiser and state."""
+
+    def __init__(self, recipe: Recipe, recipe_path: Path, out: Path, data_root: Path) -> None:
+        self.recipe, self.out = recipe, out
+        torch.set_num_threads(recipe.run.threads)
+        self.device = _device(recipe)
+        torch.manual_seed(recipe.run.seed)
+        network = DeepDistanceNet(recipe.network, recipe.heads)
+        self.network = network.to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = _optimiser(self.network, recipe.optimiser)
+        self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
+        digest = hashlib.sha256(recipe_path.read_bytes()).hexdigest()
+        self.state = RunState(recipe_hash=digest)
+        self.crops = CropSource(recipe, data_root)
+        self.data_root = data_root
+        self.validator = Validator(recipe, recipe.validation, data_root)
+        self.measured: dict[str, float] = {}
+
+    def take_up(self) -> None:
+        """Go on where the checkpoint stands."""
+        self.state, averaged = read_checkpoint(
+            self.out, self.state.recipe_hash, self.network, self.optimiser
+        )
+        self.averaged = {name: value.to(self.device) for name, value in averaged.items()}
+        if self.state.history:
+            self.measured = _numbers(self.state.history[-1])
+
+    def go(
+        self, ahead: ThreadPoolExecutor, on_progress: Callable[[TrainingProgress], None]
+    ) -> None:
+        """Take every step that is left; crops are cut one step ahead in a second thread."""
+        run = self.recipe.run
+        coming: Future[Batch] = ahead.submit(self.crops.batch, self.state.step)
+        losses: list[Tensor] = []
+        begun, taken = time.monotonic(), 0
+        while self.state.step < run.steps and not self._stopped_early():
+            batch = coming.result()
+            coming = ahead.submit(self.crops.batch, self.state.step + 1)
+            losses.append(self._take_step(batch))
+            self.state.step += 1
+            taken += 1
+            step, last = self.state.step, self.state.step == run.steps
+            if step % _REPORT_EVERY == 0 or last:
+                self._refuse_divergence(losses)
+                pace = (time.monotonic() - begun) / taken
+                on_progress(self._progress(losses, pace))
+            if step % run.validate_every == 0 or last:
+                self._validate(losses, time.monotonic() - begun)
+                on_progress(self._progress(losses, (time.monotonic() - begun) / taken))
+            if step % _REPORT_EVERY == 0:
+                losses = losses[-1:]
+            if step % run.checkpoint_every == 0 or last:
+                self.state.seconds += time.monotonic() - begun
+                begun, taken = time.monotonic(), 0
+                write_checkpoint(self.out, self.state, self.network, self.averaged, self.optimiser)
+                begun = time.monotonic()
+        coming.cancel()
+
+    def finish(self) -> Path:
+        """Keep the chosen weights under their final name, with what was measured of them."""
+        target = self.out / WEIGHTS_NAME
+        best = self.out / f"best-{WEIGHTS_NAME}"
+        if self.recipe.run.keep != "last" and best.is_file():
+            shutil.copyfile(best, target)
+        else:
+            save_weights(self._kept_weights(), target, {"step": str(self.state.step)})
+        load_weights(self.network, target)
+        result = json.dumps(self._result(), indent=1)
+        temporary = self.out / f"{RESULT_NAME}.part"
+        temporary.write_text(result, encoding="utf-8")
+        temporary.replace(self.out / RESULT_NAME)
+        return target
+
+    def _result(self) -> dict[str, Any]:
+        """Measure the weights, and choose h on training and validation images, as the paper did."""
+        recipe = self.recipe
+        known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
+        chosen = known.measure(self.network, self.device)
+        held_out = self.validator.measure(self.network, self.device) if self.validator else chosen
+        h = chosen.h if chosen.h is not None else _PAPER_H
+        scores = {
+            name: round(float(values[chosen.h_choices.index(h)]), 2)
+            for name, values in held_out.f_scores.items()
+        }
+        return {
+            "h": h,
+            "steps": self.state.step,
+            "seconds": round(self.state.seconds),
+            "device": self.device.type,
+            "torch": torch.__version__,
+            "frames": self.crops.frame_counts,
+            "validation": {"loss": held_out.loss, "f_score_assignment": scores},
+        }
+
+    def _take_step(self, batch: Batch) -> Tensor:
+        """One step; randomness follows from the step alone, so that a resumed run repeats it."""
+        recipe, step = self.recipe, self.state.step
+        torch.manual_seed(recipe.run.seed * 1_000_003 + step)
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = _learning_rate(recipe, step)
+        images, targets, known = (
+            torch.from_numpy(part).to(self.device)
+            for part in (batch.images, batch.targets, batch.known)
+        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.run.mixed_precision):
+            maps = self.network(images.contiguous(memory_format=torch.channels_last))
+        losses = head_losses(maps.float(), targets, known, recipe.heads)
+        self.optimiser.zero_grad(set_to_none=True)
+        total_loss(losses, recipe.heads).backward()  # type: ignore[no-untyped-call]
+        if recipe.optimiser.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.optimiser.gradient_clip)
+        self.optimiser.step()
+        self._average()
+        return losses.detach()
+
+    def _average(self) -> None:
+        """Move the averaged weights towards the present ones; faster in the first steps."""
+        if not self.averaged:
+            return
+        decay = min(self.recipe.optimiser.averaging, (1 + self.state.step) / (10 + self.state.step))
+        for name, value in self.network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.averaged[name].lerp_(value, 1 - decay)
+            else:
+                self.averaged[name].copy_(value)
+
+    def _kept_weights(self) -> dict[str, Tensor]:
+        return self.averaged or self.network.state_dict()
+
+    def _validate(self, losses: list[Tensor], elapsed_s: float) -> None:
+        if not self.validator:
+            return
+        judged = copy.deepcopy(self.network)
+        judged.load_state_dict(self._kept_weights())
+        self.measured = self.validator.measure(judged, self.device).as_numbers()
+        keep = self.recipe.run.keep
+        measure = "f_score" if keep == "f_score" and "f_score" in self.measured else "loss"
+        score = self.measured[measure] * (1 if measure == "f_score" else -1)
+        state = self.state
+        if state.best_score is None or score > state.best_score:
+            state.best_score, state.best_step, state.without_improvement = score, state.step, 0
+            if keep != "last":
+                save_weights(
+                    judged.state_dict(),
+                    self.out / f"best-{WEIGHTS_NAME}",
+                    {"step": str(state.step)},
+                )
+        else:
+            state.without_improvement += 1
+        row: dict[str, float] = {"step": state.step, "seconds": state.seconds + elapsed_s}
+        row |= {f"train_{name}": value for name, value in self._mean(losses).items()}
+        state.history.append(row | self.measured)
+
+    def _stopped_early(self) -> bool:
+        patience = self.recipe.run.patience
+        return patience > 0 and self.state.without_improvement >= patience
+
+    def _mean(self, losses: list[Tensor]) -> dict[str, float]:
+        mean = torch.stack(losses).mean(dim=0).tolist()
+        return dict(zip(self.recipe.head_names, mean, strict=True))
+
+    def _progress(self, losses: list[Tensor], pace_s: float) -> TrainingProgress:
+        return TrainingProgress(
+            step=self.state.step,
+            steps=self.recipe.run.steps,
+            losses=self._mean(losses),
+            learning_rate=_learning_rate(self.recipe, self.state.step - 1),
+            seconds_per_step=pace_s,
+            validation=self.measured,
+            best_step=self.state.best_step,
+        )
+
+    def _refuse_divergence(self, losses: list[Tensor]) -> None:
+        if not bool(torch.stack(losses).isfinite().all()):
+            raise TrainingError(
+                f"The loss is no longer a number at step {self.state.step}",
+                hint="Lower optimiser.learning_rate, or set run.mixed_precision = false",
+            )
+
+
+def _device(recipe: Recipe) -> torch.device:
+    wanted = recipe.run.device
+    present = torch.cuda.is_available()
+    if wanted == "cuda" and not present:
+        raise TrainingError(
+            "The recipe asks for a CUDA GPU and torch finds none",
+            hint="Set run.device to 'auto' or 'cpu'",
+        )
+    return torch.device("cuda" if present and wanted != "cpu" else "cpu")
+
+
+def _optimiser(network: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
+    if recipe.kind == "adadelta":
+        # The defaults of Keras, with which the paper was trained.
+        return torch.optim.Adadelta(
+            network.parameters(),
+            lr=recipe.learning_rate,
+            rho=0.95,
+            eps=1e-7,
+            weight_decay=recipe.weight_decay,
+        )
+    return torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+
+
+def _learning_rate(recipe: Recipe, step: int) -> float:
+    """Compute the learning rate of a step, from 0."""
+    optimiser, steps = recipe.optimiser, recipe.run.steps
+    if step < optimiser.warm_up_steps:
+        return optimiser.learning_rate * (step + 1) / optimiser.warm_up_steps
+    if optimiser.schedule == "constant":
+        return optimiser.learning_rate
+    if optimiser.schedule == "trapezoid":
+        return optimiser.learning_rate * min(1.0, (steps - step) / optimiser.decay_steps)
+    done = (step - optimiser.warm_up_steps) / max(1, steps - optimiser.warm_up_steps)
+    return optimiser.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _numbers(row: dict[str, float]) -> dict[str, float]:
+    return {name: row[name] for name in ("loss", "f_score", "h") if name in row}

@@ -1,0 +1,172 @@
+"""How good a network in training is on images it does not learn from, and which h suits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from livecount.detection import find_peaks
+from livecount.evaluation import match_assignment
+from livecount.frame import FloatArray
+from livecount.training.images import AnnotatedFrame, load_frames
+from livecount.training.losses import head_losses, total_loss
+from livecount.training.recipe import ImagesRecipe, Recipe
+from livecount.training.views import View, whole_view
+
+__all__ = ["Measured", "Validator", "draw_maps"]
+
+_INNER = "inner"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """A network's loss and f-scores; each data set counts the same.
+
+    Attributes
+    ----------
+    loss
+        The recipe's total loss on whole frames.
+    f_scores
+        Data set -> f-score by assignment in percent at every one of ``h_choices``; empty where the
+        recipe has no inner map or no frame with all its cells annotated.
+    h_choices
+        The recipe's.
+    """
+
+    loss: float
+    f_scores: dict[str, npt.NDArray[np.float64]]
+    h_choices: tuple[float, ...]
+
+    @property
+    def h(self) -> float | None:
+        """The h with the best mean f-score; in a tie the middle one."""
+        if not self.f_scores:
+            return None
+        mean = self._mean()
+        best = np.flatnonzero(mean == mean.max())
+        return self.h_choices[int(best[len(best) // 2])]
+
+    @property
+    def f_score(self) -> float | None:
+        """The mean f-score of the data sets at that h, in percent."""
+        return float(self._mean().max()) if self.f_scores else None
+
+    def as_numbers(self) -> dict[str, float]:
+        """Give the measures that exist, by name."""
+        found = {"loss": self.loss, "f_score": self.f_score, "h": self.h}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _mean(self) -> npt.NDArray[np.float64]:
+        mean: npt.NDArray[np.float64] = np.mean(list(self.f_scores.values()), axis=0)
+        return mean
+
+
+class Validator:
+    """Measures a network on whole frames.
+
+    Parameters
+    ----------
+    recipe
+        Heads, scale and h to try.
+    entries
+        Which images.
+    data_root
+        What their folders are relative to.
+    """
+
+    def __init__(self, recipe: Recipe, entries: tuple[ImagesRecipe, ...], data_root: Path) -> None:
+        self._recipe = recipe
+        self._sets: dict[str, list[AnnotatedFrame]] = {}
+        self._complete: set[str] = set()
+        for entry in entries:
+            frames = load_frames(entry, data_root)
+            self._sets.setdefault(entry.root, []).extend(frames)
+            if entry.annotation == "masks":
+                self._complete.add(entry.root)
+
+    def __bool__(self) -> bool:
+        return bool(self._sets)
+
+    def measure(self, network: nn.Module, device: torch.device) -> Measured:
+        """Measure loss and f-score.
+
+        Parameters
+        ----------
+        network
+            Is put into evaluation mode; the caller puts it back.
+        device
+            Where the network lives.
+        """
+        losses: list[float] = []
+        f_scores: dict[str, npt.NDArray[np.float64]] = {}
+        scored = _INNER in self._recipe.head_names
+        for name, frames in self._sets.items():
+            counts = np.zeros((len(self._recipe.run.h_choices), 3))
+            of_set: list[float] = []
+            for frame in frames:
+                view = whole_view(frame, self._recipe)
+                drawn = draw_maps(network, view.image, self._recipe, device)
+                of_set.append(self._loss(view, drawn))
+                # Clicks may leave cells unmarked, so false detections cannot be told from them.
+                if scored and name in self._complete:
+                    counts += self._counts(frame, drawn)
+            losses.append(float(np.mean(of_set)))
+            if counts.any():
+                f_scores[name] = 200 * counts[:, 0] / (counts[:, 1] + counts[:, 2])
+        return Measured(float(np.mean(losses)), f_scores, self._recipe.run.h_choices)
+
+    def _loss(self, view: View, drawn: FloatArray) -> float:
+        parts = (drawn, view.maps.values, view.maps.known)
+        maps, targets, known = (torch.from_numpy(part)[None] for part in parts)
+        heads = self._recipe.heads
+        return float(total_loss(head_losses(maps, targets, known, heads), heads))
+
+    def _counts(self, frame: AnnotatedFrame, drawn: FloatArray) -> npt.NDArray[np.float64]:
+        """Count true positives, detected and annotated cells at every h to try."""
+        choices = self._recipe.run.h_choices
+        inner = drawn[self._recipe.head_names.index(_INNER)]
+        ratio_y, ratio_x = np.array(frame.pixels.shape) / np.array(inner.shape)
+        candidates = find_peaks(inner, h=min(choices)).scaled(float(ratio_y), float(ratio_x))
+        counts = np.zeros((len(choices), 3))
+        for row, h in enumerate(choices):
+            kept = candidates.at(h)
+            detected = np.stack([kept.y_px, kept.x_px], axis=1).astype(np.float64)
+            matched = match_assignment(detected, frame.centres, frame.match_radius_px)
+            counts[row] = (len(matched), len(detected), len(frame.centres))
+        return counts
+
+
+def draw_maps(
+    network: nn.Module, image: FloatArray, recipe: Recipe, device: torch.device
+) -> FloatArray:
+    """Run a network over a whole normalised frame.
+
+    Parameters
+    ----------
+    network
+        Is put into evaluation mode.
+    image
+        Shape (y, x), at the model's scale, normalised; padded here to the network's multiple.
+    recipe
+        Gives that multiple.
+    device
+        Where the network lives.
+
+    Returns
+    -------
+    FloatArray
+        Shape (heads, y, x).
+    """
+    height, width = image.shape
+    multiple = recipe.multiple_px
+    padded = np.pad(image, ((0, -height % multiple), (0, -width % multiple)), mode="symmetric")
+    network.eval()
+    with torch.inference_mode():
+        maps = network(torch.from_numpy(padded)[None, None].to(device))
+    drawn: FloatArray = maps[0, :, :height, :width].float().cpu().numpy()
+    return drawn
