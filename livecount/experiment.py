@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from livecount.readers.wells import natural_key
 
 __all__ = ["ChannelRule", "TimeAxis"]
 
@@ -15,7 +17,9 @@ _LABEL_FREE = re.compile(
     re.IGNORECASE,
 )
 _FLUORESCENT = re.compile(
-    r"dapi|hoechst|gfp|fitc|rfp|mcherry|texas|tritc|cy[357]|alexa|fluor|green|red|blue|yfp|cfp|orange",
+    r"dapi|hoechst|gfp|fitc|rfp|mcherry|texas|tritc|cy\d|alexa|fluor|green|red|blue|yfp|cfp|orange|"
+    r"(?<![a-z])nir|near[ _-]?ir|tdtomato|venus|mkate|mneongreen|cytotox|cytolight|nuclight|"
+    r"annexin|calcein|sytox|caspase",
     re.IGNORECASE,
 )
 
@@ -27,8 +31,9 @@ class ChannelRule:
     Attributes
     ----------
     chosen
-        The channel that the user named, or None for the automatic choice: one whose name says phase
-        or brightfield, else the only one; a fluorescence channel never by itself.
+        The channel that the user named, or None for the automatic choice: the one whose name says
+        phase or brightfield, else the only one, else the first by name; a fluorescence channel
+        never by itself.
     left_out
         Channels that are not counted whatever they are called: ignored ones, nuclei references.
     """
@@ -36,8 +41,12 @@ class ChannelRule:
     chosen: str | None = None
     left_out: tuple[str, ...] = ()
 
-    def refusal(self, channel: str | None, counted: Sequence[str] = ()) -> str | None:
+    def refusal(self, channel: str | None, counted: Iterable[str] = ()) -> str | None:
         """Say why a frame of this channel is not counted, or None when it is.
+
+        Of several channels that could be meant the same one wins whichever came first, so that the
+        order in which frames arrive decides nothing: what was counted of the others before it
+        appeared is excluded in the tables, by :meth:`refusals`.
 
         Parameters
         ----------
@@ -50,28 +59,55 @@ class ChannelRule:
         True
         >>> ChannelRule().refusal("GFP")
         "fluorescence channel 'GFP' is not counted unless chosen: set `channel` in [counting]"
+        >>> ChannelRule().refusal("w1", ["w2"]) is None
+        True
+        >>> ChannelRule().refusal("w2", ["w1"])
+        "channel 'w2' stands beside 'w1', which is counted: set `channel` in [counting] to choose"
         """
         if channel is None:
             return None
+        refused = self._refusal_by_itself(channel)
+        if refused or self.chosen is not None:
+            return refused
+        rivals = [name for name in counted if self._refusal_by_itself(name) is None]
+        first = min([channel, *rivals], key=_preference)
+        if first.casefold() == channel.casefold():
+            return None
+        return (
+            f"channel {channel!r} stands beside {first!r}, which is counted: "
+            "set `channel` in [counting] to choose"
+        )
+
+    def refusals(self, channels: Iterable[str]) -> dict[str, str]:
+        """Say of each channel of an experiment that is not counted why it is not.
+
+        Examples
+        --------
+        >>> sorted(ChannelRule().refusals(["w10", "w9", "GFP"]))
+        ['GFP', 'w10']
+        """
+        present = list(channels)
+        refused = {channel: self.refusal(channel, present) for channel in present}
+        return {channel: reason for channel, reason in refused.items() if reason is not None}
+
+    def _refusal_by_itself(self, channel: str) -> str | None:
+        """Say why a channel is not counted even where there is no other."""
         if channel.casefold() in {name.casefold() for name in self.left_out}:
             return f"channel {channel!r} is not counted, as set in [counting] channel_roles"
         if self.chosen is not None:
             same = channel.casefold() == self.chosen.casefold()
             return None if same else f"channel {channel!r} is not the counted one, {self.chosen!r}"
-        others = [name for name in counted if name != channel]
-        if _LABEL_FREE.search(channel):
-            others = [name for name in others if _LABEL_FREE.search(name)]
-        elif _FLUORESCENT.search(channel):
+        if _FLUORESCENT.search(channel) and not _LABEL_FREE.search(channel):
             return (
                 f"fluorescence channel {channel!r} is not counted unless chosen: "
                 "set `channel` in [counting]"
             )
-        if others:
-            return (
-                f"channel {channel!r} appeared beside {others[0]!r}, which is counted: "
-                "set `channel` in [counting] to choose"
-            )
         return None
+
+
+def _preference(channel: str) -> tuple[bool, tuple[tuple[int, int, str], ...], str]:
+    """Order channels by how likely they are meant: label-free ones first, then by name."""
+    return _LABEL_FREE.search(channel) is None, natural_key(channel.casefold()), channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +117,8 @@ class TimeAxis:
     Attributes
     ----------
     t0
-        When elapsed time starts, time-zone aware; None for the first scan.
+        When elapsed time starts, time-zone aware; None for the first scan. It can be applied only
+        where the clock of the experiment is absolute.
     frame_interval_min
         Minutes between time points, used only where frames carry no time of their own.
     """

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from livecount.errors import LivecountError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["guard_text", "write_csv", "write_text_atomically"]
+__all__ = ["guard_text", "write_csv", "write_csv_chunks", "write_text_atomically"]
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,6 +42,39 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     LivecountError
         The file cannot be written.
     """
+    write_csv_chunks([table], path)
+
+
+def write_csv_chunks(chunks: Iterable[pd.DataFrame], path: Path) -> int:
+    """Write tables with the same columns as one CSV, holding one of them in memory at a time.
+
+    Parameters
+    ----------
+    chunks
+        The first one's columns are the header, also where it has no row.
+
+    Returns
+    -------
+    int
+        Number of rows written, without the header.
+
+    Raises
+    ------
+    LivecountError
+        The file cannot be written; it then stays as it was, as it does where ``chunks`` fails.
+    """
+    rows = 0
+    with _appearing_whole(path) as file:
+        for number, chunk in enumerate(chunks):
+            text = _ready(chunk).to_csv(
+                index=False, header=number == 0, lineterminator="\n", float_format=_shortest
+            )
+            file.write(text.encode("utf-8", "backslashreplace"))
+            rows += len(chunk)
+    return rows
+
+
+def _ready(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     ready = table.copy()
@@ -51,8 +86,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
             ready[name] = column.map(_text, na_action="ignore").astype(object)
         elif pd.api.types.is_float_dtype(column.dtype) and _whole(column):
             ready[name] = column.astype("Int64")
-    text = ready.to_csv(index=False, lineterminator="\n", float_format=_shortest)
-    write_text_atomically(text, path)
+    return ready
 
 
 def _whole(column: pd.Series) -> bool:
@@ -84,12 +118,19 @@ def write_text_atomically(text: str, path: Path) -> None:
     LivecountError
         The file cannot be written.
     """
+    with _appearing_whole(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def _appearing_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path`` that takes its place once all is written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".livecount-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("utf-8", "backslashreplace"))
+                yield file
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:

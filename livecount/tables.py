@@ -6,14 +6,16 @@ another t0 changes the table and never needs a recount.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from livecount.experiment import TimeAxis
-from livecount.frame import AttributeSource, FrameCount
+from livecount.experiment import ChannelRule, TimeAxis
+from livecount.frame import FrameCount
 from livecount.readers import well_sort_key
+from livecount.readers.wells import natural_key
+from livecount.same_scan import PLACE, same_scans
 from livecount.storage import Analysis, CountReader, Experiment
+from livecount.time_axis import Timing, time_frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,9 +24,9 @@ __all__ = [
     "CELL_COLUMNS",
     "COUNT_COLUMNS",
     "arrange_counts",
+    "cell_chunks",
     "cell_table",
     "count_table",
-    "elapsed_hours",
     "table_of",
 ]
 
@@ -63,7 +65,7 @@ COUNT_COLUMNS: Final = (
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
-_PLACE: Final = ["experiment", "plate", "well", "field", "position", "channel"]
+_FRAMES_AT_ONCE: Final = 200
 CELL_COLUMNS: Final = (*COUNT_COLUMNS[:10], "source", "page", "model", "analysis_id")
 """Columns of ``export cells`` before ``y_px,x_px,score``: those that say which frame it is."""
 
@@ -121,16 +123,35 @@ def count_table(store: CountReader, experiment: Experiment, analysis: Analysis) 
         table[name] = values
     axis = TimeAxis(experiment.t0, experiment.frame_interval_min)
     z = analysis.settings.z
-    return arrange_counts(table, axis, z="all" if z == "all" else int(z) if z.isdigit() else None)
+    return arrange_counts(
+        table,
+        axis,
+        z="all" if z == "all" else int(z) if z.isdecimal() else None,
+        channels=_channel_rule(analysis),
+    )
 
 
-def table_of(counts: Sequence[FrameCount], rule: Mapping[str, Any], axis: TimeAxis) -> pd.DataFrame:
+def _channel_rule(analysis: Analysis) -> ChannelRule | None:
+    """Give the choice of channel of an analysis; None where it says nothing of channels."""
+    channel = analysis.settings.channel
+    return ChannelRule(None if channel == "automatic" else channel) if channel else None
+
+
+def table_of(
+    counts: Sequence[FrameCount],
+    rule: Mapping[str, Any],
+    axis: TimeAxis,
+    *,
+    channels: ChannelRule | None = None,
+) -> pd.DataFrame:
     """Give counts that were never stored in the form of ``export counts``.
 
     Parameters
     ----------
     rule
         The columns that say how was counted: ``experiment``, ``model``, ``h`` ...
+    channels
+        Which channel is counted; None where there was no choice.
     """
     import pandas as pd
 
@@ -138,7 +159,7 @@ def table_of(counts: Sequence[FrameCount], rule: Mapping[str, Any], axis: TimeAx
         {
             **{name: getattr(count.attributes, name) for name in _ATTRIBUTES},
             **_origins_of(count.attributes.sources),
-            "mtime_ns": 0,
+            "mtime_ns": float("nan"),
             "count": count.count,
             "area_mm2": count.area_mm2,
             "focus": count.quality.focus,
@@ -159,36 +180,52 @@ def table_of(counts: Sequence[FrameCount], rule: Mapping[str, Any], axis: TimeAx
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = pd.DataFrame(rows).astype({"area_mm2": float, "elapsed_s": float})
     table["acquired_at"] = pd.to_datetime(table["acquired_at"], utc=True)
-    return arrange_counts(table, axis)
+    return arrange_counts(table, axis, channels=channels)
 
 
-def cell_table(store: CountReader, analysis: Analysis, counts: pd.DataFrame) -> pd.DataFrame:
-    """Give every cell of the frames in a count table, as ``export cells`` shows them.
+def cell_chunks(
+    store: CountReader, analysis: Analysis, counts: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
+    """Give every cell of the frames in a count table, some hundred frames at a time.
+
+    A million frames hold more cells than fit the memory: hand this to
+    :func:`livecount.export.write_csv_chunks`.
 
     Parameters
     ----------
     counts
         A result of :func:`count_table`, which gives the order of frames and what names them.
 
-    Returns
-    -------
+    Yields
+    ------
     pandas.DataFrame
-        Columns :data:`CELL_COLUMNS`, then ``y_px,x_px,score`` (pixels of the frame, prominence).
+        Columns :data:`CELL_COLUMNS`, then ``y_px,x_px,score`` (pixels of the frame, prominence);
+        at least one table, which is empty where there is no cell.
     """
     import numpy as np
+
+    for start in range(0, max(len(counts), 1), _FRAMES_AT_ONCE):
+        part = counts.iloc[start : start + _FRAMES_AT_ONCE]
+        cells = [
+            store.candidates(analysis, int(frame_id)).at(analysis.settings.h)
+            for frame_id in part.index
+        ]
+        numbers = [len(found) for found in cells]
+        table = part.loc[:, list(CELL_COLUMNS)]
+        table = table.iloc[np.repeat(np.arange(len(part)), numbers)].reset_index(drop=True)
+        for column, name in (("y_px", "y_px"), ("x_px", "x_px"), ("score", "prominence")):
+            values = [getattr(found, name) for found in cells]
+            table[column] = np.concatenate([np.zeros(0, np.float32), *values])
+        yield table
+
+
+def cell_table(store: CountReader, analysis: Analysis, counts: pd.DataFrame) -> pd.DataFrame:
+    """Give the cells of :func:`cell_chunks` as one table, for few frames."""
     import pandas as pd
 
-    cells = {
-        found.frame_id: found.candidates.at(analysis.settings.h)
-        for found in store.iter_candidates(analysis)
-    }
-    kept = counts[counts.index.isin(cells)]
-    numbers = [len(cells[frame_id]) for frame_id in kept.index]
-    table = kept.loc[kept.index.repeat(numbers), list(CELL_COLUMNS)].reset_index(drop=True)
-    for column, name in (("y_px", "y_px"), ("x_px", "x_px"), ("score", "prominence")):
-        parts = [getattr(cells[frame_id], name) for frame_id in kept.index]
-        table[column] = np.concatenate(parts) if parts else pd.Series(dtype="float32")
-    return table
+    chunks = list(cell_chunks(store, analysis, counts))
+    filled = [chunk for chunk in chunks if len(chunk)]
+    return pd.concat(filled, ignore_index=True) if filled else chunks[0]
 
 
 def _rule_columns(analysis: Analysis) -> dict[str, Any]:
@@ -210,43 +247,13 @@ def _origins(sources: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]
     return {f"{name}_source": [each.get(name) for each in sources] for name in _WITH_ORIGIN}
 
 
-def elapsed_hours(table: pd.DataFrame, axis: TimeAxis) -> tuple[pd.Series, pd.Series]:
-    """Put the frames of one experiment on one time axis.
-
-    The first of these that **all** frames have is used, because clocks of different kinds do not
-    share a zero: absolute times; seconds since the acquisition's start; time point times the
-    declared interval; the file's modification time (marked as such).
-
-    Parameters
-    ----------
-    table
-        Columns ``acquired_at`` (UTC or NaT), ``elapsed_s``, ``time_point``, ``mtime_ns``,
-        ``acquired_at_source``, ``elapsed_s_source``.
-
-    Returns
-    -------
-    tuple of pandas.Series
-        Hours since t0, and where the time came from.
-    """
-    import pandas as pd
-
-    if table["acquired_at"].notna().all():
-        start = pd.Timestamp(axis.t0) if axis.t0 else table["acquired_at"].min()
-        hours = (table["acquired_at"] - start).dt.total_seconds() / 3600
-        return hours, table["acquired_at_source"]
-    if table["elapsed_s"].notna().all():
-        seconds = table["elapsed_s"].astype(float)
-        return (seconds - seconds.min()) / 3600, table["elapsed_s_source"]
-    if axis.frame_interval_min and table["time_point"].notna().all():
-        point = table["time_point"].astype(float)
-        hours = (point - point.min()) * axis.frame_interval_min / 60
-        return hours, pd.Series(AttributeSource.FRAME_INTERVAL.value, table.index)
-    written = table["mtime_ns"].astype("int64")
-    hours = (written - written.min()) / 3.6e12
-    return hours, pd.Series(AttributeSource.MODIFICATION_TIME.value, table.index)
-
-
-def arrange_counts(table: pd.DataFrame, axis: TimeAxis, *, z: ZSelection = None) -> pd.DataFrame:
+def arrange_counts(
+    table: pd.DataFrame,
+    axis: TimeAxis,
+    *,
+    z: ZSelection = None,
+    channels: ChannelRule | None = None,
+) -> pd.DataFrame:
     """Turn one experiment's stored counts into the table of ``export counts``.
 
     Parameters
@@ -257,6 +264,9 @@ def arrange_counts(table: pd.DataFrame, axis: TimeAxis, *, z: ZSelection = None)
         The experiment's declared time.
     z
         Which plane of a z series stands for its time point.
+    channels
+        Which channel is counted, where one must be: frames whose channel became known late, or
+        that were counted before the counted channel appeared, are excluded by it.
 
     Returns
     -------
@@ -268,22 +278,26 @@ def arrange_counts(table: pd.DataFrame, axis: TimeAxis, *, z: ZSelection = None)
     if table.empty:
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = table.copy()
-    table["elapsed_h"], table["time_source"] = elapsed_hours(table, axis)
+    table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""
+    if channels is not None:
+        _exclude_other_channels(table, channels)
+    timing = time_frames(table, axis)
+    table["elapsed_h"], table["time_source"] = timing.elapsed_h, timing.source
     table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
     table["pixel_size_source"] = table["pixel_size_um_source"]
     table["confluence_percent"] = pd.Series(float("nan"), table.index)
-    table["flags"] = _flags(table)
-    table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""
+    table["flags"] = (table["flags"] + ";" + timing.flags).str.strip(";")
     _exclude_other_planes(table, z)
-    _exclude_same_place_and_time(table)
+    _exclude_same_place_and_time(table, timing, each_plane=z == "all")
     return _sorted(table)[list(COUNT_COLUMNS)]
 
 
-def _flags(table: pd.DataFrame) -> pd.Series:
-    untimed = table["time_source"] == AttributeSource.MODIFICATION_TIME.value
-    return table["flags"].where(
-        ~untimed, (table["flags"] + ";time_from_file_modification").str.strip(";")
-    )
+def _exclude_other_channels(table: pd.DataFrame, channels: ChannelRule) -> None:
+    kept = table["excluded"] == ""
+    present = table.loc[kept, "channel"].dropna().unique()
+    reasons = table["channel"].map(channels.refusals(present))
+    refused = kept & reasons.notna()
+    table.loc[refused, "excluded"] = reasons[refused]
 
 
 def _when(table: pd.DataFrame) -> pd.Series:
@@ -312,7 +326,7 @@ def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
         table.loc[other, "excluded"] = f"z {z} is the counted plane"
         return
     instant = _texts(table["time_point"], lambda point: f"t{point:g}")
-    keys = [table[name].astype("string").fillna("") for name in _PLACE]
+    keys = [table[name].astype("string").fillna("") for name in PLACE]
     stack = table["source"].str.rpartition("/")[0]
     keys += [instant.where(instant != "", _when(table)), table["watched_folder"], stack]
     ranked = table[table["z"].notna()].sort_values(["focus", "z"], ascending=[False, True])
@@ -322,21 +336,21 @@ def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
     table.loc[other, "excluded"] = "z " + sharpest[other].astype(int).astype(str) + " is sharper"
 
 
-def _exclude_same_place_and_time(table: pd.DataFrame) -> None:
+def _exclude_same_place_and_time(table: pd.DataFrame, timing: Timing, *, each_plane: bool) -> None:
     """Keep one of several frames that claim the same place and time, and say so on the others."""
-    when = _when(table)
-    keys = [table[name].astype("string").fillna("") for name in [*_PLACE, "z"]] + [when]
-    candidates = table[(when != "") & (table["excluded"] == "")].sort_values(
-        ["watched_folder", "source", "page"]
-    )
-    groups = candidates.groupby([key.loc[candidates.index] for key in keys], sort=False)
-    first = groups["source"].transform("first")
-    again = groups.cumcount() > 0
-    doubled = groups["source"].transform("size") > 1
-    both = candidates.index[doubled]
-    table.loc[both, "flags"] = (table.loc[both, "flags"] + ";same_place_and_time").str.strip(";")
-    later = candidates.index[again]
-    table.loc[later, "excluded"] = "same place and time as " + first[later]
+    claiming = table[table["excluded"] == ""].sort_values(["watched_folder", "source", "page"])
+    scans = same_scans(claiming, timing, each_plane=each_plane)
+    doubled = scans[(scans >= 0) & scans.duplicated(keep=False)]
+    table.loc[doubled.index, "flags"] += ";same_place_and_time"
+    table["flags"] = table["flags"].str.strip(";")
+    later = doubled.index[doubled.duplicated()]
+    first = doubled[~doubled.duplicated()]
+    current = claiming.loc[scans[later].map(dict(zip(first, first.index, strict=True)))]
+    elsewhere = current["watched_folder"].to_numpy() != claiming.loc[later, "watched_folder"]
+    where = (" in " + current["watched_folder"]).where(elsewhere.to_numpy(), "")
+    table.loc[later, "excluded"] = (
+        "same place and time as " + current["source"] + where
+    ).to_numpy()
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
@@ -344,17 +358,11 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
         _well=table["well"].map(lambda well: well_sort_key(well) if isinstance(well, str) else ()),
     )
     for name in ("plate", "field", "position", "channel"):
-        order[f"_{name}"] = order[name].map(_natural_key)
+        order[f"_{name}"] = order[name].map(
+            lambda text: natural_key(text) if isinstance(text, str) else ()
+        )
     order["_z"] = order["z"].astype(float).fillna(-1)
     return order.sort_values(
         ["_plate", "_well", "_field", "_position", "_channel", "elapsed_h", "_z", "source", "page"],
         kind="stable",
     )
-
-
-def _natural_key(name: object) -> tuple[tuple[int, int | str], ...]:
-    """Sort names with numbers in them as people do: 2 before 10."""
-    if not isinstance(name, str):
-        return ()
-    parts = re.findall(r"\d+|\D+", name)
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livecount.errors import LivecountError
-from livecount.export import guard_text, write_csv, write_text_atomically
+from livecount.export import guard_text, write_csv, write_csv_chunks, write_text_atomically
 
 
 def test_absent_is_empty_times_are_utc_and_numbers_stay_numbers(tmp_path: Path) -> None:
@@ -51,3 +51,31 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
     write_text_atomically("lone \udce9 surrogate", tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_bytes() == b"lone \\udce9 surrogate"
+
+
+def test_chunks_give_the_file_that_the_whole_table_gives(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "time_point": [1, None, 3, 4, None],
+            "acquired_at": pd.to_datetime(["2026-03-01T12:00:00.5Z", *[None] * 4], utc=True),
+            "well": ["A1", None, "+A2", "A3", None],
+            "score": np.array([0.5, 0.25, 1, 0.1, 0.2], np.float32),
+        }
+    )
+    write_csv(table, tmp_path / "whole.csv")
+    parts = [table.iloc[:2], table.iloc[2:2], table.iloc[2:]]
+    assert write_csv_chunks(iter(parts), tmp_path / "parts.csv") == 5
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert write_csv_chunks([table.iloc[:0]], tmp_path / "none.csv") == 0
+    assert (tmp_path / "none.csv").read_text() == "time_point,acquired_at,well,score\n"
+
+
+def test_chunks_that_fail_leave_the_former_file_and_nothing_else(tmp_path: Path) -> None:
+    def chunks():
+        yield pd.DataFrame({"a": [1]})
+        raise ValueError("no more")
+
+    (tmp_path / "t.csv").write_text("former")
+    with pytest.raises(ValueError, match="no more"):
+        write_csv_chunks(chunks(), tmp_path / "t.csv")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["former"]

@@ -457,3 +457,15 @@ def test_no_input_raises_or_gives_a_number_that_is_none(
             assert not isinstance(value, float) or math.isfinite(value), item.name
         assert (fit.rate_per_h is None) == (fit.verdict is Verdict.NOT_COMPUTED)
         assert fit.reason
+
+
+def test_the_sharpest_plane_may_change_without_breaking_the_curve() -> None:
+    hours = [0.0, 10.0, 20.0, 30.0]
+    table = pd.DataFrame(
+        {"well": "A1", "z": [1, 2, 2, 1], "elapsed_h": hours, "count": [50, 71, 100, 141],
+         "density_per_mm2": np.nan, "excluded": ""}
+    )  # fmt: skip
+    (well,) = wells_of(table)
+    assert len(well.fields) == 1
+    every_plane = pd.concat([table, table.assign(z=3, count=table["count"] // 2)])
+    assert len(wells_of(every_plane)) == 3

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -16,6 +17,7 @@ from livecount.cli.options import (
     CellDiameterUm,
     Channel,
     ConfigFile,
+    FrameIntervalMin,
     H,
     ModelName,
     Pattern,
@@ -24,20 +26,39 @@ from livecount.cli.options import (
     load_settings,
 )
 from livecount.cli.terminal import FAILED, progress_bar, say, show_error, terminal, write_json
-from livecount.errors import LivecountError, ReadError
+from livecount.errors import LivecountError
 
 if TYPE_CHECKING:
     from livecount.config import Config
-    from livecount.experiment import ChannelRule
     from livecount.frame import Frame, FrameCount
     from livecount.pipeline import FrameCounter
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A page, or a whole file (page None), that gave no count; ``error`` names it."""
+
+    file: Path
+    page: int | None
+    error: LivecountError
 
 
 @dataclass(slots=True)
 class _Outcome:
     counts: list[FrameCount] = field(default_factory=list)
-    failures: list[tuple[str, ReadError]] = field(default_factory=list)
+    failures: list[_Failure] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    def add_failure(self, file: Path, page: int | None, error: LivecountError) -> None:
+        """Keep an error under the name of its file and page, whoever raised it."""
+        from livecount.readers import readable_path
+
+        shown = readable_path(os.fsencode(file))
+        name, _, rest = error.message.partition(": ")
+        reason = rest if rest and shown.endswith(name) else error.message
+        where = shown if page is None else f"{shown}, page {page}"
+        named = LivecountError(f"{where}: {reason}", hint=error.hint)
+        self.failures.append(_Failure(file, page, named))
 
 
 def count(
@@ -51,6 +72,7 @@ def count(
     cell_diameter_um: CellDiameterUm = None,
     pixel_size_um: PixelSizeUm = None,
     pattern: Pattern = None,
+    frame_interval_min: FrameIntervalMin = None,
     model: ModelName = None,
     h: H = None,
     channel: Channel = None,
@@ -58,30 +80,35 @@ def count(
 ) -> None:
     """Count the cells of images now.
 
+    A page that cannot be counted is named and the others are counted; the status is then 1.
+
     Example: livecount count frames/ --cell-diameter-px 40 --csv counts.csv --overlay marked/
     """
-    settings = load_settings(
-        config,
-        counting_overrides(
-            cell_diameter_px=cell_diameter_px,
-            cell_diameter_um=cell_diameter_um,
-            pixel_size_um=pixel_size_um,
-            pattern=pattern,
-            model=model,
-            h=h,
-            channel=channel,
-            z=None,
-        ),
+    overrides = counting_overrides(
+        cell_diameter_px=cell_diameter_px,
+        cell_diameter_um=cell_diameter_um,
+        pixel_size_um=pixel_size_um,
+        pattern=pattern,
+        model=model,
+        h=h,
+        channel=channel,
+        z=None,
     )
+    overrides["experiment.frame_interval_min"] = frame_interval_min
+    settings = load_settings(config, overrides)
     files = [found for path in paths for found in _files_in(path)]
     if not files:
         raise LivecountError(
             f"No image files in {', '.join(str(path) for path in paths)}",
             hint="Name TIFF, PNG or JPEG files, or folders that hold them",
         )
-    outcome, rule = _count_files(settings, files, overlay)
-    _report(outcome, rule, csv, as_json=as_json)
-    if outcome.failures:
+    counting = _Counting(settings, overlay)
+    with progress_bar("counting", len(files)) as advance:
+        for root, file in files:
+            counting.take_file(root, file)
+            advance()
+    _report(counting, csv, as_json=as_json)
+    if counting.outcome.failures:
         raise typer.Exit(FAILED)
 
 
@@ -101,79 +128,103 @@ def _files_in(path: Path) -> Iterator[tuple[Path, Path]]:
                 yield root, found
 
 
-def _count_files(
-    settings: Config, files: list[tuple[Path, Path]], overlay: Path | None
-) -> tuple[_Outcome, dict[str, Any]]:
-    from livecount.monitor import channel_rule
+class _Counting:
+    """Counts file after file by one rule; what goes wrong with a page ends with that page."""
 
-    outcome, channels = _Outcome(), channel_rule(settings)
-    counting: tuple[FrameCounter, dict[str, Any]] | None = None
-    seen: set[str] = set()
-    with progress_bar("counting", len(files)) as advance:
-        for root, file in files:
+    def __init__(self, settings: Config, overlay: Path | None) -> None:
+        from livecount.inference import find_model, open_engine
+        from livecount.monitor import channel_rule, patterns_for
+        from livecount.platform.process import usable_cores
+        from livecount.readers import ReadLimits
+
+        counting = settings.counting
+        self.settings = settings
+        self.outcome = _Outcome()
+        self._overlay = overlay
+        self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
+        self._patterns = patterns_for(settings)
+        self._time_zone = ZoneInfo(settings.experiment.time_zone)
+        self._channels = channel_rule(settings)
+        self._counted_channels: set[str] = set()
+        self._model = find_model(counting.model)
+        threads = counting.threads or usable_cores()
+        self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
+        self._counter: FrameCounter | None = None
+
+    def take_file(self, root: Path, file: Path) -> None:
+        """Count every page of a file that can be counted, and keep the errors of the others."""
+        from livecount.readers import look
+
+        try:
+            n_pages = look(file, settled=True, limits=self._limits).n_pages
+        except LivecountError as error:
+            self.outcome.add_failure(file, None, error)
+            return
+        for page in range(n_pages):
             try:
-                for frame in _frames(settings, root, file):
-                    refusal = _refusal(channels, frame, seen)
-                    if refusal:
-                        outcome.left_out.append((frame.key.display_path, refusal))
-                        continue
-                    counting = counting or _open_counter(settings, frame)
-                    found = counting[0].count(frame)
-                    outcome.counts.append(found)
-                    if overlay is not None:
-                        _draw(overlay, frame, found, counting[0])
-            except ReadError as error:
-                outcome.failures.append((str(file), error))
-            advance()
-    return outcome, counting[1] if counting else {}
+                self._take_page(root, file, page)
+            except LivecountError as error:
+                self.outcome.add_failure(file, page if n_pages > 1 else None, error)
 
+    def _take_page(self, root: Path, file: Path, page: int) -> None:
+        frame = self._read(root, file, page)
+        channel = frame.attributes.channel
+        refusal = self._channels.refusal(channel, sorted(self._counted_channels))
+        if refusal:
+            self.outcome.left_out.append((frame.key.display_path, refusal))
+            return
+        counter = self._counter = self._counter or self._open_counter(frame)
+        found = counter.count(frame)
+        self.outcome.counts.append(found)
+        if channel is not None:
+            self._counted_channels.add(channel)
+        if self._overlay is not None:
+            _draw(self._overlay, frame, found, counter)
 
-def _frames(settings: Config, root: Path, file: Path) -> Iterator[Frame]:
-    from livecount.monitor import patterns_for, with_pixel_size
-    from livecount.readers import ReadLimits, read_frames
+    def _read(self, root: Path, file: Path, page: int) -> Frame:
+        from livecount.monitor import with_pixel_size
+        from livecount.readers import read_page
 
-    limits = ReadLimits(max_pixels=int(settings.counting.max_frame_megapixels * 1e6))
-    for frame in read_frames(file, source=root, patterns=patterns_for(settings), limits=limits):
-        yield with_pixel_size(frame, settings)
-
-
-def _refusal(channels: ChannelRule, frame: Frame, seen: set[str]) -> str | None:
-    channel = frame.attributes.channel
-    refusal = channels.refusal(channel, sorted(seen))
-    if refusal is None and channel is not None:
-        seen.add(channel)
-    return refusal
-
-
-def _open_counter(settings: Config, first: Frame) -> tuple[FrameCounter, dict[str, Any]]:
-    """Load model and engine; where no diameter was given, read it off the first frame."""
-    from livecount.inference import find_model, open_engine
-    from livecount.pipeline import CountingRule, FrameCounter, estimate_cell_diameter
-    from livecount.platform.process import usable_cores
-
-    counting = settings.counting
-    model = find_model(counting.model)
-    engine = open_engine(
-        model, runtime=counting.runtime, threads=counting.threads or usable_cores()
-    )
-    um, px = counting.cell_diameter_um, counting.cell_diameter_px
-    if um is None and px is None:
-        px = estimate_cell_diameter(first, model, engine).diameter_px
-        say(
-            f"cell diameter: {px:.0f} px, estimated from {first.key.display_path}; "
-            "look at --overlay, or give --cell-diameter-px"
+        frame = read_page(
+            root,
+            os.fsencode(file.relative_to(root).as_posix()),
+            page,
+            patterns=self._patterns,
+            limits=self._limits,
+            time_zone=self._time_zone,
         )
-    rule = CountingRule(
-        h=model.h if counting.h is None else counting.h, cell_diameter_um=um, cell_diameter_px=px
-    )
-    counter = FrameCounter(model, engine, rule, memory_limit_mb=counting.memory_limit_mb)
-    return counter, {
-        "experiment": settings.experiment_name,
-        "model": model.name,
-        "h": rule.h,
-        "cell_diameter": um if px is None else px,
-        "cell_diameter_unit": "um" if px is None else "px",
-    }
+        return with_pixel_size(frame, self.settings)
+
+    def _open_counter(self, first: Frame) -> FrameCounter:
+        """Fix the rule; where no diameter was given, read it off the first frame that has cells."""
+        from livecount.pipeline import CountingRule, FrameCounter, estimate_cell_diameter
+
+        counting = self.settings.counting
+        um, px = counting.cell_diameter_um, counting.cell_diameter_px
+        if um is None and px is None:
+            px = estimate_cell_diameter(first, self._model, self._engine).diameter_px
+            say(
+                f"cell diameter: {px:.0f} px, estimated from {first.key.display_path}; "
+                "look at --overlay, or give --cell-diameter-px"
+            )
+        h = self._model.h if counting.h is None else counting.h
+        rule = CountingRule(h=h, cell_diameter_um=um, cell_diameter_px=px)
+        limit_mb = counting.memory_limit_mb
+        return FrameCounter(self._model, self._engine, rule, memory_limit_mb=limit_mb)
+
+    def rule_columns(self) -> dict[str, Any]:
+        """Give the columns of the table that say how was counted."""
+        if self._counter is None:
+            return {}
+        rule = self._counter.rule
+        in_px = rule.cell_diameter_px is not None
+        return {
+            "experiment": self.settings.experiment_name,
+            "model": self._model.name,
+            "h": rule.h,
+            "cell_diameter": rule.cell_diameter_px if in_px else rule.cell_diameter_um,
+            "cell_diameter_unit": "px" if in_px else "um",
+        }
 
 
 def _draw(folder: Path, frame: Frame, found: FrameCount, counter: FrameCounter) -> None:
@@ -191,29 +242,39 @@ def _draw(folder: Path, frame: Frame, found: FrameCount, counter: FrameCounter) 
     )
 
 
-def _report(outcome: _Outcome, rule: dict[str, Any], csv: Path | None, *, as_json: bool) -> None:
+def _report(counting: _Counting, csv: Path | None, *, as_json: bool) -> None:
     from livecount.experiment import TimeAxis
     from livecount.export import write_csv
+    from livecount.monitor import channel_rule
     from livecount.tables import table_of
 
-    table = table_of(outcome.counts, rule, TimeAxis())
-    if csv is not None:
-        write_csv(table, csv)
-    for _, error in outcome.failures:
-        show_error(error)
+    outcome, declared = counting.outcome, counting.settings.experiment
+    axis = TimeAxis(declared.t0, declared.frame_interval_min)
+    table = table_of(
+        outcome.counts, counting.rule_columns(), axis, channels=channel_rule(counting.settings)
+    )
+    for failure in outcome.failures:
+        show_error(failure.error)
     if outcome.left_out:
         path, reason = outcome.left_out[0]
         say(f"{len(outcome.left_out)} frames not counted, the first: {path}: {reason}")
     if as_json:
-        write_json(
-            {
-                "frames": [_row(found) for found in outcome.counts],
-                "failed": [{"file": path, "reason": str(why)} for path, why in outcome.failures],
-                "not_counted": [{"file": path, "reason": why} for path, why in outcome.left_out],
-            }
-        )
+        write_json(_result(outcome))
     elif outcome.counts:
         _show(table)
+    if csv is not None:
+        write_csv(table, csv)
+
+
+def _result(outcome: _Outcome) -> dict[str, Any]:
+    return {
+        "frames": [_row(found) for found in outcome.counts],
+        "failed": [
+            {"file": str(failure.file), "page": failure.page, "reason": str(failure.error)}
+            for failure in outcome.failures
+        ],
+        "not_counted": [{"file": path, "reason": why} for path, why in outcome.left_out],
+    }
 
 
 def _row(found: FrameCount) -> dict[str, Any]:

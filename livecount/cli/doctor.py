@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -86,7 +87,7 @@ def _try_engine(settings: Config) -> str:
     engine.infer(np.zeros((model.multiple_px * 4, model.multiple_px * 4), np.float32))
     return (
         f"{model.name} {model.version} ({model.folder}), {engine.runtime}, {engine.precision}, "
-        f"{threads} of the cores"
+        f"{threads} threads"
     )
 
 
@@ -127,7 +128,12 @@ def _understand(folder: Path, settings: Config) -> FolderUnderstanding:
     if not folder.is_dir():
         raise LivecountError(f"There is no folder {folder}", hint="Name the folder of the frames")
     with progress_bar("looking at files", None) as advance:
-        return describe_folder(folder, patterns_for(settings), progress=lambda _: advance())
+        return describe_folder(
+            folder,
+            patterns_for(settings),
+            time_zone=ZoneInfo(settings.experiment.time_zone),
+            progress=lambda _: advance(),
+        )
 
 
 def _channels(understood: FolderUnderstanding, settings: Config) -> dict[str, str]:
@@ -135,14 +141,10 @@ def _channels(understood: FolderUnderstanding, settings: Config) -> dict[str, st
     from livecount.monitor import channel_rule
 
     rule = channel_rule(settings)
-    decisions: dict[str, str] = {}
-    counted: list[str] = []
-    for name in sorted(understood.channels):
-        refusal = rule.refusal(name or None, counted)
-        decisions[name or "(none named)"] = refusal or "counted"
-        if refusal is None and name:
-            counted.append(name)
-    return decisions
+    refused = rule.refusals(filter(None, understood.channels))
+    return {
+        name or "(none named)": refused.get(name, "counted") for name in sorted(understood.channels)
+    }
 
 
 def _show_checks(checks: list[_Check]) -> None:
@@ -159,21 +161,37 @@ def _show_folder(understood: FolderUnderstanding, settings: Config) -> None:
         markup=False,
     )
     for use in understood.patterns:
-        console.print(f"\n{use.n_files} files by {use.name} ({use.vendor or 'no vendor'})")
+        console.print(
+            f"\n{use.n_files} files by {use.name} ({use.vendor or 'no vendor'})", markup=False
+        )
         console.print(f"  such as {use.examples[0]!a}", markup=False)
         for name, values in use.attributes.items():
             span = f"{values.first}" if values.n == 1 else f"{values.first} ... {values.last}"
             console.print(f"  {name}: {span} ({values.n} different)", markup=False)
     for name, decision in _channels(understood, settings).items():
-        console.print(f"channel {name}: {decision}", markup=False)
+        console.print(f"channel {name!a:.120}: {decision!s:.300}", markup=False)
+    _show_rest(understood.n_channels - len(understood.channels), "channels")
     for group in understood.ignored:
-        console.print(f"{group.n_files} files ignored, {group.what}: {group.examples[0]!a} ...")
+        paths = _such_as(group.examples, group.n_files)
+        console.print(f"{group.n_files} files ignored, {group.what}: {paths}", markup=False)
     for group in understood.unreadable_folders:
-        console.print(f"cannot be listed, {group.what}: {group.examples[0]!a}", markup=False)
+        paths = _such_as(group.examples, group.n_files)
+        console.print(f"cannot be listed, {group.what}: {paths}", markup=False)
     _show_samples(understood)
     for conflict in understood.conflicts:
-        paths = ", ".join(f"{path!a}" for path in conflict.paths)
+        paths = _such_as(conflict.paths, conflict.n_files)
         console.print(f"same place and time ({conflict.where}): {paths}", markup=False)
+    _show_rest(understood.n_conflicts - len(understood.conflicts), "places and times claimed twice")
+
+
+def _such_as(examples: tuple[str, ...], n: int) -> str:
+    listed = ", ".join(f"{example!a}" for example in examples)
+    return listed if n == len(examples) else f"{listed} and {n - len(examples)} more"
+
+
+def _show_rest(n: int, what: str) -> None:
+    if n:
+        terminal().print(f"... and {n} more {what}")
 
 
 def _show_samples(understood: FolderUnderstanding) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,14 @@ import typer
 if TYPE_CHECKING:
     from livecount.config import Config
     from livecount.storage import Analysis, CountReader, Experiment
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse ``nan`` and ``inf``, which pass every bound; for options that are no settings."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings; see the shipped config.toml.")
@@ -42,6 +51,12 @@ Pattern = Annotated[
         "--pattern",
         help="Regular expression for file names, with groups such as (?P<well>..), "
         "(?P<field>..), (?P<time_point>..).",
+    ),
+]
+FrameIntervalMin = Annotated[
+    float | None,
+    typer.Option(
+        "--frame-interval-min", help="Minutes between time points, where files carry no times."
     ),
 ]
 ModelName = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,7 @@ from livecount.cli.options import (
     DatabaseFile,
     ExperimentName,
     chosen_analysis,
+    finite,
     load_settings,
 )
 from livecount.cli.terminal import progress_bar, say, write_json
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from livecount.growth import GrowthRow
-    from livecount.storage import CountReader
+    from livecount.storage import Analysis, CountReader, Experiment
 
 Table = Literal["counts", "cells", "growth"]
 
@@ -42,32 +44,52 @@ def export(
 
     Example: livecount export counts -o counts.csv
     """
-    from livecount.export import write_csv
+    from livecount.export import write_csv_chunks
     from livecount.storage import CountStore
 
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
-        result = _table(store, table, experiment, analysis)
-    write_csv(result, output)
+        found, chosen = chosen_analysis(store, experiment, analysis)
+        of_which = _of_which(store, found, experiment)
+        rows = write_csv_chunks(_chunks(store, table, found, chosen), output)
     if as_json:
-        write_json({"table": table, "rows": len(result), "file": str(output)})
+        write_json(
+            {
+                "experiment": found.name,
+                "analysis_id": chosen.id,
+                "table": table,
+                "rows": rows,
+                "file": str(output),
+            }
+        )
     else:
-        say(f"{len(result)} rows of {table} -> {output}")
+        say(f"{rows} rows of {table}{of_which} -> {output}")
 
 
-def _table(
-    store: CountReader, table: Table, experiment: str | None, analysis: str | None
-) -> pd.DataFrame:
-    from livecount.tables import cell_table, count_table
+def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> str:
+    """Say which experiment was taken where there are several and none was named."""
+    others = len(store.experiments()) - 1
+    if asked is not None or not others:
+        return ""
+    return f" of experiment {experiment.name!r}, the latest of {others + 1} (--experiment NAME)"
 
-    found, chosen = chosen_analysis(store, experiment, analysis)
+
+def _chunks(
+    store: CountReader, table: Table, found: Experiment, chosen: Analysis
+) -> Iterator[pd.DataFrame]:
+    """Give the table in parts: cells are too many to be held at once."""
+    from livecount.tables import cell_chunks, count_table
+
     counts = count_table(store, found, chosen)
     if table == "counts":
-        return counts
-    if table == "growth":
-        return _growth_frame(_growth(counts))
-    with progress_bar("reading cells", None):
-        return cell_table(store, chosen, counts)
+        yield counts
+    elif table == "growth":
+        yield _growth_frame(_growth(counts))
+    else:
+        with progress_bar("writing cells", None) as advance:
+            for chunk in cell_chunks(store, chosen, counts):
+                yield chunk
+                advance(len(chunk))
 
 
 def _growth(counts: pd.DataFrame) -> list[GrowthRow]:
@@ -96,7 +118,10 @@ def plot(
     experiment: ExperimentName = None,
     analysis: AnalysisId = None,
     linear: Annotated[bool, typer.Option("--linear", help="Linear instead of log axis.")] = False,
-    width_mm: Annotated[float, typer.Option("--width-mm", help="Width of the figure.")] = 183,
+    width_mm: Annotated[
+        float,
+        typer.Option("--width-mm", min=20, max=2000, callback=finite, help="Width of the figure."),
+    ] = 183,
     as_json: AsJson = False,
 ) -> None:
     """Draw the growth curves with their fits and doubling times, ready for a paper.
@@ -109,9 +134,18 @@ def plot(
 
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
-        counts = count_table(store, *chosen_analysis(store, experiment, analysis))
+        found, chosen = chosen_analysis(store, experiment, analysis)
+        of_which = _of_which(store, found, experiment)
+        counts = count_table(store, found, chosen)
     plot_growth(counts, _growth(counts), output, log=not linear, width_mm=width_mm)
     if as_json:
-        write_json({"file": str(output), "frames": len(counts)})
+        write_json(
+            {
+                "experiment": found.name,
+                "analysis_id": chosen.id,
+                "file": str(output),
+                "frames": len(counts),
+            }
+        )
     else:
-        say(f"growth curves of {len(counts)} frames -> {output}")
+        say(f"growth curves of {len(counts)} frames{of_which} -> {output}")

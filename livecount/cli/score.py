@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from livecount.cli.options import AsJson, H, ModelName
+from livecount.cli.options import AsJson, H, ModelName, load_settings
 from livecount.cli.terminal import progress_bar, terminal, write_json
 
 if TYPE_CHECKING:
@@ -46,16 +46,19 @@ def evaluate(
     from livecount.platform.process import usable_cores
     from livecount.scoring import score_model
 
+    settings = load_settings(None, {"counting.model": model, "counting.h": h}).counting
     datasets, skipped = find_datasets(folders)
     if not datasets:
         raise AnnotationError(
             f"No annotated images below {', '.join(map(str, folders))}",
             hint="Put NAME.centres.csv (columns y_px,x_px) beside each NAME.tif",
         )
-    chosen = find_model(model or "deepdistance")
-    engine = open_engine(chosen, threads=usable_cores())
+    chosen = find_model(settings.model)
+    engine = open_engine(
+        chosen, runtime=settings.runtime, threads=settings.threads or usable_cores()
+    )
     with progress_bar("scoring", sum(len(dataset.images) for dataset in datasets)) as advance:
-        scores = score_model(chosen, engine, datasets, h=h, on_image=advance)
+        scores = score_model(chosen, engine, datasets, h=settings.h, on_image=advance)
     if as_json:
         write_json(_result(scores, skipped))
     else:
@@ -80,10 +83,11 @@ def _rounded(value: float | None) -> float | None:
 
 def _show(scores: ModelScores, skipped: list[Path]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("data set", *_SHOWN.values())
     for name, found in scores.datasets.items():
-        table.add_row(name, *(_shown(found[key]) for key in _SHOWN))
+        table.add_row(Text(name), *(_shown(found[key]) for key in _SHOWN))
     console = terminal()
     console.print(table)
     console.print(f"mean f-score (one to one): {_shown(scores.mean('f_score_assignment'))}")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from livecount.errors import LivecountError
@@ -34,8 +35,14 @@ def say(text: str) -> None:
 
 def write_json(result: Any) -> None:
     """Write a result for scripts on standard output, as JSON in UTF-8."""
-    json.dump(result, sys.stdout, ensure_ascii=True, indent=2, default=str)
+    json.dump(result, sys.stdout, ensure_ascii=True, indent=2, default=_plain)
     sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)
 
 
 def show_error(error: LivecountError) -> None:

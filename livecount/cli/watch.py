@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +16,14 @@ from livecount.cli.options import (
     Channel,
     ConfigFile,
     DatabaseFile,
+    FrameIntervalMin,
     H,
     ModelName,
     Pattern,
     PixelSizeUm,
     Z,
     counting_overrides,
+    finite,
     load_settings,
 )
 from livecount.cli.terminal import say, terminal, write_json
@@ -28,6 +31,8 @@ from livecount.cli.terminal import say, terminal, write_json
 if TYPE_CHECKING:
     from livecount.frame import FrameCount
     from livecount.storage import CountReader, Tally
+
+_MAX_SHOWN = 20
 
 
 def run(
@@ -43,24 +48,26 @@ def run(
     cell_diameter_um: CellDiameterUm = None,
     pixel_size_um: PixelSizeUm = None,
     pattern: Pattern = None,
-    frame_interval_min: Annotated[
-        float | None,
-        typer.Option(
-            "--frame-interval-min", help="Minutes between time points, where files carry no times."
-        ),
-    ] = None,
+    frame_interval_min: FrameIntervalMin = None,
     model: ModelName = None,
     h: H = None,
     channel: Channel = None,
     z: Z = None,
     until_idle: Annotated[
         float | None,
-        typer.Option("--until-idle", help="End after this many seconds with nothing to do."),
+        typer.Option(
+            "--until-idle",
+            min=0.1,
+            callback=finite,
+            help="End after this many seconds with nothing to do.",
+        ),
     ] = None,
     no_dashboard: Annotated[
         bool, typer.Option("--no-dashboard", help="Do not serve the dashboard.")
     ] = False,
-    port: Annotated[int | None, typer.Option("--port", help="Port of the dashboard.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port of the dashboard.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch folders and count every frame as it lands, for hours or weeks.
@@ -100,7 +107,11 @@ def run(
     say(f"database: {settings.database.file}\nlog: {settings.log_file}")
     say("watching " + ", ".join(str(folder) for folder in settings.watch.folders))
     tally = run_monitor(
-        settings, until_idle_s=until_idle, stop=stop, on_count=None if as_json else _show_count
+        settings,
+        until_idle_s=until_idle,
+        stop=stop,
+        on_count=None if as_json else _show_count,
+        on_notice=say,
     )
     if as_json:
         write_json(_tally(tally))
@@ -141,7 +152,7 @@ def status(
 ) -> None:
     """Show what the monitor is doing, what it counted, and what it could not read.
 
-    Example: livecount status
+    Example: livecount status --database run.db
     """
     from livecount.storage import CountStore
 
@@ -188,14 +199,18 @@ def _experiment(store: CountReader, experiment: Any) -> dict[str, Any]:
     }
 
 
+def _moment(at: datetime | None) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "never"
+
+
 def _show_status(found: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, box=None)
     rows = {
         "monitor": f"running, {found['doing']}" if found["running"] else "not running",
-        "last heard of": found["heard_of"],
-        "last count": found["last_count"],
+        "last heard of": _moment(found["heard_of"]),
+        "last count": _moment(found["last_count"]),
         "engine": found["engine"],
         "database": found["database"],
     }
@@ -207,14 +222,20 @@ def _show_status(found: dict[str, Any]) -> None:
             f"{frames}; cell diameter {experiment['cell_diameter']}"
         )
     for name, value in rows.items():
-        table.add_row(_plain(name), _plain("never" if value is None else str(value)))
+        table.add_row(_plain(name), _plain(str(value)))
     console = terminal()
     console.print(table)
     for notice in found["notices"]:
         console.print(f"! {notice}", markup=False)
-    for item in found["quarantined"]:
+    quarantined = found["quarantined"]
+    for item in quarantined[:_MAX_SHOWN]:
         page = "" if item["page"] is None else f" page {item['page']}"
         console.print(f"set aside: {item['file']!a}{page}: {item['reason']}", markup=False)
+    if len(quarantined) > _MAX_SHOWN:
+        console.print(
+            f"... and {len(quarantined) - _MAX_SHOWN} more set aside; all of them: "
+            "livecount status --json"
+        )
 
 
 def _plain(text: str) -> Any:

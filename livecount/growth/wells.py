@@ -118,6 +118,8 @@ def _tidy(counts: pd.DataFrame, groups: Mapping[str, str] | None) -> pd.DataFram
     if groups is not None:
         stated = {well: group for well, group in groups.items() if group}
         tidy["group"] = [stated.get(well, "") for well in tidy["well"]]
+    if not _planes_are_apart(tidy):
+        tidy["z"] = ""
     told = tidy["elapsed_h"].notna() & (tidy["excluded"] == "")
     told &= tidy["count"].notna() | tidy["density_per_mm2"].notna()
     lacking = (tidy["density_per_mm2"].isna() & told).groupby(tidy["experiment"]).transform("any")
@@ -146,6 +148,18 @@ def _text(value: Any) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+def _planes_are_apart(tidy: pd.DataFrame) -> bool:
+    """Tell whether z planes are series of their own: where a place and time has several counts.
+
+    Where one plane stands for each stack, as the sharpest one does, it may be another one at
+    another time, and the curve is still one.
+    """
+    kept = tidy[tidy["excluded"] == ""]
+    place = [name for name in _APART if name != "z"]
+    several = kept.groupby([*place, "position", "field", "elapsed_h"])["z"].nunique()
+    return bool((several > 1).any())
 
 
 def _labels(tidy: pd.DataFrame) -> list[str]:

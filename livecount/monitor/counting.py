@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from livecount.config import Config
-from livecount.errors import ConfigError
+from livecount.errors import ConfigError, RefusedFrameError, UnreadableFrameError
 from livecount.experiment import ChannelRule
 from livecount.frame import AttributeSource, Frame, FrameAttributes
 from livecount.inference import Engine, Model, find_model, open_engine
-from livecount.pipeline import CountingRule, FrameCounter, estimate_cell_diameter
+from livecount.pipeline import LOCATION_H, CountingRule, FrameCounter, estimate_cell_diameter
 from livecount.platform.process import usable_cores
 from livecount.readers import Patterns
-from livecount.storage import Analysis, AnalysisSettings, CellDiameter, CountStore, Experiment
+from livecount.storage import (
+    Analysis,
+    AnalysisSettings,
+    CellDiameter,
+    CountStore,
+    Experiment,
+    FrameState,
+)
 
 __all__ = [
     "Counting",
@@ -78,7 +86,11 @@ class Counting:
     def counter_for(self, frame: Frame) -> FrameCounter:
         """Give the counter; where no diameter is known yet, this frame decides it for good."""
         if self.counter is None:
-            diameter = self._estimate_from(frame)
+            try:
+                diameter = self._estimate_from(frame)
+            except RefusedFrameError as error:
+                # Not this frame's fault: it is counted once another one has told the diameter.
+                raise UnreadableFrameError(error.message, hint=error.hint) from error
             self._show_scale(frame, diameter)
             self.settle_on(diameter)
         assert self.counter is not None
@@ -179,6 +191,7 @@ def _analysis_settings(config: Config, model: Model, diameter: CellDiameter) -> 
         h=model.h if counting.h is None else counting.h,
         further={
             "model_cell_diameter_px": model.cell_diameter_px,
+            "location_h": LOCATION_H,
             "normalisation": [model.normalisation.kind, model.normalisation.sigma_px],
         },
     )
@@ -188,6 +201,9 @@ def _refuse_change(store: CountStore, experiment: Experiment, settings: Analysis
     """Refuse to go on with other settings: half of a curve counted otherwise is no curve."""
     primary = next((item for item in store.analyses(experiment) if item.is_primary), None)
     if primary is None or primary.id == settings.analysis_id:
+        return
+    if store.tally(experiment).counted == 0:
+        _begin_anew(store, experiment, settings)
         return
     changed = [
         f"{name} was {getattr(primary.settings, name)!r}, is {getattr(settings, name)!r}"
@@ -199,6 +215,13 @@ def _refuse_change(store: CountStore, experiment: Experiment, settings: Analysis
         f"({'; '.join(changed) or 'the model was brought to another scale'})",
         hint="Go on with the former settings, or start a new experiment with --experiment NAME",
     )
+
+
+def _begin_anew(store: CountStore, experiment: Experiment, settings: AnalysisSettings) -> None:
+    """Let other settings take the place of those by which nothing was counted."""
+    store.make_primary(store.ensure_analysis(experiment, settings))
+    for source in store.sources(experiment):
+        store.reopen(source, FrameState.IGNORED)
 
 
 def channel_rule(config: Config) -> ChannelRule:
@@ -213,7 +236,7 @@ def channel_rule(config: Config) -> ChannelRule:
 
 def patterns_for(config: Config) -> Patterns:
     """Give the shipped file-name patterns, the user's own before them."""
-    shipped = Patterns.shipped()
+    shipped = Patterns.shipped(ZoneInfo(config.experiment.time_zone))
     return shipped.with_user_pattern(config.watch.pattern) if config.watch.pattern else shipped
 
 

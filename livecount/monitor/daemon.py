@@ -11,18 +11,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import structlog
 
 from livecount import __version__
 from livecount.config import Config
-from livecount.errors import ConfigError
+from livecount.errors import ConfigError, DatabaseBusyError, DatabaseFullError, StoreError
 from livecount.frame import FrameCount
-from livecount.monitor.counting import open_counting, patterns_for
-from livecount.monitor.intake import Intake
+from livecount.monitor.counting import open_counting
+from livecount.monitor.intake import Intake, StopAskedError
 from livecount.platform.process import keep_awake, lower_priority
 from livecount.readers import is_frame_file
 from livecount.storage import (
@@ -31,6 +32,7 @@ from livecount.storage import (
     FrameState,
     Heartbeat,
     MonitorLock,
+    Source,
     Tally,
 )
 from livecount.watching import SettleRule, Watcher
@@ -38,6 +40,8 @@ from livecount.watching import SettleRule, Watcher
 __all__ = ["run_monitor"]
 
 _BEAT_EVERY_S = 5.0
+_DATABASE_PAUSE_S = 5.0
+_NAMING = "naming"
 _WAIT_S = 0.25
 
 
@@ -47,6 +51,7 @@ def run_monitor(
     until_idle_s: float | None = None,
     stop: threading.Event | None = None,
     on_count: Callable[[FrameCount], None] | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> Tally:
     """Watch the configured folders and count every frame in them, until stopped.
 
@@ -58,6 +63,8 @@ def run_monitor(
         Set from elsewhere to end in an orderly way after the frame in hand.
     on_count
         Called in the monitor's thread after each newly kept count.
+    on_notice
+        Called with what the user must know, when it begins and when it is over.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def run_monitor(
         store = stack.enter_context(CountStore.open(config.database.file))
         stack.enter_context(keep_awake())
         lower_priority()
-        monitor = _Monitor(config, store, stop or threading.Event(), on_count)
+        monitor = _Monitor(config, store, stop or threading.Event(), on_count, on_notice)
         stack.callback(monitor.beat, stopped=True)
         monitor.watch(stack, until_idle_s)
         return store.tally()
@@ -93,11 +100,14 @@ class _Monitor:
         store: CountStore,
         stop: threading.Event,
         on_count: Callable[[FrameCount], None] | None,
+        on_notice: Callable[[str], None],
     ) -> None:
         self._config = config
         self._store = store
         self._stop = stop
         self._announce = on_count
+        self._tell = on_notice
+        self._database_trouble = ""
         self._started_at = datetime.now(UTC)
         self._progress_at: datetime | None = None
         self._beaten_s = -_BEAT_EVERY_S
@@ -111,6 +121,7 @@ class _Monitor:
         """Start the watchers and take files until stopped or idle."""
         for folder in self._config.watch.folders:
             self._intakes.append(self._open_intake(folder, stack))
+        self._keep_naming()
         self._log.info(
             "watching",
             folders=[str(folder) for folder in self._config.watch.folders],
@@ -118,10 +129,11 @@ class _Monitor:
             experiment=self._experiment.name,
         )
         while not self._stop.is_set():
-            taken = self._take_one()
+            taken = self._survive(self._take_one)
             self._beat_when_due()
             if not taken and until_idle_s is not None and self._idle_for_s() >= until_idle_s:
-                return
+                break
+        self._survive(self._look_up_late)
 
     def beat(self, *, stopped: bool = False) -> None:
         """Write down that the monitor lives and what it does."""
@@ -143,6 +155,11 @@ class _Monitor:
             )
         )
 
+    @property
+    def _naming(self) -> list[object]:
+        counting = self._config.counting
+        return [self._config.watch.pattern, counting.pixel_size_um, counting.pixel_size_override]
+
     def _ensure_experiment(self) -> Experiment:
         settings = self._config.experiment
         return self._store.ensure_experiment(
@@ -152,13 +169,18 @@ class _Monitor:
             frame_interval_min=settings.frame_interval_min,
         )
 
+    def _keep_naming(self) -> None:
+        """Keep how names and pixel sizes were told, so that a change is noticed at a restart."""
+        settings = {**self._experiment.settings, _NAMING: self._naming}
+        self._store.ensure_experiment(self._experiment.name, settings=settings)
+
     def _open_intake(self, folder: Path, stack: ExitStack) -> Intake:
-        source = self._store.ensure_source(self._experiment, str(folder))
+        source = self._source_of(folder)
         # What was set aside may be readable by now: permissions, settings or livecount changed.
         self._store.reopen(source, FrameState.QUARANTINED)
         settings = self._config.watch
         watcher = Watcher(
-            folder,
+            Path(source.folder),
             known=self._store.known_files(source),
             accepts=is_frame_file,
             settle=SettleRule(
@@ -167,7 +189,8 @@ class _Monitor:
                 on_network_s=settings.settle_on_share_s,
             ),
             interval_s=settings.scan_interval_s,
-            order=settings.order,
+            # Until the cell diameter is known, the first frames come first: they decide it.
+            order=settings.order if self._counting.counter else "oldest",
         )
         intake = Intake(
             source,
@@ -175,23 +198,87 @@ class _Monitor:
             self._store,
             self._counting,
             self._config,
-            patterns=patterns_for(self._config),
+            between_pages=self._between_pages,
             on_count=self._counted,
         )
+        self._catch_up_on_attributes(intake)
         stack.enter_context(watcher)
         return intake
+
+    def _source_of(self, folder: Path) -> Source:
+        """Find the watched folder's own entry, also when it is spelt otherwise than before."""
+        for known in self._store.sources(self._experiment):
+            with suppress(OSError):
+                if folder.samefile(known.folder):
+                    return known
+        return self._store.ensure_source(self._experiment, str(folder))
+
+    def _catch_up_on_attributes(self, intake: Intake) -> None:
+        """Take in what files beside the frames, or changed settings, say of frames counted before.
+
+        Frames that lack a time or a pixel size may have been counted shortly before a crash; a
+        pixel size or pattern given now holds for frames that were counted without it.
+        """
+        analysis = self._counting.analysis
+        if analysis is None:
+            return
+        found = self._store.counts(analysis)
+        changed = self._experiment.settings.get(_NAMING, self._naming) != self._naming
+        lacking = np.isnan(found.pixel_size_um) | (
+            np.isnat(found.acquired_at) & np.isnan(found.elapsed_s)
+        )
+        pages = [
+            (found.relative_path[row], int(found.page[row]))
+            for row in range(len(found))
+            if found.folder[row] == intake.source.folder and (changed or lacking[row])
+        ]
+        if changed:
+            intake.late.refine(pages)
+        else:
+            intake.late.remember(pages)
 
     def _take_one(self) -> bool:
         """Take the next due file of each folder; wait a moment where none is due."""
         taken = False
         for intake in self._intakes:
+            intake.note_news()
             sighting = intake.watcher.next_complete(0.0)
-            if sighting is not None:
+            if sighting is None:
+                continue
+            taken = True
+            try:
                 intake.take(sighting)
-                taken = True
+            except StopAskedError:
+                return True
+            except StoreError:
+                intake.watcher.look_again(sighting.relative_path, _DATABASE_PAUSE_S)
+                raise
         if not taken:
             self._stop.wait(_WAIT_S)
         return taken
+
+    def _survive(self, work: Callable[[], bool]) -> bool:
+        """Do work; while the database is locked or the disk full, pause, say so, lose nothing."""
+        try:
+            done = work()
+        except (DatabaseBusyError, DatabaseFullError) as error:
+            if self._database_trouble != str(error):
+                self._log.error("the database cannot be written", reason=str(error))
+                self._tell(str(error))
+            self._database_trouble = str(error)
+            self._stop.wait(_DATABASE_PAUSE_S)
+            return True
+        if self._database_trouble:
+            self._log.info("the database can be written again")
+            self._tell("The database can be written again")
+            self._database_trouble = ""
+        return done
+
+    def _between_pages(self) -> None:
+        """Keep the heart beating within a long stack, and end between two of its pages."""
+        if self._stop.is_set():
+            raise StopAskedError
+        self._beat_when_due()
 
     def _counted(self, count: FrameCount) -> None:
         self._progress_at = datetime.now(UTC)
@@ -199,9 +286,30 @@ class _Monitor:
             self._announce(count)
 
     def _beat_when_due(self) -> None:
-        if time.monotonic() - self._beaten_s >= _BEAT_EVERY_S:
-            self._beaten_s = time.monotonic()
+        if time.monotonic() - self._beaten_s < _BEAT_EVERY_S:
+            return
+        self._beaten_s = time.monotonic()
+        with suppress(DatabaseBusyError, DatabaseFullError):
             self.beat()
+            for intake in self._intakes:
+                self._say_if_offline(intake)
+            self._look_up_late()
+
+    def _look_up_late(self) -> bool:
+        """Take in what files beside the frames say by now."""
+        return sum(intake.late.look_up() for intake in self._intakes) > 0
+
+    def _say_if_offline(self, intake: Intake) -> None:
+        """Say once that a folder cannot be reached, until it can."""
+        folder, status = intake.source.folder, intake.watcher.status()
+        if status.online:
+            if self._store.end_notice("source_offline", subject=folder):
+                self._tell(f"{folder} can be reached again")
+        elif status.offline_reason:
+            text = f"{folder} cannot be reached ({status.offline_reason}); waiting for it"
+            if self._store.begin_notice("source_offline", text, subject=folder):
+                self._log.warning("folder offline", folder=folder, reason=status.offline_reason)
+                self._tell(text)
 
     def _idle_for_s(self) -> float:
         return min(intake.watcher.idle_for_s() for intake in self._intakes)

@@ -4,6 +4,7 @@
 are told by content, never by name; names are understood by :class:`Patterns`.
 """
 
+from livecount.readers.companions import companion_stamps
 from livecount.readers.naming import (
     ignore_reason,
     is_frame_file,
@@ -29,6 +30,7 @@ __all__ = [
     "PageLook",
     "Patterns",
     "ReadLimits",
+    "companion_stamps",
     "describe_folder",
     "ignore_reason",
     "is_frame_file",

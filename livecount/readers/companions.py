@@ -18,7 +18,7 @@ from livecount.readers.micromanager import (
     parse_running_json,
 )
 
-__all__ = ["companion_attributes"]
+__all__ = ["companion_attributes", "companion_stamps"]
 
 _MAX_BYTES = 256 * 1024**2
 
@@ -101,3 +101,27 @@ def _by_file_name(entries: Mapping[str, Any]) -> dict[str, Any]:
     # A position's folder may have been renamed: a name that occurs once is enough there.
     bare = Counter(key.rpartition("/")[2] for key in found)
     return {k.rpartition("/")[2] if bare[k.rpartition("/")[2]] == 1 else k: found[k] for k in found}
+
+
+def companion_stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Tell the state of the companion files that speak of a folder's frames.
+
+    Returns
+    -------
+    tuple
+        Name, size in bytes and modification time in ns of each that there is; another value
+        means that more may be known of the frames by now.
+    """
+    found = []
+    names = (
+        folder / "_frame_metadata.json",
+        folder / "metadata.txt",
+        folder.parent / "metadata.txt",
+    )
+    for path in names:
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            continue
+        found.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(found)

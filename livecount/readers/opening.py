@@ -16,7 +16,7 @@ from livecount.readers.naming import readable_path
 __all__ = ["OpenFile", "ReadLimits", "open_frame_file", "shown_path"]
 
 _GIB = 1024**3
-RETRY_HINT = "It is read again when it changes"
+RETRY_HINT = "A run reads it again when it changes"
 
 
 @dataclass(frozen=True, slots=True)

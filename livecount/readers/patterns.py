@@ -159,20 +159,28 @@ class Patterns:
 @functools.cache
 def _shipped() -> tuple[NamePattern, ...]:
     text = resources.files("livecount.readers").joinpath("patterns.toml").read_text("utf-8")
-    return tuple(_from_table(table) for table in tomllib.loads(text)["pattern"])
+    shipped = tomllib.loads(text)
+    return tuple(_from_table(table, shipped["parts"]) for table in shipped["pattern"])
 
 
-def _from_table(table: Mapping[str, Any]) -> NamePattern:
+def _from_table(table: Mapping[str, Any], parts: Mapping[str, str]) -> NamePattern:
     folder = table.get("folder")
     return NamePattern(
         name=table["name"],
         vendor=table["vendor"],
-        regex=_compile(table["regex"]),
+        regex=_compile(_with_parts(table["regex"], parts)),
         folder=_compile(rf"(?:.*/)?(?:{folder})") if folder else None,
         needs_folder=table.get("needs_folder", False),
         needs_any=tuple(table.get("needs_any", ())),
         examples=table["examples"],
     )
+
+
+def _with_parts(regex: str, parts: Mapping[str, str]) -> str:
+    """Put in the parts that several patterns share; a part may hold another."""
+    while named := re.search("%([a-z-]+)%", regex):
+        regex = regex.replace(named[0], parts[named[1]])
+    return regex
 
 
 def _compile(regex: str) -> re.Pattern[str]:

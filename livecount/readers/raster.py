@@ -71,7 +71,7 @@ def read_raster_page(
         When it is too large.
     """
     if page != 0:
-        message = f"{file.shown}: page {page + 1} is asked for, the file has 1"
+        message = f"{file.shown}: page {page} is asked for, the file has 1, from 0"
         raise UnreadableFrameError(message, hint=RETRY_HINT)
     file.handle.seek(0)
     try:

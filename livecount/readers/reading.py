@@ -98,7 +98,8 @@ def read_page(
     limits
         What the file may claim before it is refused.
     time_zone
-        Zone of time stamps that name none; by default that of ``patterns``.
+        Zone of times that name none, in tags, companion files and names; by default that of
+        ``patterns``.
 
     Returns
     -------
@@ -227,7 +228,7 @@ def _completed(
 ) -> FrameAttributes:
     """Add what companion files, the name and the folders say, in this order of trust."""
     by_companion = companion_attributes(path, zone)
-    match = patterns.match(readable_path(relative_path))
+    match = patterns.match(readable_path(relative_path), zone)
     by_name = match.attributes if match else _by_folder(relative_path)
     return known.completed_by(by_companion).completed_by(by_name)
 

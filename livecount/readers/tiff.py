@@ -156,11 +156,11 @@ def read_tiff_page(
     except ReadError:
         raise
     except (MemoryError, NotImplementedError) as error:
-        message = f"{file.shown}: page {page + 1}: {error or 'not enough memory'}"
+        message = f"{file.shown}: page {page}: {error or 'not enough memory'}"
         raise RefusedFrameError(message, hint="Save the file in a plainer TIFF form") from error
     except Exception as error:  # tifffile and the codecs raise whatever damage makes them raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        message = f"{file.shown}: page {page + 1} cannot be decoded: {reason}"
+        message = f"{file.shown}: page {page} cannot be decoded: {reason}"
         raise UnreadableFrameError(message, hint=RETRY_HINT) from error
     return TiffContent(decoded, tags, first, plane.directory.bits)
 
@@ -264,7 +264,7 @@ def _find_plane(file: OpenFile, layout: TiffLayout, page: int, limits: ReadLimit
         if page - first < len(planes):
             return planes[page - first]
         first += len(planes)
-    message = f"{file.shown}: page {page + 1} is asked for, the file has {first}"
+    message = f"{file.shown}: page {page} is asked for, the file has {first}, from 0"
     raise UnreadableFrameError(message, hint=RETRY_HINT)
 
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ NO_PATTERN = "no pattern"
 _PLACE = ("plate", "well", "field", "position", "time_point", "channel", "z")
 _RANGED = (*_PLACE, "acquired_at", "elapsed_s", "pixel_size_um")
 _N_EXAMPLES = 3
+_MAX_LISTED = 20
 _MAX_SAMPLES = 12
 _MAX_SAMPLED_PAGES = 12
 
@@ -91,24 +93,34 @@ class SampleFile:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Files that claim the same place and time; only one of them can be current."""
+    """Files that claim the same place and time; only one of them can be current.
+
+    Attributes
+    ----------
+    paths
+        The first few of ``n_files``.
+    """
 
     where: str
+    n_files: int
     paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FolderUnderstanding:
-    """How livecount would take a folder.
+    """How livecount would take a folder: numbers and a few examples, however many files it holds.
 
     Attributes
     ----------
     n_files, n_frame_files
         All files below the folder, and those taken as frames.
     channels
-        Channel -> number of files, as names and opened samples say; "" where none is named.
+        Channel -> number of files, as names and opened samples say; "" where none is named. Those
+        with the most files, of ``n_channels``.
     z
-        The z indices in names and samples.
+        The z indices in names and samples, or None where there are none.
+    conflicts
+        The first of ``n_conflicts``.
     unreadable_folders
         Folders that could not be listed, with the reason.
     """
@@ -119,8 +131,10 @@ class FolderUnderstanding:
     patterns: tuple[PatternUse, ...]
     ignored: tuple[FileGroup, ...]
     samples: tuple[SampleFile, ...]
+    n_channels: int
     channels: Mapping[str, int]
-    z: tuple[int, ...]
+    z: AttributeRange | None
+    n_conflicts: int
     conflicts: tuple[Conflict, ...]
     unreadable_folders: tuple[FileGroup, ...]
 
@@ -142,6 +156,7 @@ def describe_folder(
     patterns: Patterns | None = None,
     *,
     limits: ReadLimits | None = None,
+    time_zone: tzinfo | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FolderUnderstanding:
     """Tell how the files of a folder would be understood, opening only a few samples.
@@ -154,6 +169,8 @@ def describe_folder(
         By default those shipped.
     limits
         What samples may claim before they are refused.
+    time_zone
+        Zone of times that name none; by default that of ``patterns``.
     progress
         Called with the number of files seen so far.
 
@@ -163,6 +180,8 @@ def describe_folder(
         Patterns in use with their ranges, ignored files, samples, channels, conflicts.
     """
     known = patterns or Patterns.shipped()
+    if time_zone is not None:
+        known = dataclasses.replace(known, time_zone=time_zone)
     ignored: defaultdict[str, list[str]] = defaultdict(list)
     barred: defaultdict[str, list[str]] = defaultdict(list)
     files: list[_NamedFile] = []
@@ -176,6 +195,7 @@ def describe_folder(
             progress(n_seen)
     samples = _samples(folder, files, known, limits or ReadLimits())
     channels = _channels(files, samples)
+    conflicts = _conflicts(files)
     return FolderUnderstanding(
         folder=str(folder),
         n_files=len(files) + sum(len(paths) for paths in ignored.values()),
@@ -183,9 +203,11 @@ def describe_folder(
         patterns=_pattern_uses(files, known),
         ignored=_groups(ignored),
         samples=tuple(samples.values()),
-        channels=channels,
+        n_channels=len(channels),
+        channels=dict(channels.most_common(_MAX_LISTED)),
         z=_z_indices(files, samples.values()),
-        conflicts=_conflicts(files),
+        n_conflicts=len(conflicts),
+        conflicts=conflicts[:_MAX_LISTED],
         unreadable_folders=_groups(barred),
     )
 
@@ -287,18 +309,19 @@ def _sample(folder: Path, file: _NamedFile, patterns: Patterns, limits: ReadLimi
 
 def _channels(
     files: Iterable[_NamedFile], samples: Mapping[tuple[str, str | None], SampleFile]
-) -> dict[str, int]:
+) -> Counter[str]:
     counts: Counter[str] = Counter()
     for file in files:
         sample = samples.get((file.pattern, file.attributes.channel))
         for channel in sample.channels if sample else (file.attributes.channel,):
             counts[channel or ""] += 1
-    return dict(counts)
+    return counts
 
 
-def _z_indices(files: Iterable[_NamedFile], samples: Iterable[SampleFile]) -> tuple[int, ...]:
+def _z_indices(files: Iterable[_NamedFile], samples: Iterable[SampleFile]) -> AttributeRange | None:
     found = {file.attributes.z for file in files} | {sample.attributes.z for sample in samples}
-    return tuple(sorted(z for z in found if z is not None))
+    known = sorted(z for z in found if z is not None)
+    return AttributeRange(len(known), known[0], known[-1]) if known else None
 
 
 def _conflicts(files: Iterable[_NamedFile]) -> tuple[Conflict, ...]:
@@ -313,7 +336,8 @@ def _conflicts(files: Iterable[_NamedFile]) -> tuple[Conflict, ...]:
     return tuple(
         Conflict(
             ", ".join(f"{n} {v}" for n, v in zip(names, key, strict=True) if v is not None),
-            tuple(paths),
+            len(paths),
+            tuple(paths[:_N_EXAMPLES]),
         )
         for key, paths in by_place.items()
         if len(paths) > 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from livecount.errors import TrainingError
@@ -168,7 +168,8 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     temporary = path.with_name(path.name + ".part")
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    save_file(copies, temporary, metadata=metadata)
-    with temporary.open("rb+") as written:
+    with temporary.open("wb") as written:
+        written.write(save(copies, metadata=metadata))
+        written.flush()
         os.fsync(written.fileno())
     temporary.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 import shutil
 import warnings
 from datetime import UTC, datetime
@@ -210,8 +211,11 @@ def write_onnx(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
     example = torch.zeros(1, 1, 4 * multiple, 6 * multiple)
     sides = {2: torch.export.Dim("h", min=1, max=4096), 3: torch.export.Dim("w", min=1, max=4096)}
     dynamic = {axis: multiple * side if multiple > 1 else side for axis, side in sides.items()}
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    # The exporter warns of its own internals, about which a user can do nothing.
     with warnings.catch_warnings():
-        # The exporter warns of its own internals, about which a user can do nothing.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
@@ -224,6 +228,7 @@ def write_onnx(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    exporter.setLevel(level)
     if program is None:
         raise TrainingError("torch did not export the network", hint="Install torch 2.6 or newer")
     model = program.model_proto

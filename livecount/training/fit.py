@@ -105,6 +105,8 @@ class _Run:
         self.device = _device(recipe)
         torch.manual_seed(recipe.run.seed)
         network = DeepDistanceNet(recipe.network, recipe.heads)
+        if recipe.run.start_from:
+            load_weights(network, Path(recipe.run.start_from))
         self.network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(self.network, recipe.optimiser)

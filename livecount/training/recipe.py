@@ -138,7 +138,8 @@ class RunRecipe:
 
     ``keep`` is which weights are exported: those of the lowest validation loss, of the highest
     validation f-score, or the last. ``patience`` counts validations without improvement before the
-    run ends early; 0 never ends it.
+    run ends early; 0 never ends it. ``start_from`` is a file of weights of the same network, from
+    which the run starts instead of from random ones (relative to the current folder).
     """
 
     steps: int = 6000
@@ -152,6 +153,7 @@ class RunRecipe:
     validate_every: int = 500
     keep: Literal["loss", "f_score", "last"] = "last"
     patience: int = 0
+    start_from: str = ""
     h_choices: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 

@@ -33,7 +33,7 @@ class Measured:
         The recipe's total loss on whole frames.
     f_scores
         Data set -> f-score by assignment in percent at every one of ``h_choices``; empty where the
-        recipe has no inner map or no frame with all its cells annotated.
+        recipe has no inner map.
     h_choices
         The recipe's.
     """
@@ -112,8 +112,8 @@ class Validator:
                 view = whole_view(frame, self._recipe)
                 drawn = draw_maps(network, view.image, self._recipe, device)
                 of_set.append(self._loss(view, drawn))
-                # Clicks may leave cells unmarked, so false detections cannot be told from them.
-                if scored and name in self._complete:
+                # Clicks may leave cells unmarked, which lowers the f-score at every h alike.
+                if scored:
                     counts += self._counts(frame, drawn)
             losses.append(float(np.mean(of_set)))
             if counts.any():

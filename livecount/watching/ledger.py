@@ -65,6 +65,7 @@ class _Pending:
     growth_due: bool = False
     growth_told_s: float = -math.inf
     due_key: OrderKey | None = None
+    was_due: bool = False
     swept: int = 0
 
 
@@ -93,6 +94,8 @@ class Ledger:
         self._sign = -1 if order == "newest" else 1
         self._spacing_s = 0.0
         self._pending: dict[bytes, _Pending] = {}
+        self._settled_untold: dict[bytes, FileStamp] = {}
+        self._gone_untold: dict[bytes, FileStamp] = {}
         self._look_queue: list[tuple[float, bytes]] = []
         self._due_queue: list[OrderKey] = []
         self._sweep = 0
@@ -165,6 +168,8 @@ class Ledger:
         if pending.state is not FileState.IN_HAND:
             del self._pending[path]
             self.vanished += vanished
+            if vanished and pending.was_due:
+                self._gone_untold[path] = pending.stamp
 
     def take(self, now_s: float) -> Sighting | None:
         """Hand out the first due file, or None."""
@@ -186,6 +191,12 @@ class Ledger:
                 key[1], pending.stamp, settled, max(0.0, unchanged_s), pending.first_seen_s
             )
         return None
+
+    def take_news(self) -> tuple[dict[bytes, FileStamp], dict[bytes, FileStamp]]:
+        """Give the files that became due, and those that went away undone, since last asked."""
+        news = self._settled_untold, self._gone_untold
+        self._settled_untold, self._gone_untold = {}, {}
+        return news
 
     def mark_done(self, path: bytes, stamp: FileStamp, now_s: float) -> bool:
         """Note that a file has been dealt with at this stamp.
@@ -322,6 +333,8 @@ class Ledger:
 
     def _make_due(self, path: bytes, pending: _Pending) -> None:
         pending.state = FileState.DUE
+        pending.was_due = True
+        self._settled_untold[path] = pending.stamp
         pending.look_at_s = math.inf
         pending.growth_due = pending.growth_untold = False
         self._queue(path, pending)

@@ -198,6 +198,17 @@ class Watcher:
             self._scanner.note_idleness()
         self._wake.set()
 
+    def take_news(self) -> tuple[dict[bytes, FileStamp], dict[bytes, FileStamp]]:
+        """Give the files that settled, and those that went away undone, since last asked.
+
+        Returns
+        -------
+        settled, gone
+            Relative path to stamp; a file may be in hand or done by now.
+        """
+        with self._changed:
+            return self._ledger.take_news()
+
     def scan_soon(self) -> None:
         """Ask for a full scan without waiting for its turn."""
         with self._changed:

@@ -368,3 +368,19 @@ def test_stamps(text: str, expected: str):
 @pytest.mark.parametrize("text", ["", "yesterday", "2022-13-28 17:04:24", None, 5, "2022-12-28"])
 def test_what_is_no_stamp(text: object):
     assert parse_stamp(text, UTC) is None
+
+
+def test_every_time_without_a_zone_is_of_the_given_zone(write: Write, tmp_path: Path):
+    tokyo = ZoneInfo("Asia/Tokyo")
+    expected = datetime(2026, 10, 5, 5, 30, tzinfo=UTC)
+    by_name = write(PIXELS, "VID1_C04_2_2026y10m05d_14h30m.tif", metadata=None)
+    record = {"ReceivedTime": "2026-10-05 14:30:00 -"}
+    by_tag = write(PIXELS, "xy01t01.tif", extratags=micro_manager_tag(record))
+    for path in (by_name, by_tag):
+        name = path.name.encode()
+        for patterns, zone in ((Patterns.shipped(), tokyo), (Patterns.shipped(tokyo), None)):
+            frame = read_page(tmp_path, name, 0, patterns=patterns, time_zone=zone)
+            said = read_attributes(tmp_path, name, 0, patterns=patterns, time_zone=zone)
+            assert frame.attributes.acquired_at == said.acquired_at == expected
+            (again,) = read_frames(path, patterns=patterns, time_zone=zone)
+            assert again.attributes.acquired_at == expected

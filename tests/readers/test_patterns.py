@@ -69,6 +69,33 @@ def test_dates_in_names_are_local():
     assert match.attributes.acquired_at == datetime(2026, 10, 5, 5, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("Green", "Red", "NIR", "Orange", "GFP", "EGFP", "mCherry", "RFP", "YFP", "CFP", "DAPI"),
+        *("Cy5", "tdTomato", "green", "FarRed", "Texas Red", "GreenOriginal", "RedImage", "FITC"),
+        *("Phase", "PhaseOriginal", "Phase Contrast", "Brightfield", "HD", "Calcein"),
+    ],
+)
+@pytest.mark.parametrize("time", ["00d06h00m", "006h00m", "2026y10m05d_14h30m"])
+@pytest.mark.parametrize("start", ["VID1_", "my_plate-", ""])
+def test_channel_words_of_incucyte_names_are_no_part_of_the_plate(start: str, word: str, time: str):
+    match = SHIPPED.match(f"{start}{word}_A1_1_{time}.tif")
+    assert match is not None
+    assert match.attributes.channel == word
+    assert match.attributes.plate == (start[:-1] or None)
+    assert (match.attributes.well, match.attributes.field) == ("A1", "1")
+
+
+@pytest.mark.parametrize(
+    "plate", ["VID1", "Redo", "VID1_redo", "Greenwich_2", "HDF-cells", "Nirvana"]
+)
+def test_plates_whose_names_begin_like_a_channel_stay_plates(plate: str):
+    match = SHIPPED.match(f"{plate}_B3_2_00d06h00m.tif")
+    assert match is not None
+    assert (match.attributes.plate, match.attributes.channel) == (plate, None)
+
+
 def test_an_impossible_date_is_left_out():
     match = SHIPPED.match("VID123_C04_2_2026y13m35d_14h30m.tif")
     assert match is not None

@@ -193,7 +193,7 @@ def test_only_the_asked_page_is_read(gradient, read: Read, tmp_path: Path):
 
 
 def test_a_page_beyond_the_last_says_so(gradient, read: Read, write: Write):
-    with pytest.raises(Exception, match="page 3 is asked for, the file has 1"):
+    with pytest.raises(Exception, match="page 2 is asked for, the file has 1, from 0"):
         read(write(gradient), 2)
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import tifffile
 
 from livecount.frame import AttributeSource
 from livecount.readers import Patterns, describe_folder
+from livecount.readers.understanding import AttributeRange
 
 PIXELS = np.arange(1, 101, dtype=np.uint8).reshape(10, 10)
 
@@ -56,7 +59,7 @@ def test_channels_are_named_by_what_the_files_say(tmp_path: Path):
             write(tmp_path, name, extratags=[(51123, "s", 0, record, True)])
     told = describe_folder(tmp_path)
     assert told.channels == {"Phase": 3, "GFP": 3}
-    assert told.z == (0,)
+    assert told.z == AttributeRange(1, 0, 0)
 
 
 def test_pages_of_one_file_may_be_of_several_channels(tmp_path: Path):
@@ -79,6 +82,28 @@ def test_conflicts_and_unreadable_samples_are_told(tmp_path: Path):
     assert conflict.where == "well A1, time_point 1"
     assert set(conflict.paths) == {"first/A1_t001.tif", "again/A1_t001.tif"}
     assert "empty" in told.samples[0].error
+
+
+def test_what_is_told_stays_short_however_many_files_there_are(tmp_path: Path):
+    for number in range(60):
+        for copy in range(5):
+            name = f"copy{copy}/A1_01_1_1_dye{number}_001.tif"
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+    told = describe_folder(tmp_path)
+    assert (told.n_frame_files, told.n_channels, told.n_conflicts) == (300, 60, 60)
+    assert len(told.channels) == len(told.conflicts) == 20
+    assert {conflict.n_files for conflict in told.conflicts} == {5}
+    assert all(len(conflict.paths) == 3 for conflict in told.conflicts)
+    assert len(told.samples) <= 12
+
+
+def test_dates_in_names_are_of_the_given_time_zone(tmp_path: Path):
+    write(tmp_path, "VID1_C04_2_2026y10m05d_14h30m.tif")
+    told = describe_folder(tmp_path, time_zone=ZoneInfo("Asia/Tokyo"))
+    expected = datetime(2026, 10, 5, 5, 30, tzinfo=UTC)
+    assert told.patterns[0].attributes["acquired_at"].first == expected
+    assert told.samples[0].attributes.acquired_at == expected
 
 
 def test_a_user_s_pattern_resolves_the_conflict(tmp_path: Path):

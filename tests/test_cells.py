@@ -1,0 +1,116 @@
+"""Counts and cells of a real database as tables, and of counts that were never stored."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from livecount.experiment import ChannelRule, TimeAxis
+from livecount.frame import (
+    AttributeSource,
+    Candidates,
+    FrameAttributes,
+    FrameCount,
+    FrameKey,
+    FrameQuality,
+    Provenance,
+)
+from livecount.storage import AnalysisSettings, CountStore, FileStamp
+from livecount.tables import CELL_COLUMNS, cell_chunks, cell_table, count_table, table_of
+
+N_FRAMES = 450
+FOLDER = "/w"
+SETTINGS = AnalysisSettings("m", "ab" * 32, 20.0, "px", channel="automatic", z="sharpest", h=0.1)
+RULE = {
+    "experiment": "e", "model": "m", "h": 0.1, "cell_diameter": 20.0, "cell_diameter_unit": "px",
+}  # fmt: skip
+
+
+def count_of(number: int, **attributes) -> FrameCount:
+    """Frame ``number``, with ``number % 3`` cells at h and a candidate below it."""
+    n = number % 3
+    prominence = np.array([0.5] * n + [0.05], np.float32)
+    place = np.full(n + 1, number, np.float32)
+    return FrameCount(
+        FrameKey(FOLDER, b"f%03d.tif" % number, 0, f"{number:032x}"),
+        FrameAttributes.from_source(AttributeSource.FILE_NAME, well="A1", **attributes),
+        SETTINGS.analysis_id,
+        n,
+        Candidates(place, place + np.arange(n + 1, dtype=np.float32), prominence),
+        FrameQuality(1.0, 0.5, 0.0),
+        100,
+        100,
+        None,
+        (),
+        Provenance("r", "fp32", "0"),
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path):
+    with CountStore.open(tmp_path / "counts.db") as store:
+        experiment = store.ensure_experiment("e", frame_interval_min=10)
+        source = store.ensure_source(experiment, FOLDER)
+        yield store, experiment, source, store.ensure_analysis(experiment, SETTINGS)
+
+
+def record(store: CountStore, source, count: FrameCount) -> None:
+    store.record(source, count, stamp=FileStamp(1, 1))
+
+
+def test_cells_come_in_chunks_in_the_order_of_the_table(run) -> None:
+    store, experiment, source, analysis = run
+    for number in reversed(range(N_FRAMES)):
+        record(store, source, count_of(number, time_point=number))
+    counts = count_table(store, experiment, analysis)
+    chunks = list(cell_chunks(store, analysis, counts))
+    assert len(chunks) == 3
+    assert all(tuple(chunk.columns) == (*CELL_COLUMNS, "y_px", "x_px", "score") for chunk in chunks)
+    cells = cell_table(store, analysis, counts)
+    assert len(cells) == counts["count"].sum() == N_FRAMES
+    assert list(cells["y_px"]) == [n for n in range(N_FRAMES) for _ in range(n % 3)]
+    assert list(cells["time_point"]) == list(cells["y_px"])
+    assert list(cells["x_px"] - cells["y_px"]) == [k for n in range(N_FRAMES) for k in range(n % 3)]
+    assert set(cells["score"]) == {0.5}
+
+
+def test_no_cells_give_the_columns_all_the_same(run) -> None:
+    store, experiment, source, analysis = run
+    for number in (0, None):
+        if number is not None:
+            counts = count_table(store, experiment, analysis)
+        else:
+            record(store, source, count_of(0, time_point=0))
+            counts = count_table(store, experiment, analysis)
+        cells = cell_table(store, analysis, counts)
+        assert tuple(cells.columns) == (*CELL_COLUMNS, "y_px", "x_px", "score")
+        assert cells.empty
+
+
+def test_a_channel_that_became_known_late_is_excluded_by_the_rule(run) -> None:
+    store, experiment, source, analysis = run
+    record(store, source, count_of(1, time_point=1))
+    record(store, source, count_of(2, time_point=1))
+    late = FrameAttributes.from_source(AttributeSource.COMPANION_FILE, channel="GFP")
+    store.refine_attributes(source, [(b"f001.tif", 0, late)])
+    counts = count_table(store, experiment, analysis).set_index("source")
+    assert "fluorescence channel 'GFP'" in counts.loc["f001.tif", "excluded"]
+    assert counts.loc["f002.tif", "excluded"] == ""
+
+
+def test_counts_that_were_never_stored_get_no_invented_time() -> None:
+    counts = [count_of(n, time_point=n, channel=f"w{2 - n}") for n in range(2)]
+    table = table_of(counts, RULE, TimeAxis())
+    assert table["elapsed_h"].isna().all()
+    assert list(table["flags"]) == ["", ""]
+    assert set(table["excluded"]) == {""}
+    chosen = table_of(counts, RULE, TimeAxis(), channels=ChannelRule()).set_index("channel")
+    assert chosen.loc["w1", "excluded"] == ""
+    assert "beside 'w1'" in chosen.loc["w2", "excluded"]
+    began = datetime(2026, 3, 1, tzinfo=UTC)
+    counts = [count_of(n, acquired_at=began + timedelta(hours=n)) for n in range(3)]
+    table = table_of(counts, RULE, TimeAxis())
+    assert list(table["elapsed_h"]) == [0, 1, 2]
+    assert isinstance(table, pd.DataFrame)
