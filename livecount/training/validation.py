@@ -82,12 +82,9 @@ class Validator:
     def __init__(self, recipe: Recipe, entries: tuple[ImagesRecipe, ...], data_root: Path) -> None:
         self._recipe = recipe
         self._sets: dict[str, list[AnnotatedFrame]] = {}
-        self._complete: set[str] = set()
         for entry in entries:
             frames = load_frames(entry, data_root)
             self._sets.setdefault(entry.root, []).extend(frames)
-            if entry.annotation == "masks":
-                self._complete.add(entry.root)
 
     def __bool__(self) -> bool:
         return bool(self._sets)
