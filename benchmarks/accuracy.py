@@ -130,7 +130,7 @@ def markdown(result: dict[str, Any], origin: dict[str, str], seen: set[str]) -> 
 
 
 def rank(name: str, seen: set[str]) -> int:
-    """Tell sets with frames that were learnt from (0), other frames of their lines (1), unseen (2)."""
+    """Order sets: learnt from (0), other frames of the same lines (1), unseen lines (2)."""
     return 0 if name in seen else 1 if name.split(",")[0] in seen else 2
 
 

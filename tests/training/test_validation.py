@@ -51,14 +51,13 @@ def test_empty_maps_score_0(tiny_recipe: Path, tiny_data: Path) -> None:
     assert measured.loss > 0
 
 
-def test_click_sets_have_a_loss_but_no_f_score(tiny_recipe: Path, tiny_data: Path) -> None:
+def test_click_sets_take_part_in_the_choice_of_h(tiny_recipe: Path, tiny_data: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     frame = load_frames(recipe.images[1], tiny_data)[0]
     network = Oracle([whole_view(frame, recipe).maps.values])
     measured = Validator(recipe, recipe.images[1:], tiny_data).measure(network, torch.device("cpu"))
-    assert measured.f_scores == {}
-    assert measured.h is None
-    assert measured.as_numbers().keys() == {"loss"}
+    assert list(measured.f_scores) == [recipe.images[1].root]
+    assert measured.as_numbers().keys() == {"loss", "f_score", "h"}
 
 
 def test_h_is_the_best_of_the_mean_and_the_middle_of_a_tie() -> None:

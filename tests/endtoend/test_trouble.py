@@ -1,0 +1,125 @@
+"""What a lab does to a run: shares that go, databases that are busy, metadata that comes late."""
+
+import csv
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from tests.endtoend.program import command, environment, livecount, run_until_idle
+
+DIAMETER = ("--cell-diameter-px", 30)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("acquired") / "frames"
+    livecount(
+        "simulate", "-o", folder, "--time-points", 30, "--size-px", 256, "--founders", 6,
+        "--cell-diameter-px", 30, "--frame-interval-min", 10,
+    )  # fmt: skip
+    shutil.rmtree(folder / "truth")
+    return folder
+
+
+def counted(database: Path) -> dict[str, int]:
+    tally: dict[str, int] = json.loads(
+        livecount("status", "--database", database, "--json").stdout
+    )["frames"]
+    return tally
+
+
+def start(folder: Path, database: Path, idle_s: float = 3) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command("run", folder, "--database", database, "--until-idle", idle_s, *DIAMETER),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_share_that_goes_and_comes_back_loses_nothing(frames: Path, tmp_path: Path) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    shutil.copytree(frames, watched)
+    with start(watched, database) as monitor:
+        assert monitor.stdout is not None
+        monitor.stdout.readline()
+        watched.rename(tmp_path / "away")
+        time.sleep(1.5)
+        (tmp_path / "away").rename(watched)
+        _, said = monitor.communicate(timeout=120)
+    assert monitor.returncode == 0, said
+    tally = counted(database)
+    assert (tally["counted"], tally["quarantined"], tally["pending"]) == (30, 0, 0)
+
+
+def test_a_busy_database_pauses_the_run_and_loses_nothing(frames: Path, tmp_path: Path) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    shutil.copytree(frames, watched)
+    with start(watched, database) as monitor:
+        assert monitor.stdout is not None
+        monitor.stdout.readline()
+        other = sqlite3.connect(database, timeout=30, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(13)
+        other.execute("ROLLBACK")
+        other.close()
+        _, said = monitor.communicate(timeout=120)
+    assert monitor.returncode == 0, said
+    assert counted(database)["counted"] == 30
+
+
+def test_what_is_written_beside_the_frames_later_is_taken_in(tmp_path: Path) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    microscope = subprocess.Popen(
+        command(
+            "simulate", "-o", watched, "--scheme", "pymmcore-plus", "--time-points", 12,
+            "--size-px", 256, "--founders", 6, "--cell-diameter-px", 30,
+            "--seconds-per-time-point", 0.7,
+        ),
+        env=environment(), stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with start(watched, database, idle_s=5) as monitor:
+        monitor.communicate(timeout=120)
+    assert microscope.wait() == 0
+    livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", database)
+    with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    assert {row["pixel_size_um"] for row in rows} == {"0.65"}
+    assert len({row["position"] for row in rows}) == 1
+    assert {row["time_source"] for row in rows} == {"companion file"}
+
+
+def test_one_bad_page_holds_up_neither_its_stack_nor_the_run(frames: Path, tmp_path: Path) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    watched.mkdir()
+    pages = [tifffile.imread(path) for path in sorted(frames.glob("*.tif"))[:4]]
+    stack = watched / "stack.tif"
+    with tifffile.TiffWriter(stack) as writer:
+        for page in pages:
+            writer.write(page, compression="zlib", metadata=None, contiguous=False)
+    content = bytearray(stack.read_bytes())
+    with tifffile.TiffFile(stack) as opened:
+        begin = opened.pages[1].dataoffsets[0]
+    content[begin : begin + 200] = bytes(np.full(200, 0xA5, np.uint8))
+    stack.write_bytes(content)
+    config = tmp_path / "config.toml"
+    config.write_text("[watch.retry]\nattempts = 2\nfirst_wait_s = 0.2\n")
+    run_until_idle(watched, database, [*DIAMETER, "--until-idle", 1.2, "-c", config])
+    tally = counted(database)
+    assert (tally["counted"], tally["quarantined"]) == (3, 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_the_same_folder_by_another_name_is_not_counted_again(frames: Path, tmp_path: Path) -> None:
+    database, link = tmp_path / "run.db", tmp_path / "link"
+    link.symlink_to(frames)
+    for folder in (frames, link):
+        run_until_idle(folder, database, [*DIAMETER, "--until-idle", 1.2, "--experiment", "e"])
+    assert counted(database)["counted"] == 30
