@@ -62,10 +62,9 @@ def test_a_series_without_times_takes_the_declared_interval(
 def test_the_shipped_model_scores_what_its_card_says(real_images: Path, name: str) -> None:
     card = tomllib.loads((find_model("deepdistance").folder / "model.toml").read_text("utf-8"))
     folder = real_images / name / "test"
-    (scores,) = json.loads(livecount("evaluate", folder, "--json").stdout)["datasets"].values()
-    found = json.loads(livecount("evaluate", folder, "--json").stdout)["datasets"][name]
-    assert found == scores, "the same images score the same twice"
+    scores = json.loads(livecount("evaluate", folder, "--json").stdout)["datasets"][name]
     assert scores["images"] == len(series(folder))
-    said = card["scores"]["datasets"][name]
-    if said["images"] == scores["images"]:
-        assert scores["f_score_assignment"] == pytest.approx(said["f_score_assignment"], abs=0.5)
+    cards = card["scores"]["datasets"]
+    said = cards.get(f"{name}, its test frames only", cards[name])
+    assert scores["images"] == said["images"]
+    assert scores["f_score_assignment"] == pytest.approx(said["f_score_assignment"], abs=0.5)
