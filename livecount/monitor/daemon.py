@@ -200,6 +200,7 @@ class _Monitor:
             self._config,
             between_pages=self._between_pages,
             on_count=self._counted,
+            on_notice=self._tell,
         )
         self._catch_up_on_attributes(intake)
         stack.enter_context(watcher)

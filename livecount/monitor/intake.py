@@ -66,6 +66,8 @@ class Intake:
         raise :class:`StopAskedError`.
     on_count
         Called after each newly kept count, for display.
+    on_notice
+        Called with what the user should know at once: frames that were set aside.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Intake:
         *,
         between_pages: Callable[[], None],
         on_count: Callable[[FrameCount], None],
+        on_notice: Callable[[str], None],
     ) -> None:
         self.source = source
         self.watcher = watcher
@@ -93,6 +96,7 @@ class Intake:
         self._time_zone = ZoneInfo(config.experiment.time_zone)
         self._between_pages = between_pages
         self._on_count = on_count
+        self._on_notice = on_notice
         self._log = structlog.get_logger("livecount.monitor").bind(folder=source.folder)
 
     def note_news(self) -> None:
@@ -280,6 +284,7 @@ class Intake:
             self.source, sighting.relative_path, sighting.stamp, str(error), page=page
         )
         self._log.warning("set aside", reason=str(error))
+        self._on_notice(f"set aside: {error}")
 
     def _set_aside(self, sighting: Sighting, error: ReadError) -> None:
         """Quarantine a whole file until it changes."""
