@@ -56,8 +56,8 @@ def simulate(
     seconds_per_time_point: Annotated[
         float, typer.Option("--seconds-per-time-point", help="Real pace; 0: as fast as possible.")
     ] = 0.0,
-    centres: Annotated[
-        bool, typer.Option("--centres", help="Write centres for `livecount evaluate`.")
+    annotations: Annotated[
+        bool, typer.Option("--annotations", help="Write centres and masks for `evaluate`.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal frames.")] = 0,
     as_json: AsJson = False,
@@ -87,7 +87,7 @@ def simulate(
         scheme=Scheme(scheme),
         manner=Manner(manner),
         real_seconds_per_time_point=seconds_per_time_point,
-        write_centres=centres,
+        write_annotations=annotations,
         seed=seed,
     )
     stop = threading.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from livecount.errors import SimulationError
+from livecount.simulation.annotating import Annotator
 from livecount.simulation.naming import naming_for
 from livecount.simulation.optics import FieldCamera, Microscope, OpticsSettings
 from livecount.simulation.plan import Plan, Shot
-from livecount.simulation.population import Cells, Population, PopulationSettings
+from livecount.simulation.population import Population, PopulationSettings
 from livecount.simulation.settings import SimulationSettings
 from livecount.simulation.truth import FOLDER, FrameTruth, GroundTruth, TruthKeeper
 from livecount.simulation.writers import FrameWriter, open_writer
@@ -61,6 +61,7 @@ def simulate(
         _claim(folder)
         keeper = TruthKeeper(folder, settings.as_json(), times)
         writer = _open_writer(settings, plan, folder, stop)
+        annotator = Annotator(settings, folder) if settings.write_annotations else None
     stage = _Stage(settings, plan)
     started = time.monotonic()
     complete = False
@@ -70,7 +71,7 @@ def simulate(
             if stop():
                 break
             with _writing(folder):
-                truth = _take(shot, stage, writer, folder, write_centres=settings.write_centres)
+                truth = _take(shot, stage, writer, folder, annotator)
                 keeper.add(truth)
             if on_frame is not None:
                 on_frame(truth)
@@ -79,6 +80,8 @@ def simulate(
     finally:
         with _writing(folder):
             writer.close()
+            if annotator is not None:
+                annotator.close()
             result = keeper.close(complete=complete)
     return result
 
@@ -106,8 +109,6 @@ def _claim(folder: Path) -> None:
 def _open_writer(
     settings: SimulationSettings, plan: Plan, folder: Path, stop: Callable[[], bool]
 ) -> FrameWriter:
-    if settings.write_centres:
-        _write_dataset(settings, folder)
     return open_writer(
         settings.scheme,
         folder,
@@ -131,7 +132,7 @@ def _shots(settings: SimulationSettings, plan: Plan) -> list[Shot]:
 
 
 def _take(
-    shot: Shot, stage: _Stage, writer: FrameWriter, folder: Path, *, write_centres: bool
+    shot: Shot, stage: _Stage, writer: FrameWriter, folder: Path, annotator: Annotator | None
 ) -> FrameTruth:
     """Let the cells live on until the exposure, draw, write, and say what was there."""
     elapsed_h = shot.elapsed_s / 3600
@@ -139,8 +140,8 @@ def _take(
     population.advance_to(elapsed_h)
     cells = population.cells()
     path, page = writer.write(shot, camera.frame(cells, shot.time_point, elapsed_h))
-    if write_centres:
-        _write_centres(path.with_suffix(".centres.csv"), cells)
+    if annotator is not None:
+        annotator.add(path, cells, camera.masks(cells, elapsed_h))
     return FrameTruth(
         source=path.relative_to(folder).as_posix(),
         page=page,
@@ -205,22 +206,3 @@ class _Stage:
 def _wait_until(moment: float, stop: Callable[[], bool]) -> None:
     while (left := moment - time.monotonic()) > 0 and not stop():
         time.sleep(min(left, _LONGEST_NAP_S))
-
-
-def _write_centres(path: Path, cells: Cells) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("y_px", "x_px"))
-        rows.writerows([f"{y:.2f}", f"{x:.2f}"] for y, x in cells.centres())
-
-
-def _write_dataset(settings: SimulationSettings, folder: Path) -> None:
-    text = (
-        'name = "simulated"\n'
-        'modality = "simulated phase contrast"\n'
-        f"cell_diameter_px = {settings.cell_diameter_px:g}\n"
-        f"match_radius_px = {settings.cell_diameter_px / 2:g}\n"
-        f"pixel_size_um = {settings.pixel_size_um:g}\n"
-        'annotation = "true centres of drawn cells; no evidence of accuracy on real ones"\n'
-    )
-    (folder / "dataset.toml").write_text(text, encoding="utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from livecount.frame import FloatArray
+from livecount.simulation.looks import Look, draw_look
 from livecount.simulation.population import Cells
 from livecount.simulation.textures import TILE, Textures
 
@@ -16,23 +18,8 @@ __all__ = ["BodyPainter"]
 
 _ANGLES = 256
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Look:
-    """What a cell keeps over its life."""
-
-    aspect: float
-    flatness: float
-    darkness: float
-    granules: float
-    amplitudes: npt.NDArray[np.float64]
-    phases: npt.NDArray[np.float64]
-    speeds: npt.NDArray[np.float64]
-    arms: npt.NDArray[np.float64]
-    nucleus: tuple[float, float, float, float]
-    nucleoli: npt.NDArray[np.float64]
-    tile_offset: tuple[int, int]
-    blebs: npt.NDArray[np.float64]
+_Walls = tuple[tuple[float, float, float], ...]
+"""Directions (unit y, x) and distances of the neighbours that a cell may touch."""
 
 
 class BodyPainter:
@@ -54,7 +41,7 @@ class BodyPainter:
         self._d = diameter_px
         self._textures = textures
         self._seed = int(seed.generate_state(1)[0])
-        self._looks: dict[int, _Look] = {}
+        self._looks: dict[int, Look] = {}
         self._theta = np.arange(_ANGLES) * (2 * math.pi / _ANGLES) - math.pi
 
     def paint(self, phase: FloatArray, cells: Cells, elapsed_h: float, *, origin_px: float) -> None:
@@ -71,19 +58,55 @@ class BodyPainter:
         origin_px
             Where the field's pixel (0, 0) lies in ``phase``, along both axes.
         """
+        for n, at, look, walls in self._near(phase.shape, cells, origin_px):
+            if not math.isnan(cells.dead_h[n]):
+                self._paint_dead(phase, *at, float(cells.dead_h[n]), look)
+                continue
+            shape = self._shape(phase, cells, n, at, elapsed_h, walls, look)
+            if shape is not None:
+                self._paint_live(*shape, float(cells.roundness[n]), look)
+
+    def mark(self, masks: npt.NDArray[np.int32], cells: Cells, elapsed_h: float) -> None:
+        """Write the number ``n + 1`` of each live cell ``n`` on the pixels it covers, in place.
+
+        Where two outlines overlap, a pixel belongs to the cell in which it lies further inside.
+
+        Parameters
+        ----------
+        masks
+            Shape (y, x), the field itself, 0 = background.
+        cells
+            Bodies in field coordinates.
+        elapsed_h
+            As for ``paint``.
+        """
+        nearest = np.ones(masks.shape, np.float32)
+        for n, at, look, walls in self._near(masks.shape, cells, 0.0):
+            if not math.isnan(cells.dead_h[n]):
+                continue
+            shape = self._shape(nearest, cells, n, at, elapsed_h, walls, look)
+            if shape is None:
+                continue
+            patch, s = shape
+            roundness = float(cells.roundness[n])
+            if roundness > 0.5:
+                s = s / np.float32(_core(roundness))
+            won = s < patch.target
+            patch.target[won] = s[won]
+            masks[patch.window][won] = n + 1
+
+    def _near(
+        self, shape: tuple[int, ...], cells: Cells, origin_px: float
+    ) -> Iterator[tuple[int, tuple[float, float], Look, _Walls]]:
+        """Yield the bodies that may reach into a map, with their place in it."""
         neighbours = _neighbours(cells, self._d)
         for n in range(len(cells.identity)):
-            y, x = cells.y_px[n] + origin_px, cells.x_px[n] + origin_px
-            if not (-2 * self._d < y < phase.shape[0] + 2 * self._d):
+            y, x = float(cells.y_px[n]) + origin_px, float(cells.x_px[n]) + origin_px
+            if not (-2 * self._d < y < shape[0] + 2 * self._d):
                 continue
-            if not (-2 * self._d < x < phase.shape[1] + 2 * self._d):
+            if not (-2 * self._d < x < shape[1] + 2 * self._d):
                 continue
-            look = self._look(int(cells.identity[n]))
-            if not math.isnan(cells.dead_h[n]):
-                self._paint_dead(phase, y, x, float(cells.dead_h[n]), look)
-                continue
-            walls = neighbours.get(n, ())
-            self._paint_live(phase, cells, n, (y, x), elapsed_h, walls, look)
+            yield n, (y, x), self._look(int(cells.identity[n])), neighbours.get(n, ())
 
     def paint_speck(self, phase: FloatArray, rng: np.random.Generator) -> None:
         """Draw one speck of debris at a random place into ``phase``, in place."""
@@ -95,14 +118,14 @@ class BodyPainter:
             _add_blob(phase, y, x, size, strength)
             y, x = np.array([y, x]) + rng.normal(0, 1.6 * size, 2)
 
-    def _look(self, identity: int) -> _Look:
+    def _look(self, identity: int) -> Look:
         look = self._looks.get(identity)
         if look is None:
-            look = _draw_look(np.random.default_rng([self._seed, 1, identity]))
+            look = draw_look(np.random.default_rng([self._seed, 1, identity]))
             self._looks[identity] = look
         return look
 
-    def _outline(self, look: _Look, roundness: float, size: float, elapsed_h: float) -> FloatArray:
+    def _outline(self, look: Look, roundness: float, size: float, elapsed_h: float) -> FloatArray:
         """Radius over the angle from the long axis, shape (_ANGLES,), pixels."""
         theta = self._theta
         spread = (1 - roundness) ** 2
@@ -125,35 +148,37 @@ class BodyPainter:
         )
         return outline
 
-    def _paint_live(
+    def _shape(
         self,
-        phase: FloatArray,
+        target: FloatArray,
         cells: Cells,
         n: int,
         at: tuple[float, float],
         elapsed_h: float,
-        walls: tuple[tuple[float, float, float], ...],
-        look: _Look,
-    ) -> None:
+        walls: _Walls,
+        look: Look,
+    ) -> tuple[_Patch, FloatArray] | None:
+        """Cut a live cell's window and say, pixel by pixel, how far out it lies: 1 at its edge."""
         roundness = float(cells.roundness[n])
         outline = self._outline(look, roundness, float(cells.size[n]), elapsed_h)
         reach = float(outline.max()) * 1.05 + 2
         patch = _Patch.around(
-            phase, at, reach, float(cells.angle[n]), self._textures, 1 - roundness
+            target, at, reach, float(cells.angle[n]), self._textures, 1 - roundness
         )
         if patch is None:
-            return
+            return None
         s = patch.r / outline[patch.sector]
-        if walls:
-            s = _confined(s, patch, walls)
+        return patch, _confined(s, patch, walls) if walls else s
+
+    def _paint_live(self, patch: _Patch, s: FloatArray, roundness: float, look: Look) -> None:
         body = self._spread_body(patch, s, look) * np.float32(1 - roundness) ** 1.5
         if roundness > 0.02:
             # a cell rounds up from its middle, its skirt still flat
-            core = s / np.float32(0.45 + 0.55 * roundness)
+            core = s / np.float32(_core(roundness))
             body += self._round_body(patch, core, look) * np.float32(roundness**0.6)
         np.maximum(patch.target, body, out=patch.target)
 
-    def _spread_body(self, patch: _Patch, s: FloatArray, look: _Look) -> FloatArray:
+    def _spread_body(self, patch: _Patch, s: FloatArray, look: Look) -> FloatArray:
         d = np.float32(self._d)
         inside = np.clip((1 - s) * np.float32(8), 0, 1)
         inside = inside * inside * (3 - 2 * inside)
@@ -177,7 +202,7 @@ class BodyPainter:
         np.minimum(body, np.float32(0.55), out=body)
         return body
 
-    def _nucleus_distance(self, patch: _Patch, look: _Look) -> FloatArray:
+    def _nucleus_distance(self, patch: _Patch, look: Look) -> FloatArray:
         """Distance from the centre of the nucleus in units of its radius, shape (y, x)."""
         shift_u, shift_v, radius, squash = look.nucleus
         scale_u, scale_v = math.sqrt(squash) / radius, 1 / (radius * math.sqrt(squash))
@@ -186,14 +211,14 @@ class BodyPainter:
         distance: FloatArray = np.sqrt(u * u + v * v)
         return distance
 
-    def _add_nucleoli(self, body: FloatArray, patch: _Patch, look: _Look) -> None:
+    def _add_nucleoli(self, body: FloatArray, patch: _Patch, look: Look) -> None:
         for at_u, at_v, size in look.nucleoli:
             width = np.float32(1 / (size * self._d))
             u = (patch.u - np.float32(at_u * self._d)) * width
             v = (patch.v - np.float32(at_v * self._d)) * width
             body += np.float32(0.30) * np.exp(-(u * u + v * v))
 
-    def _round_body(self, patch: _Patch, s: FloatArray, look: _Look) -> FloatArray:
+    def _round_body(self, patch: _Patch, s: FloatArray, look: Look) -> FloatArray:
         """Draw a ball, in which the chromosomes line up as a plate across the axis."""
         d = np.float32(self._d)
         ball = np.sqrt(np.clip(1 - s * s, 0, 1))
@@ -207,16 +232,14 @@ class BodyPainter:
         )
         return body
 
-    def _texture(self, patch: _Patch, look: _Look) -> tuple[FloatArray, FloatArray]:
+    def _texture(self, patch: _Patch, look: Look) -> tuple[FloatArray, FloatArray]:
         offset_u, offset_v = look.tile_offset
         row = (patch.u + offset_u).astype(np.int32) % TILE
         column = (patch.v + offset_v).astype(np.int32) % TILE
         at = row * TILE + column
         return self._textures.grain.ravel()[at], self._textures.granules.ravel()[at]
 
-    def _paint_dead(
-        self, phase: FloatArray, y: float, x: float, dead_h: float, look: _Look
-    ) -> None:
+    def _paint_dead(self, phase: FloatArray, y: float, x: float, dead_h: float, look: Look) -> None:
         """Draw a shrunken bright ball with blebs, which falls to debris and fades."""
         decay = min(dead_h / 28.0, 1.0)
         strength = 2.6 * (1 - decay) ** 1.5
@@ -233,9 +256,12 @@ class BodyPainter:
             )
 
 
-def _confined(
-    s: FloatArray, patch: _Patch, walls: tuple[tuple[float, float, float], ...]
-) -> FloatArray:
+def _core(roundness: float) -> float:
+    """Radius of the ball in a cell that rounds up, over that of its skirt."""
+    return 0.45 + 0.55 * roundness
+
+
+def _confined(s: FloatArray, patch: _Patch, walls: _Walls) -> FloatArray:
     """Flatten an outline half way to each neighbour, where the two cells meet (a soft maximum)."""
     s = s * s
     s *= s
@@ -254,9 +280,10 @@ class _Patch:
     """A window of the phase map with coordinates of one body, all of shape (y, x), pixels.
 
     ``u`` runs along the long axis, ``v`` across; ``r`` and ``sector`` (of the outline) as well as
-    ``y`` and ``x`` are those of the crooked dish.
+    ``y`` and ``x`` are those of the crooked dish. ``target`` is the ``window`` of the map.
     """
 
+    window: tuple[slice, slice]
     target: FloatArray
     u: FloatArray
     v: FloatArray
@@ -277,7 +304,8 @@ class _Patch:
     ) -> _Patch | None:
         top, left = max(0, math.floor(at[0] - reach)), max(0, math.floor(at[1] - reach))
         bottom, right = math.ceil(at[0] + reach) + 1, math.ceil(at[1] + reach) + 1
-        target = phase[top : max(bottom, 0), left : max(right, 0)]
+        window = (slice(top, max(bottom, 0)), slice(left, max(right, 0)))
+        target = phase[window]
         if target.size == 0:
             return None
         rows, columns = np.arange(top, top + target.shape[0]), np.arange(target.shape[1]) + left
@@ -291,6 +319,7 @@ class _Patch:
         turn = np.arctan2(y * cosine - x * sine, x * cosine + y * sine) + np.float32(math.pi)
         sector = (turn * np.float32(_ANGLES / (2 * math.pi))).astype(np.intp) % _ANGLES
         return cls(
+            window,
             target,
             flat_x * cosine + flat_y * sine,
             flat_y * cosine - flat_x * sine,
@@ -301,49 +330,7 @@ class _Patch:
         )
 
 
-def _draw_look(rng: np.random.Generator) -> _Look:
-    n_arms = int(rng.choice([0, 1, 2, 2, 3, 4]))
-    arms = np.column_stack(
-        [
-            # arms prefer the long axis, one at either end first
-            np.arange(n_arms) * math.pi + rng.normal(0, 0.45, n_arms),
-            rng.gamma(3.0, 0.6, n_arms),
-            rng.uniform(0.12, 0.32, n_arms),
-            rng.uniform(0.2, 0.9, n_arms),
-        ]
-    )
-    orders = np.arange(2, 7)
-    flatness = float(rng.lognormal(0, 0.28))
-    n_nucleoli, n_blebs = rng.integers(1, 4), rng.integers(3, 8)
-    around = rng.uniform(0, 2 * math.pi, n_blebs)
-    return _Look(
-        aspect=float(rng.lognormal(0.35, 0.3)),
-        flatness=flatness,
-        darkness=float(rng.lognormal(0, 0.15) / flatness**0.5),
-        granules=float(rng.lognormal(0, 0.4)),
-        amplitudes=rng.normal(0, 0.16, len(orders)) / np.sqrt(orders),
-        phases=rng.uniform(0, 2 * math.pi, len(orders)),
-        speeds=rng.normal(0, 0.35, len(orders)),
-        arms=arms,
-        nucleus=(
-            float(rng.normal(0, 0.04)),
-            float(rng.normal(0, 0.03)),
-            float(rng.uniform(0.15, 0.19)),
-            float(rng.uniform(0.6, 0.95)),
-        ),
-        nucleoli=np.column_stack(
-            [rng.normal(0, 0.06, (n_nucleoli, 2)), rng.uniform(0.02, 0.035, n_nucleoli)]
-        ),
-        tile_offset=(int(rng.integers(TILE, 4 * TILE)), int(rng.integers(TILE, 4 * TILE))),
-        blebs=np.column_stack(
-            [np.sin(around), np.cos(around), rng.uniform(0.04, 0.09, n_blebs), rng.random(n_blebs)]
-        ),
-    )
-
-
-def _neighbours(
-    cells: Cells, diameter_px: float
-) -> dict[int, tuple[tuple[float, float, float], ...]]:
+def _neighbours(cells: Cells, diameter_px: float) -> dict[int, _Walls]:
     """Directions (unit y, x) and distances of near live neighbours, by row of ``cells``."""
     from scipy.spatial import cKDTree
 

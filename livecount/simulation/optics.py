@@ -195,6 +195,25 @@ class FieldCamera:
         flicker = np.float32(1 + 0.004 * rng.standard_normal())
         return self._microscope.expose(self._microscope.image(phase, blur_px) * flicker, rng)
 
+    def masks(self, cells: Cells, elapsed_h: float) -> npt.NDArray[np.uint16]:
+        """Say which pixels each live cell of a frame covers.
+
+        Parameters
+        ----------
+        cells, elapsed_h
+            As for ``frame``.
+
+        Returns
+        -------
+        ndarray
+            Shape (height, width) = (y, x), 0 = background, numbered from 1; cells whose centre lies
+            outside the field included where they reach into it.
+        """
+        settings = self._microscope.settings
+        masks = np.zeros((settings.height_px, settings.width_px), np.int32)
+        self._painter.mark(masks, cells, elapsed_h)
+        return masks.astype(np.uint16)
+
     def _focus(self, elapsed_h: float) -> float:
         """Drift of the focus, -1 to 1, slow and different for each field."""
         a, b = self._state / 2**32 * 2 * math.pi

@@ -66,8 +66,9 @@ class SimulationSettings:
         Real seconds that a file (or page) takes where the manner is not in place.
     bigtiff, ome_at_start
         For stacks: 64-bit offsets; OME-XML before the first page instead of only at the end.
-    write_centres
-        Put ``NAME.centres.csv`` beside every frame and a ``dataset.toml``, for ``evaluate``.
+    write_annotations
+        Put ``NAME.centres.csv`` and ``NAME.cells.png`` beside every frame and a
+        ``dataset.toml``, for ``evaluate`` and ``train``.
     started_at
         Absolute time of the first frame, with time zone.
     """
@@ -96,7 +97,7 @@ class SimulationSettings:
     write_seconds: float = 0.5
     bigtiff: bool = False
     ome_at_start: bool = False
-    write_centres: bool = False
+    write_annotations: bool = False
     started_at: datetime = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
     def __post_init__(self) -> None:
@@ -233,9 +234,9 @@ class SimulationSettings:
                 f"{self.scheme} writes one file a frame, which does not grow by pages",
                 hint="choose another manner, or the scheme ome-tiff",
             )
-        if self.scheme.is_stack and self.write_centres:
+        if self.scheme.is_stack and self.write_annotations:
             raise SimulationError(
-                "centres beside stacks cannot be read by evaluate",
+                "annotations beside stacks cannot be read by evaluate",
                 hint="choose a scheme with one file a frame",
             )
         if self.scheme is Scheme.INCUCYTE and self.frame_interval_min % 1:

@@ -17,7 +17,7 @@ from livecount.frame import FloatArray
 from livecount.normalisation import normalise
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.recipe import Recipe
-from livecount.training.views import View, draw_view
+from livecount.training.views import View, draw_view, paint_view
 
 __all__ = ["Batch", "CropSource"]
 
@@ -52,6 +52,9 @@ class CropSource:
             self._frames += loaded
             self._counts.append(len(loaded))
             shares += [entry.share / len(loaded)] * len(loaded)
+        painting = recipe.painting
+        if painting.share:
+            shares += [painting.share / painting.frames] * painting.frames
         self._shares = np.array(shares) / np.sum(shares)
         self._views: OrderedDict[tuple[int, int], View] = OrderedDict()
 
@@ -68,7 +71,7 @@ class CropSource:
 
     def _crop(self, step: int, place: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         rng = np.random.default_rng([self._recipe.run.seed, 1, step, place])
-        index = int(rng.choice(len(self._frames), p=self._shares))
+        index = int(rng.choice(len(self._shares), p=self._shares))
         view = self._view(index, self._view_number(index, step))
         return _varied_crop(view, self._recipe, step, rng)
 
@@ -79,14 +82,19 @@ class CropSource:
         """
         run, augmentation = self._recipe.run, self._recipe.augmentation
         steps_per_view = augmentation.crops_per_view / (run.batch * self._shares[index])
-        return int((step + index * steps_per_view / len(self._frames)) // steps_per_view)
+        return int((step + index * steps_per_view / len(self._shares)) // steps_per_view)
 
     def _view(self, index: int, number: int) -> View:
         key = (index, number)
         if key not in self._views:
             rng = np.random.default_rng([self._recipe.run.seed, 2, index, number])
-            self._views[key] = draw_view(self._frames[index], self._recipe, rng)
-            while len(self._views) > 2 * len(self._frames):
+            painted = index >= len(self._frames)
+            self._views[key] = (
+                paint_view(self._recipe, rng)
+                if painted
+                else draw_view(self._frames[index], self._recipe, rng)
+            )
+            while len(self._views) > 2 * len(self._shares):
                 self._views.popitem(last=False)
         self._views.move_to_end(key)
         return self._views[key]

@@ -28,6 +28,7 @@ __all__ = [
     "NetworkRecipe",
     "Norm",
     "OptimiserRecipe",
+    "PaintingRecipe",
     "Recipe",
     "RunRecipe",
     "ScaleRecipe",
@@ -113,6 +114,27 @@ class AugmentationRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class PaintingRecipe:
+    """Frames that the program paints itself, beside the real ones; see `training.painting`.
+
+    ``share`` is their weight beside those of ``images``; 0 paints none. ``frames`` is how many are
+    in use at a time. ``coverage`` is the range of cell area over frame area, ``noise`` that of the
+    noise over the cells' contrast, ``empty`` the share of frames without a cell, ``coating`` the
+    strongest texture of the dish, ``specks`` and ``lines`` how many there are per cell area and
+    per frame.
+    """
+
+    share: float = 0.0
+    frames: int = 24
+    empty: float = 0.1
+    coverage: tuple[float, float] = (0.01, 2.0)
+    noise: tuple[float, float] = (0.03, 0.4)
+    coating: float = 0.2
+    specks: float = 0.3
+    lines: float = 12.0
+
+
+@dataclass(frozen=True, slots=True)
 class OptimiserRecipe:
     """How weights follow the loss; the paper's is ``adadelta`` with its defaults.
 
@@ -172,6 +194,7 @@ class Recipe:
     scale: ScaleRecipe = field(default_factory=ScaleRecipe)
     normalisation: Normalisation = field(default_factory=Normalisation)
     augmentation: AugmentationRecipe = field(default_factory=AugmentationRecipe)
+    painting: PaintingRecipe = field(default_factory=PaintingRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     run: RunRecipe = field(default_factory=RunRecipe)
 
@@ -310,6 +333,7 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
         "gamma": varied.gamma,
         "contrast": varied.contrast,
     }
+    painting = recipe.painting
     counts = (run.steps, run.batch, run.threads, run.checkpoint_every, run.validate_every)
     yield bool(recipe.images), "images", "Give at least one [[images]] table"
     yield all(item.share > 0 for item in recipe.images), "images.share", "Give shares above 0"
@@ -320,6 +344,14 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     for name, (smallest, largest) in ranges.items():
         holds = 0 < smallest <= largest
         yield holds, f"augmentation.{name}", "Give two values above 0, the smaller first"
+    for name, (smallest, largest) in {
+        "coverage": painting.coverage,
+        "noise": painting.noise,
+    }.items():
+        holds = 0 < smallest <= largest
+        yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
+    yield painting.share >= 0, "painting.share", "Give 0 or a share above it"
+    yield painting.frames >= 1, "painting.frames", "Give 1 or more"
     yield varied.crops_per_view >= 1, "augmentation.crops_per_view", "Give 1 or more"
     yield varied.aspect >= 1, "augmentation.aspect", "Give a ratio of at least 1"
     choices = run.h_choices

@@ -12,10 +12,11 @@ from scipy import ndimage
 from livecount.frame import FloatArray
 from livecount.normalisation import normalise, resize
 from livecount.training.images import AnnotatedFrame
+from livecount.training.painting import paint_frame
 from livecount.training.recipe import AugmentationRecipe, Recipe
 from livecount.training.targets import TargetMaps, maps_from_centres, maps_from_masks
 
-__all__ = ["View", "draw_view", "whole_view"]
+__all__ = ["View", "draw_view", "paint_view", "whole_view"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +104,23 @@ def draw_view(frame: AnnotatedFrame, recipe: Recipe, rng: np.random.Generator) -
     else:
         maps = _click_maps(transform.points(centres), image, recipe)
     return View(image, TargetMaps(maps.values, maps.known * covered))
+
+
+def paint_view(recipe: Recipe, rng: np.random.Generator) -> View:
+    """Paint a frame that nobody took, normalise it and draw its targets.
+
+    Parameters
+    ----------
+    recipe
+        Scale, painting, augmentation and heads.
+    rng
+        Everything random comes from here.
+    """
+    augmentation = recipe.augmentation
+    painted = paint_frame(augmentation.view_px, augmentation.diameter_px, recipe.painting, rng)
+    image = normalise(_relit(painted.pixels, augmentation, rng), recipe.normalisation)
+    maps = maps_from_masks(painted.masks, recipe.head_names, recipe.scale.alpha)
+    return View(image, maps)
 
 
 def _window(

@@ -28,7 +28,7 @@ def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "frames"
     livecount(
         "simulate", "-o", folder, "--time-points", 2, "--size-px", 384, "--founders", 14,
-        "--centres", "--frame-interval-min", 60,
+        "--annotations", "--frame-interval-min", 60,
     )  # fmt: skip
     return folder
 

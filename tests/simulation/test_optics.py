@@ -135,3 +135,37 @@ def test_a_large_frame_is_drawn_quickly():
     drawn.frame(cells, 1, 0.5)
     # 0.2 s on an idle core; the rest is room for busy machines
     assert time.thread_time() - started < 1.0
+
+
+def test_masks_lie_where_the_cells_were_drawn():
+    places = [(60, 60), (60, 160), (60, 260), (180, 60), (180, 160), (180, 260)]
+    field = camera(noise=0.0)
+    masks = field.masks(bodies(*places), 0.0)
+    dish, seen = (field.frame(bodies(*at), 0, 0.0).astype(float) for at in ((), places))
+    changed = np.abs(seen - dish) / dish.mean()
+    assert masks.dtype == np.uint16
+    assert sorted(np.unique(masks)) == list(range(len(places) + 1))
+    assert [masks[place] for place in places] == list(range(1, len(places) + 1))
+    assert np.median(changed[masks > 0]) > 4 * np.median(changed[masks == 0])
+
+
+def test_touching_cells_share_no_pixel_and_dead_ones_have_none():
+    field = camera()
+    apart = np.bincount(field.masks(bodies((120, 100), (120, 220)), 0.0).ravel(), minlength=3)
+    close = np.bincount(field.masks(bodies((120, 140), (120, 165)), 0.0).ravel(), minlength=3)
+    assert 0 < close[1] < apart[1]
+    assert 0 < close[2] < apart[2]
+    assert not field.masks(bodies((120, 160), dead_h=2.0), 0.0).any()
+
+
+def test_a_rounded_cell_covers_less_than_a_spread_one():
+    spread, rounded = (
+        int((camera().masks(bodies((120, 160), roundness=r), 0.0) > 0).sum()) for r in (0.0, 1.0)
+    )
+    assert 0.15 * spread < rounded < 0.6 * spread
+
+
+def test_cells_beyond_the_edge_are_marked_where_they_reach_in():
+    masks = camera().masks(bodies((-4, 160), (500, 500)), 0.0)
+    assert set(np.unique(masks)) == {0, 1}
+    assert not masks[2 * int(D) :].any()

@@ -19,6 +19,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from livecount.annotations import read_masks
 from livecount.errors import SimulationError
 from livecount.simulation import Manner, Scheme, SimulationSettings, simulate
 from livecount.simulation.naming import naming_for
@@ -427,8 +428,9 @@ def test_wells_have_their_own_doubling_times(tmp_path):
     assert content["settings"]["seed"] == 0
 
 
-def test_centres_lie_beside_the_frames(tmp_path):
-    truth = simulate(small(scheme="imagexpress", write_centres=True), tmp_path / "run")
+def test_centres_and_masks_lie_beside_the_frames(tmp_path):
+    truth = simulate(small(scheme="imagexpress", write_annotations=True), tmp_path / "run")
+    diameters = []
     for frame in truth.frames:
         path = (truth.folder / frame.source).with_suffix(".centres.csv")
         with path.open(newline="") as file:
@@ -436,9 +438,15 @@ def test_centres_lie_beside_the_frames(tmp_path):
         assert len(rows) == frame.count
         assert all(-0.5 <= float(row["y_px"]) < 63.5 for row in rows)
         assert all(-0.5 <= float(row["x_px"]) < 79.5 for row in rows)
+        masks = read_masks(path.with_name(path.name.replace(".centres.csv", ".cells.png")))
+        assert masks.shape == (64, 80)
+        at = [masks[round(float(row["y_px"])), round(float(row["x_px"]))] for row in rows]
+        seen = {label for label in at if label}
+        assert len(seen) >= 0.8 * len(rows)
+        diameters += [math.sqrt(4 / math.pi * (masks == label).sum()) for label in seen]
     dataset = tomllib.loads((truth.folder / "dataset.toml").read_text())
-    assert dataset["cell_diameter_px"] == 10
-    assert dataset["match_radius_px"] == 5
+    assert dataset["cell_diameter_px"] == pytest.approx(np.median(diameters), rel=0.03)
+    assert dataset["match_radius_px"] == pytest.approx(dataset["cell_diameter_px"] / 2, rel=0.01)
 
 
 # ---- stopping, pace, errors
@@ -520,7 +528,7 @@ def test_a_file_in_the_way_is_said(tmp_path):
         ({"manner": "fast"}, "unknown manner 'fast'"),
         ({"manner": "growing"}, "does not grow by pages"),
         ({"scheme": "ome-tiff", "manner": "slow"}, "cannot be written slow"),
-        ({"scheme": "ome-tiff", "manner": "growing", "write_centres": True}, "centres"),
+        ({"scheme": "ome-tiff", "manner": "growing", "write_annotations": True}, "annotations"),
         ({"scheme": "incucyte", "frame_interval_min": 7.5}, "whole minutes"),
         ({"founders": 30, "doubling_time_h": 1.0, "n_time_points": 40}, "cover"),
         ({"real_seconds_per_time_point": -1}, "real_seconds_per_time_point"),

@@ -1,0 +1,351 @@
+"""Cells that never lived, painted in the styles of many microscopes, with their true masks.
+
+A network that saw three cell lines knows three looks. Painted frames show it cells of every
+outline, contrast and density between dust, scratches and empty dishes (domain randomisation:
+Tobin et al., IROS 2017). Nothing in them is measured from an image, and they are never evidence of
+how well real cells are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from livecount.frame import FloatArray
+from livecount.training.recipe import PaintingRecipe
+
+__all__ = ["PaintedFrame", "paint_frame"]
+
+_ANGLES: Final = 180
+_HARMONICS: Final = (2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PaintedFrame:
+    """A frame at the model's scale.
+
+    Attributes
+    ----------
+    pixels
+        Shape (y, x), float32, arbitrary units.
+    masks
+        Shape (y, x), 0 = background, k = cell k.
+    """
+
+    pixels: FloatArray
+    masks: npt.NDArray[np.int32]
+
+
+def paint_frame(
+    size_px: int,
+    diameter_px: tuple[float, float],
+    recipe: PaintingRecipe,
+    rng: np.random.Generator,
+) -> PaintedFrame:
+    """Paint one frame in a style of its own.
+
+    Parameters
+    ----------
+    size_px
+        Side of the square frame.
+    diameter_px
+        Smallest and largest diameter of a frame's typical cell.
+    recipe
+        How often a dish is empty, how crowded, noisy and dirty it may be.
+    rng
+        Everything random comes from here.
+    """
+    diameter = float(np.exp(rng.uniform(*np.log(diameter_px))))
+    bodies = _place(size_px, diameter, recipe, rng)
+    cells = _Cells.grown(size_px, bodies, rng)
+    signal = _optics(_composed(cells, diameter, rng), cells, diameter, rng)
+    dish = _dish(size_px, diameter, recipe, rng)
+    blur_px = max(0.0, float(rng.uniform(-0.4, 1.3)))
+    image = ndimage.gaussian_filter(signal + dish, blur_px) if blur_px > 0.2 else signal + dish
+    image = image + _noise(size_px, recipe, rng)
+    return PaintedFrame(image.astype(np.float32), cells.labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bodies:
+    """Where cells lie and what outline they have.
+
+    ``radius`` has shape (n, angles): the outline over the angle from the long axis.
+    """
+
+    centres: npt.NDArray[np.float64]
+    angle: npt.NDArray[np.float64]
+    radius: FloatArray
+
+
+def _place(
+    size_px: int, diameter: float, recipe: PaintingRecipe, rng: np.random.Generator
+) -> _Bodies:
+    area = np.pi / 4 * diameter**2
+    covered = 0.0
+    if rng.random() >= recipe.empty:
+        covered = float(np.exp(rng.uniform(*np.log(recipe.coverage))))
+    centres = _centres(size_px, diameter, round(covered * size_px**2 / area), rng)
+    n = len(centres)
+    heading = rng.uniform(0, np.pi)
+    aligned = rng.random() < 0.4
+    angle = heading + rng.normal(0, 0.35 if aligned else 10.0, n)
+    return _Bodies(centres, angle, _outlines(n, diameter, rng))
+
+
+def _centres(
+    size_px: int, diameter: float, wanted: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Throw cells into the dish, alone or in clumps, never closer than a part of a diameter."""
+    apart = diameter * rng.uniform(0.5, 0.95)
+    clumped = rng.random() < 0.4
+    hubs = rng.uniform(0, size_px, (int(rng.integers(1, 12)), 2))
+    spread = diameter * rng.uniform(1.0, 4.0)
+    placed = np.empty((wanted, 2))
+    n = 0
+    for _ in range(4 * wanted):
+        if n == wanted:
+            break
+        if clumped and rng.random() < 0.9:
+            at = hubs[rng.integers(len(hubs))] + rng.normal(0, spread, 2)
+        else:
+            at = rng.uniform(-0.5 * diameter, size_px + 0.5 * diameter, 2)
+        if n == 0 or np.square(placed[:n] - at).sum(axis=1).min() > apart**2:
+            placed[n] = at
+            n += 1
+    return placed[:n]
+
+
+def _outlines(n: int, diameter: float, rng: np.random.Generator) -> FloatArray:
+    """Draw ellipses that bulge, and spindles; each of its own area."""
+    theta = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
+    typical = np.exp(abs(rng.normal(0, 0.5)))
+    aspect = np.clip(typical * rng.lognormal(0, 0.25, n), 1.0, 5.0)[:, None]
+    radius = 1 / np.sqrt(np.cos(theta) ** 2 / aspect + aspect * np.sin(theta) ** 2)
+    wobble = rng.uniform(0, 0.28)
+    for k in _HARMONICS:
+        amplitude = wobble * rng.standard_normal((n, 1)) / (k - 1)
+        radius = radius * (1 + amplitude * np.cos(k * theta + rng.uniform(0, 6.3, (n, 1))))
+    radius = np.maximum(radius, 0.15)
+    size = rng.lognormal(0, rng.uniform(0.08, 0.35), (n, 1))
+    scale = 0.5 * diameter * np.sqrt(size / np.square(radius).mean(axis=1, keepdims=True))
+    outlines: FloatArray = (scale * radius).astype(np.float32)
+    return outlines
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cells:
+    """Which cell every pixel belongs to and where in that cell it lies.
+
+    Attributes
+    ----------
+    labels
+        Shape (y, x), 0 = background.
+    depth
+        Shape (y, x), 0 at the outline to 1 in the middle; 0 outside.
+    u, v
+        Shape (y, x), along and across the cell's long axis, in units of its typical radius.
+    n
+        Number of cells drawn.
+    """
+
+    labels: npt.NDArray[np.int32]
+    depth: FloatArray
+    u: FloatArray
+    v: FloatArray
+    n: int
+
+    @classmethod
+    def grown(cls, size_px: int, bodies: _Bodies, rng: np.random.Generator) -> _Cells:
+        """Let cells compete for pixels: each goes to the cell whose outline is relatively furthest.
+
+        Cells smaller than a quarter of what they would cover alone, squeezed out, are left out.
+        """
+        n = len(bodies.centres)
+        labels = np.zeros((size_px, size_px), np.int32)
+        nearest = np.ones((size_px, size_px), np.float32)
+        u, v = np.zeros_like(nearest), np.zeros_like(nearest)
+        for cell in rng.permutation(n):
+            window, along, across, ratio = _patch(size_px, bodies, int(cell))
+            won = ratio < nearest[window]
+            nearest[window][won] = ratio[won]
+            labels[window][won] = cell + 1
+            u[window][won] = along[won]
+            v[window][won] = across[won]
+        return cls(labels, np.where(labels > 0, 1 - nearest, 0).astype(np.float32), u, v, n)
+
+    def of_each(self, values: npt.NDArray[Any]) -> FloatArray:
+        """Spread one value per cell over its pixels; background gets 0."""
+        table = np.zeros(self.n + 1, np.float32)
+        table[1:] = values
+        return table[self.labels]
+
+    def drawn(self, rng: np.random.Generator, typical: float, spread: float) -> FloatArray:
+        """Spread a random value per cell over its pixels."""
+        return self.of_each(rng.normal(typical, spread, self.n))
+
+
+_Window = tuple[slice, slice]
+
+
+def _patch(
+    size_px: int, bodies: _Bodies, cell: int
+) -> tuple[_Window, FloatArray, FloatArray, FloatArray]:
+    """Cut the window round a cell: its own coordinates there, and distance over outline."""
+    outline = bodies.radius[cell]
+    reach = float(outline.max()) + 1
+    y, x = bodies.centres[cell]
+    window = (
+        slice(max(0, int(y - reach)), max(0, min(size_px, int(y + reach) + 2))),
+        slice(max(0, int(x - reach)), max(0, min(size_px, int(x + reach) + 2))),
+    )
+    down = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(y)
+    right = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None, :] - np.float32(x)
+    cos, sin = np.float32(np.cos(bodies.angle[cell])), np.float32(np.sin(bodies.angle[cell]))
+    along, across = cos * right + sin * down, cos * down - sin * right
+    sector = np.rint(np.arctan2(across, along) * (_ANGLES / (2 * np.pi))).astype(np.int64) % _ANGLES
+    typical = np.float32(np.sqrt(np.square(outline).mean()))
+    ratio: FloatArray = np.hypot(along, across) / outline[sector]
+    u, v = ((part / typical).astype(np.float32) for part in (along, across))
+    return window, u, v, ratio
+
+
+def _composed(cells: _Cells, diameter: float, rng: np.random.Generator) -> FloatArray:
+    """Mix what a cell is made of (sheet, dome, rim, nucleus, grain) in the frame's own shares."""
+    depth = cells.depth
+    inside = (depth > 0).astype(np.float32)
+    parts = [
+        _contacts(cells.labels, rng),
+        np.minimum(depth * np.float32(rng.uniform(3, 12)), 1),
+        np.sqrt(np.maximum(0, 1 - np.square(1 - depth))) * inside,
+        np.exp(-np.square((depth - rng.uniform(0.02, 0.2)) / rng.uniform(0.05, 0.15))) * inside,
+        _nuclei(cells, rng) * inside,
+        _grain(cells.labels.shape, rng.uniform(0.6, 1.6), rng) * inside,
+        _grain(cells.labels.shape, diameter * rng.uniform(0.06, 0.15), rng) * inside,
+    ]
+    shares = rng.normal(0, 1, len(parts)) * (rng.random(len(parts)) < 0.7)
+    shares[int(rng.integers(len(parts)))] += rng.choice((-1.0, 1.0))
+    shares[-2:] *= 0.5
+    vary = float(rng.uniform(0.05, 0.35))
+    mixed = np.zeros(depth.shape, np.float32)
+    for share, part in zip(shares, parts, strict=True):
+        mixed += np.float32(share) * part * cells.drawn(rng, 1.0, vary)
+    rounded = cells.of_each(rng.random(cells.n) < rng.choice((0.0, 0.05, 0.2)))
+    ball = np.sqrt(np.maximum(0, 1 - np.square((1 - depth) / 0.75))) * rounded
+    shine = np.float32(rng.normal(0, 2.0))
+    whole: FloatArray = mixed * (1 - 0.7 * rounded) + shine * ball
+    return whole
+
+
+def _contacts(labels: npt.NDArray[np.int32], rng: np.random.Generator) -> FloatArray:
+    """Lines where a cell ends, at its neighbour or at the dish."""
+    across = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
+    line: FloatArray = ndimage.gaussian_filter(across.astype(np.float32), rng.uniform(0.5, 1.2))
+    return line
+
+
+def _nuclei(cells: _Cells, rng: np.random.Generator) -> FloatArray:
+    """Put a nucleus near the middle of each cell, with nucleoli in some styles."""
+    y, x = cells.drawn(rng, 0.0, 0.12), cells.drawn(rng, 0.0, 0.12)
+    size = np.maximum(cells.drawn(rng, 0.42, 0.06), 0.2)
+    away = np.square(cells.u - x) + np.square(cells.v - y)
+    nucleus = 1 / (1 + np.exp(np.clip(18 * (np.sqrt(away) - size), -30, 30)))
+    if rng.random() < 0.5:
+        for _ in range(int(rng.integers(1, 4))):
+            dot = np.square(cells.u - x - cells.drawn(rng, 0.0, 0.15))
+            dot += np.square(cells.v - y - cells.drawn(rng, 0.0, 0.15))
+            nucleus = nucleus + np.float32(rng.uniform(-1.5, 1.5)) * np.exp(-dot / 0.008)
+    painted: FloatArray = nucleus.astype(np.float32)
+    return painted
+
+
+def _optics(
+    body: FloatArray, cells: _Cells, diameter: float, rng: np.random.Generator
+) -> FloatArray:
+    """Add halo, shade-off and slanted light, then bring the cells to unit contrast."""
+    if cells.n == 0:
+        return body
+    image = body.copy()
+    if rng.random() < 0.75:
+        sheet = body if rng.random() < 0.5 else (cells.depth > 0).astype(np.float32)
+        for width, most in ((rng.uniform(0.05, 0.15), 1.5), (rng.uniform(0.2, 0.6), 0.8)):
+            halo = ndimage.gaussian_filter(sheet, width * diameter)
+            image -= np.float32(rng.uniform(0, most)) * halo
+    if rng.random() < 0.25:
+        direction = rng.uniform(0, 2 * np.pi)
+        slope_y, slope_x = np.gradient(ndimage.gaussian_filter(body, 0.8))
+        slanted = np.cos(direction) * slope_y + np.sin(direction) * slope_x
+        image = np.float32(rng.uniform(0, 1)) * image + np.float32(6.0) * slanted
+    visible = ndimage.binary_dilation(cells.labels > 0, iterations=2)
+    deviation = float(image[visible].std()) if visible.any() else 0.0
+    level = np.sqrt(deviation**2 + 0.3 * float(np.mean(image[visible])) ** 2) if deviation else 1.0
+    painted: FloatArray = (image / np.float32(max(level, 1e-3))).astype(np.float32)
+    return painted
+
+
+def _dish(
+    size_px: int, diameter: float, recipe: PaintingRecipe, rng: np.random.Generator
+) -> FloatArray:
+    """Paint what is no cell: uneven ground, coating, specks, scratches and neurites."""
+    shape = (size_px, size_px)
+    ground = _grain(shape, diameter * rng.uniform(1.5, 4.0), rng) * rng.uniform(0, 0.8)
+    ground += _grain(shape, diameter * rng.uniform(0.1, 0.6), rng) * rng.uniform(0, recipe.coating)
+    density = recipe.specks * rng.exponential(0.4) * (rng.random() < 0.8)
+    for _ in range(rng.poisson(density * size_px**2 / diameter**2)):
+        _add_speck(ground, diameter * rng.uniform(0.03, 0.17), rng)
+    for _ in range(int(rng.poisson(recipe.lines * (rng.random() < 0.5)))):
+        _add_line(ground, diameter, rng)
+    painted: FloatArray = ground.astype(np.float32)
+    return painted
+
+
+def _add_speck(ground: FloatArray, radius: float, rng: np.random.Generator) -> None:
+    """Add a small dot, some with a ring of the other sign, in place."""
+    y, x = rng.uniform(0, ground.shape[0], 2)
+    reach = int(4 * radius) + 2
+    size = ground.shape[0]
+    window = (
+        slice(max(0, int(y) - reach), min(size, int(y) + reach)),
+        slice(max(0, int(x) - reach), min(size, int(x) + reach)),
+    )
+    rows, columns = np.ogrid[window]
+    away = (np.square(rows - y) + np.square(columns - x)) / max(radius, 0.7) ** 2
+    strength, ring = rng.normal(0, 1.8), rng.choice((0.0, 1.0))
+    ground[window] += (strength * (1 - ring * away / 3) * np.exp(-away / 2)).astype(np.float32)
+
+
+def _add_line(ground: FloatArray, diameter: float, rng: np.random.Generator) -> None:
+    """Add a thin wandering line, in place."""
+    steps = int(rng.uniform(2, 12) * diameter)
+    heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, rng.uniform(0.01, 0.12), steps))
+    start = rng.uniform(0, ground.shape[0], 2)[:, None]
+    path = start + np.cumsum(np.stack([np.sin(heading), np.cos(heading)]), axis=1)
+    inside = ((path >= 0) & (path < ground.shape[0])).all(axis=0)
+    line = np.zeros_like(ground)
+    line[tuple(path[:, inside].astype(np.int64))] = 1
+    width = rng.uniform(0.5, 1.3)
+    ground += np.float32(rng.normal(0, 2.2)) * ndimage.gaussian_filter(line, width, truncate=3.0)
+
+
+def _noise(size_px: int, recipe: PaintingRecipe, rng: np.random.Generator) -> FloatArray:
+    """Camera noise; coarse-grained where a small image was enlarged."""
+    strength = float(np.exp(rng.uniform(*np.log(recipe.noise))))
+    grain = 0.0 if rng.random() < 0.4 else float(rng.uniform(0.3, 1.6))
+    return _grain((size_px, size_px), grain, rng) * np.float32(strength)
+
+
+def _grain(shape: tuple[int, ...], sigma_px: float, rng: np.random.Generator) -> FloatArray:
+    """Random texture of unit deviation and a given grain size."""
+    step = max(1, int(sigma_px / 3))
+    coarse = rng.standard_normal([-(-n // step) + 2 for n in shape], np.float32)
+    if sigma_px > 0.2:
+        coarse = ndimage.gaussian_filter(coarse, sigma_px / step)
+    if step > 1:
+        coarse = ndimage.zoom(coarse, step, order=1)
+    texture = coarse[: shape[0], : shape[1]]
+    painted: FloatArray = (texture / max(float(texture.std()), 1e-6)).astype(np.float32)
+    return painted

@@ -1,0 +1,101 @@
+"""Painted frames: repeatable, true to their masks, as various as asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livecount.errors import ConfigError
+from livecount.training.crops import CropSource
+from livecount.training.painting import paint_frame
+from livecount.training.recipe import PaintingRecipe, read_recipe
+
+SIZE = 256
+DIAMETER = (20.0, 34.0)
+
+
+def painted(seed: int, **changes: object):
+    recipe = dataclasses.replace(PaintingRecipe(), **changes)
+    return paint_frame(SIZE, DIAMETER, recipe, np.random.default_rng(seed))
+
+
+def test_equal_seeds_paint_equal_frames() -> None:
+    one, again, other = painted(3), painted(3), painted(4)
+    np.testing.assert_array_equal(one.pixels, again.pixels)
+    np.testing.assert_array_equal(one.masks, again.masks)
+    assert not np.array_equal(one.pixels, other.pixels)
+
+
+def test_frames_are_finite_and_of_the_asked_size() -> None:
+    for seed in range(40):
+        frame = painted(seed)
+        assert frame.pixels.shape == frame.masks.shape == (SIZE, SIZE)
+        assert frame.pixels.dtype == np.float32
+        assert np.isfinite(frame.pixels).all()
+        assert frame.pixels.std() > 0
+
+
+def test_cells_have_the_asked_diameter() -> None:
+    areas = [
+        np.bincount(painted(seed, empty=0.0, coverage=(0.1, 0.3)).masks.ravel())[1:]
+        for seed in range(40)
+    ]
+    diameters = [np.median(np.sqrt(4 / np.pi * part[part > 0])) for part in areas if part.any()]
+    assert min(diameters) > 18
+    assert max(diameters) < 37
+    assert max(diameters) - min(diameters) > 5
+
+
+def test_crowding_and_emptiness_follow_the_recipe() -> None:
+    empty = [painted(seed, empty=1.0) for seed in range(5)]
+    sparse = [painted(seed, empty=0.0, coverage=(0.05, 0.06)) for seed in range(10)]
+    crowded = [painted(seed, empty=0.0, coverage=(0.9, 1.0)) for seed in range(10)]
+    assert all(not frame.masks.any() for frame in empty)
+    assert all(0 < (frame.masks > 0).mean() < 0.15 for frame in sparse)
+    assert np.mean([(frame.masks > 0).mean() for frame in crowded]) > 0.4
+
+
+def test_cells_are_seen_in_every_style() -> None:
+    clean = {"noise": (0.01, 0.02), "coating": 0.0, "specks": 0.0, "lines": 0.0}
+    for seed in range(30):
+        frame = painted(seed, empty=0.0, coverage=(0.2, 0.3), **clean)
+        cells = frame.masks > 0
+        if not cells.any():
+            continue
+        step = np.hypot(*np.gradient(frame.pixels))
+        assert step[cells].mean() > 1.5 * step[~cells].mean()
+
+
+def test_a_run_learns_from_painted_frames_in_the_asked_share(
+    tiny_recipe: Path, tiny_data: Path
+) -> None:
+    recipe = read_recipe(tiny_recipe)
+    only = dataclasses.replace(recipe.painting, share=1e6, frames=3)
+    source = CropSource(dataclasses.replace(recipe, painting=only), tiny_data)
+    real = CropSource(recipe, tiny_data)
+    assert source.frame_counts == real.frame_counts
+    batch, again = source.batch(5), source.batch(5)
+    np.testing.assert_array_equal(batch.images, again.images)
+    assert batch.known.min() == 1.0
+    assert not np.array_equal(batch.images, real.batch(5).images)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("coverage = [0.5, 0.1]", "painting.coverage"),
+        ("noise = [0.0, 0.1]", "painting.noise"),
+        ("share = -1.0", "painting.share"),
+        ("frames = 0", "painting.frames"),
+    ],
+)
+def test_impossible_painting_is_refused(
+    line: str, says: str, tiny_recipe: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(f"{tiny_recipe.read_text()}\n[painting]\n{line}\n")
+    with pytest.raises(ConfigError, match=says):
+        read_recipe(path)
