@@ -42,6 +42,7 @@ class AttributeSource(StrEnum):
 
     FILE_TAG = "file tag"
     OME_XML = "OME-XML"
+    OME_ZARR = "OME-Zarr"
     COMPANION_FILE = "companion file"
     FILE_NAME = "file name"
     FOLDER_NAME = "folder name"

@@ -220,6 +220,7 @@ class _Monitor:
         Frames that lack a time or a pixel size may have been counted shortly before a crash; a
         pixel size or pattern given now holds for frames that were counted without it.
         """
+        intake.late.remember(self._store.ignored_lacking_metadata(intake.source))
         analysis = self._counting.analysis
         if analysis is None:
             return

@@ -84,7 +84,7 @@ class Intake:
     ) -> None:
         self.source = source
         self.watcher = watcher
-        self.late = LateMetadata(source, store, self._read_attributes)
+        self.late = LateMetadata(source, store, self._read_attributes, self._reconsider)
         self._root = Path(source.folder)
         self._store = store
         self._counting = counting
@@ -231,6 +231,13 @@ class Intake:
             time_zone=self._time_zone,
         )
         return completed_pixel_size(attributes, self._config)
+
+    def _reconsider(self, relative_path: bytes, page: int, attributes: FrameAttributes) -> None:
+        """Take up a page that was not to be counted for what only its name said of its channel."""
+        if self._channels.refusal(attributes.channel, sorted(self._counted_channels)):
+            return
+        if self._store.is_ignored(self.source, relative_path, page):
+            self.watcher.look_again(relative_path, 0.0)
 
     def _wait_for_empty_tail(self, frame: Frame, sighting: Sighting) -> None:
         """Hold a frame back whose end is empty: a mosaic's margin, or a file not yet filled."""

@@ -30,14 +30,21 @@ class LateMetadata:
     ----------
     read
         Reads a page's attributes anew, without its pixels.
+    on_refined
+        Called with each page that was read anew, once the store knows of it.
     """
 
     def __init__(
-        self, source: Source, store: CountStore, read: Callable[[bytes, int], FrameAttributes]
+        self,
+        source: Source,
+        store: CountStore,
+        read: Callable[[bytes, int], FrameAttributes],
+        on_refined: Callable[[bytes, int, FrameAttributes], None],
     ) -> None:
         self._source = source
         self._store = store
         self._read = read
+        self._on_refined = on_refined
         self._root = Path(source.folder)
         self._lacking: defaultdict[Path, set[PageName]] = defaultdict(set)
         self._stamps: dict[Path, tuple[tuple[str, int, int], ...]] = {}
@@ -85,9 +92,15 @@ class LateMetadata:
             self.note(relative_path, page, attributes)
             refined.append((relative_path, page, attributes))
             if len(refined) == _BATCH:
-                changed += self._store.refine_attributes(self._source, refined)
+                changed += self._keep(refined)
                 refined = []
-        return changed + self._store.refine_attributes(self._source, refined)
+        return changed + self._keep(refined)
+
+    def _keep(self, refined: list[tuple[bytes, int, FrameAttributes]]) -> int:
+        changed = self._store.refine_attributes(self._source, refined)
+        for relative_path, page, attributes in refined if changed else ():
+            self._on_refined(relative_path, page, attributes)
+        return changed
 
 
 def _is_complete(attributes: FrameAttributes) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["ignore_reason", "is_frame_file", "readable_path"]
+__all__ = ["ignore_reason", "is_frame_file", "readable_path", "zarr_chunk_at"]
 
 FRAME_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
+_ZARR = b".zarr"
 _SYSTEM_FOLDERS = frozenset(
     {b"@eadir", b"$recycle.bin", b"system volume information", b"__macosx", b"lost+found"}
 )
@@ -45,6 +47,11 @@ def ignore_reason(relative_path: bytes) -> str | None:
         return "system folder"
     if name.endswith((b".part", b".tmp")):
         return "temporary file"
+    chunk = zarr_chunk_at((*folders, name))
+    if chunk is not None:
+        return _ignore_reason_of_chunk((*folders, name), *chunk)
+    if any(folder.endswith(_ZARR) for folder in folders):
+        return "description inside a Zarr"
     if name.endswith(b".cells.png"):
         return "cell masks"
     if not name.endswith(tuple(suffix.encode() for suffix in FRAME_SUFFIXES)):
@@ -52,6 +59,48 @@ def ignore_reason(relative_path: bytes) -> str | None:
     if _THUMBNAIL.search(name) or any(folder in _THUMBNAIL_FOLDERS for folder in folders):
         return "thumbnail"
     return None
+
+
+def zarr_chunk_at(parts: Sequence[bytes]) -> tuple[int, tuple[int, ...]] | None:
+    """Tell by its path alone whether a file is a chunk of a Zarr version 3 array.
+
+    Parameters
+    ----------
+    parts
+        The path's folders and name.
+
+    Returns
+    -------
+    tuple or None
+        How many of ``parts`` lead to the array's folder, and the chunk's coordinates in its grid.
+
+    >>> zarr_chunk_at([b"run.ome.zarr", b"A1", b"0", b"c", b"12", b"0", b"0"])
+    (3, (12, 0, 0))
+    """
+    if parts[-1].lower().startswith(b"c."):
+        n_folders, numbers = len(parts) - 1, parts[-1].split(b".")[1:]
+    else:
+        n_numbers = 0
+        while n_numbers < len(parts) and parts[-1 - n_numbers].isdigit():
+            n_numbers += 1
+        n_folders = len(parts) - n_numbers - 1
+        if n_folders < 1 or parts[n_folders].lower() != b"c":
+            return None
+        numbers = list(parts[n_folders + 1 :])
+    if len(numbers) < 2 or not all(part.isdigit() for part in numbers):
+        return None
+    return n_folders, tuple(int(part) for part in numbers)
+
+
+def _ignore_reason_of_chunk(
+    parts: Sequence[bytes], n_folders: int, at: tuple[int, ...]
+) -> str | None:
+    array = parts[n_folders - 1]
+    if b"labels" in parts[:n_folders]:
+        return "labels inside a Zarr"
+    if array.isdigit() and int(array) > 0:
+        return "smaller copy of an image"
+    return "part of a plane that its first part stands for" if any(at[-2:]) else None
 
 
 def readable_path(relative_path: bytes) -> str:

@@ -131,7 +131,13 @@ class Patterns:
         >>> patterns.match("dish7_x.tif").attributes.position
         '7'
         """
-        users = NamePattern(_USER_PATTERN, "given by you", _compile(regex), is_users=True)
+        compiled = _compile(regex)
+        if not compiled.groupindex:
+            raise PatternError(
+                f"the file-name pattern {regex!r} names no group",
+                hint=f"Put parts into groups such as (?P<well>...); there are {', '.join(GROUPS)}",
+            )
+        users = NamePattern(_USER_PATTERN, "given by you", compiled, is_users=True)
         return replace(self, patterns=(users, *self.patterns))
 
     def match(self, relative_path: str, time_zone: tzinfo | None = None) -> NameMatch | None:
@@ -197,11 +203,6 @@ def _compile(regex: str) -> re.Pattern[str]:
                 f"the file-name pattern {regex!r} names the unknown group {group!r}",
                 hint=_nearest_group(group),
             )
-    if not compiled.groupindex:
-        raise PatternError(
-            f"the file-name pattern {regex!r} names no group",
-            hint=f"Put parts into groups such as (?P<well>...); there are {', '.join(GROUPS)}",
-        )
     _check_whole(regex, compiled.groupindex)
     return compiled
 

@@ -18,6 +18,8 @@ from livecount.readers.patterns import Patterns
 from livecount.readers.raster import JPEG_SIGNATURE, PNG_SIGNATURE, read_raster_page
 from livecount.readers.tiff import complete_planes, list_planes, read_tiff_page
 from livecount.readers.tiff_tags import attributes_of_tiff_page, with_camera_depth
+from livecount.readers.zarr_layout import find_chunk
+from livecount.readers.zarr_planes import attributes_of_plane, read_plane
 
 __all__ = ["PageLook", "look", "read_attributes", "read_frames", "read_page", "read_pixels"]
 
@@ -66,6 +68,9 @@ def look(path: Path, *, settled: bool, limits: ReadLimits = _DEFAULT_LIMITS) -> 
     RefusedFrameError
         When it will not be read whatever happens.
     """
+    chunk = find_chunk(path)
+    if chunk is not None:
+        return PageLook(chunk.n_planes, tuple(range(chunk.n_planes)) if settled else ())
     with open_frame_file(path) as file:
         if not _is_tiff(file):
             return PageLook(1, (0,) if settled else ())
@@ -213,6 +218,10 @@ def _is_tiff(file: OpenFile) -> bool:
 def _read(
     path: Path, page: int, limits: ReadLimits, time_zone: tzinfo, *, with_pixels: bool
 ) -> tuple[DecodedPlane | None, FrameAttributes]:
+    chunk = find_chunk(path)
+    if chunk is not None:
+        plane_of_chunk = read_plane(path, chunk, page, limits) if with_pixels else None
+        return plane_of_chunk, attributes_of_plane(chunk, page)
     with open_frame_file(path) as file:
         if not _is_tiff(file):
             raster = read_raster_page(file, page, limits, with_pixels=with_pixels)

@@ -13,7 +13,7 @@ from typing import Any
 
 from livecount.errors import ReadError
 from livecount.frame import FrameAttributes
-from livecount.readers.naming import ignore_reason, readable_path
+from livecount.readers.naming import ignore_reason, readable_path, zarr_chunk_at
 from livecount.readers.opening import ReadLimits
 from livecount.readers.patterns import Patterns
 from livecount.readers.reading import look, read_attributes, read_page
@@ -329,6 +329,8 @@ def _conflicts(files: Iterable[_NamedFile]) -> tuple[Conflict, ...]:
     by_place: defaultdict[tuple[Any, ...], list[str]] = defaultdict(list)
     for file in files:
         said = file.attributes
+        if zarr_chunk_at(file.raw.split(b"/")):
+            continue  # the places of chunks differ by their coordinates, which names do not tell
         if any(getattr(said, name) is not None for name in _PLACE):
             key = tuple(getattr(said, n) for n in (*_PLACE, "acquired_at", "elapsed_s"))
             by_place[key].append(file.shown)

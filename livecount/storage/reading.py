@@ -201,6 +201,32 @@ class CountReader:
         with self._reading() as connection:
             return sorted(connection.execute(query).scalars())
 
+    def is_ignored(self, source: Source, relative_path: bytes, page: int) -> bool:
+        """Tell whether a page is in its current revision one that is not counted."""
+        query = (
+            select(frames.c.id)
+            .join(files, frames.c.file_id == files.c.id)
+            .where((files.c.source_id == source.id) & (files.c.relative_path == relative_path))
+            .where((frames.c.page == page) & (frames.c.state == "ignored"))
+        )
+        with self._reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def ignored_lacking_metadata(self, source: Source) -> list[tuple[bytes, int]]:
+        """List the pages that are not counted and of which time or pixel size is not known.
+
+        Their channel may have been told by a name alone, before a companion file said better.
+        """
+        untimed = frames.c.acquired_at.is_(None) & frames.c.elapsed_s.is_(None)
+        query = (
+            select(files.c.relative_path, frames.c.page)
+            .join(files, frames.c.file_id == files.c.id)
+            .where((frames.c.source_id == source.id) & (frames.c.state == "ignored"))
+            .where(untimed | frames.c.pixel_size_um.is_(None))
+        )
+        with self._reading() as connection:
+            return [(row.relative_path, row.page) for row in connection.execute(query)]
+
     def tally(self, experiment: Experiment | None = None) -> Tally:
         """Count the frames in each state, of one experiment or of all."""
         of_experiment: ColumnElement[bool] = literal(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import random
 import signal
@@ -100,6 +101,12 @@ def run_with_kills(
         monitor.wait()
     run_until_idle(folder, database, options)
     return met
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """Read a CSV file as one dict a row."""
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
 
 
 def exported(database: Path, folder: Path) -> dict[str, str]:

@@ -14,12 +14,7 @@ import tifffile
 from PIL import Image
 
 from livecount.storage import CountStore, FileStamp
-from tests.endtoend.program import livecount, run_until_idle
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
+from tests.endtoend.program import livecount, rows_of, run_until_idle
 
 
 @pytest.fixture(scope="module")

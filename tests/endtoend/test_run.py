@@ -1,6 +1,5 @@
 """The monitor as a user runs it: a process beside software that writes frames."""
 
-import csv
 import json
 import shutil
 import signal
@@ -17,6 +16,7 @@ from tests.endtoend.program import (
     environment,
     exported,
     livecount,
+    rows_of,
     run_until_idle,
     run_with_kills,
     start_copying,
@@ -25,11 +25,6 @@ from tests.endtoend.program import (
 
 DIAMETER = ("--cell-diameter-px", 40)
 SOON = ("--until-idle", 1.2)
-
-
-def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
 
 
 @pytest.fixture(scope="module")

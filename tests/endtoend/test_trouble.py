@@ -96,6 +96,37 @@ def test_what_is_written_beside_the_frames_later_is_taken_in(tmp_path: Path) -> 
     assert {row["time_source"] for row in rows} == {"companion file"}
 
 
+def test_a_frame_left_out_for_its_name_is_counted_when_its_channel_becomes_known(
+    frames: Path, tmp_path: Path
+) -> None:
+    watched, database = tmp_path / "run", tmp_path / "run.db"
+    watched.mkdir()
+    names = [f"{n:05d}_t{n:04d}_p000_c00.tif" for n in range(3)]
+    for name, frame in zip(names, sorted(frames.glob("*.tif")), strict=False):
+        shutil.copyfile(frame, watched / name)
+    (tmp_path / "config.toml").write_text('[counting]\nchannel = "Phase"\n')
+    options = [*DIAMETER, "--config", tmp_path / "config.toml", "--until-idle", 1.2]
+    run_until_idle(watched, database, options)
+    assert counted(database)["ignored"] == 3
+
+    entries = {
+        name: {
+            "runner_time_ms": 600_000.0 * number,
+            "pixel_size_um": 0.65,
+            "mda_event": {
+                "index": {"t": number, "p": 0, "c": 0},
+                "channel": {"config": "Phase"},
+                "pos_name": "A1",
+            },
+        }
+        for number, name in enumerate(names)
+    }
+    (watched / "_frame_metadata.json").write_text(json.dumps(entries))
+    run_until_idle(watched, database, options)
+    tally = counted(database)
+    assert (tally["counted"], tally["ignored"]) == (3, 0)
+
+
 def test_one_bad_page_holds_up_neither_its_stack_nor_the_run(frames: Path, tmp_path: Path) -> None:
     watched, database = tmp_path / "watched", tmp_path / "run.db"
     watched.mkdir()
