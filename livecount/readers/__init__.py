@@ -1,7 +1,8 @@
 """Bytes on disk -> frames and what is known of them.
 
-:func:`look` says which pages of a file are whole, :func:`read_page` decodes one of them. Formats
-are told by content, never by name; names are understood by :class:`Patterns`.
+:func:`look` says which pages of a file are whole, :func:`read_page` decodes one of them. TIFF, PNG
+and JPEG are told by content, Zarr by its folders, vendors' files by their suffix; names are
+understood by :class:`Patterns`.
 """
 
 from livecount.readers.companions import companion_stamps

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Sequence
+
+from livecount.readers.container_kinds import container_suffixes
 
 __all__ = ["ignore_reason", "is_frame_file", "readable_path", "zarr_chunk_at"]
 
@@ -54,11 +57,16 @@ def ignore_reason(relative_path: bytes) -> str | None:
         return "description inside a Zarr"
     if name.endswith(b".cells.png"):
         return "cell masks"
-    if not name.endswith(tuple(suffix.encode() for suffix in FRAME_SUFFIXES)):
+    if not name.endswith(_frame_suffixes()):
         return "not an image that livecount reads"
     if _THUMBNAIL.search(name) or any(folder in _THUMBNAIL_FOLDERS for folder in folders):
         return "thumbnail"
     return None
+
+
+@functools.cache
+def _frame_suffixes() -> tuple[bytes, ...]:
+    return tuple(suffix.encode() for suffix in (*FRAME_SUFFIXES, *container_suffixes()))
 
 
 def zarr_chunk_at(parts: Sequence[bytes]) -> tuple[int, tuple[int, ...]] | None:

@@ -11,6 +11,11 @@ from pathlib import Path
 from livecount.errors import UnreadableFrameError
 from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameKey
 from livecount.readers.companions import companion_attributes
+from livecount.readers.containers import (
+    count_container_pages,
+    is_container,
+    read_container_page,
+)
 from livecount.readers.grey import DecodedPlane, Pixels, content_hash
 from livecount.readers.naming import readable_path
 from livecount.readers.opening import RETRY_HINT, OpenFile, ReadLimits, open_frame_file, shown_path
@@ -71,6 +76,10 @@ def look(path: Path, *, settled: bool, limits: ReadLimits = _DEFAULT_LIMITS) -> 
     chunk = find_chunk(path)
     if chunk is not None:
         return PageLook(chunk.n_planes, tuple(range(chunk.n_planes)) if settled else ())
+    if is_container(path):
+        # Its index is written last: while it grows, nothing of it can be read.
+        n_pages = count_container_pages(path, limits) if settled else 0
+        return PageLook(n_pages, tuple(range(n_pages)))
     with open_frame_file(path) as file:
         if not _is_tiff(file):
             return PageLook(1, (0,) if settled else ())
@@ -222,6 +231,8 @@ def _read(
     if chunk is not None:
         plane_of_chunk = read_plane(path, chunk, page, limits) if with_pixels else None
         return plane_of_chunk, attributes_of_plane(chunk, page)
+    if is_container(path):
+        return read_container_page(path, page, limits, time_zone, with_pixels=with_pixels)
     with open_frame_file(path) as file:
         if not _is_tiff(file):
             raster = read_raster_page(file, page, limits, with_pixels=with_pixels)
