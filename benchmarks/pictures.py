@@ -30,7 +30,7 @@ def main() -> None:
         shutil.copyfile(output / "growth.png", PICTURES / "demo-growth.png")
         frame = sorted((output / "frames").glob("*A1*.tif"))[-8]
         livecount(
-            "count", frame, "--cell-diameter-px", 32, "--pixel-size-um", 0.65, "--overlay", work
+            "count", frame, "--cell-diameter-px", 33, "--pixel-size-um", 0.65, "--overlay", work
         )
         (picture,) = Path(work).glob("*.png")
         shutil.copyfile(picture, PICTURES / "demo-overlay.png")
