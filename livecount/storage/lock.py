@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -105,8 +106,10 @@ class MonitorLock:
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         unfinished = self._holder.with_name(self._holder.name + ".part")
-        unfinished.write_text(json.dumps(about), encoding="utf-8")
-        unfinished.replace(self._holder)
+        # It only describes who holds the lock: on a full disk the lock holds without it.
+        with suppress(OSError):
+            unfinished.write_text(json.dumps(about), encoding="utf-8")
+            unfinished.replace(self._holder)
 
     def _describe_holder(self) -> str:
         try:

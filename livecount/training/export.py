@@ -115,7 +115,10 @@ def _card(
             "kind": recipe.normalisation.kind,
             "sigma_px": recipe.normalisation.sigma_px,
         },
-        "training": {key: result[key] for key in ("steps", "seconds", "device", "torch")},
+        "training": {
+            **{key: result[key] for key in ("steps", "seconds", "device", "torch")},
+            "painted_share": round(_painted_share(recipe), 3),
+        },
         "validation": result["validation"],
         "training_data": [
             {
@@ -128,6 +131,12 @@ def _card(
             for entry, frames in zip(recipe.images, result["frames"], strict=True)
         ],
     }
+
+
+def _painted_share(recipe: Recipe) -> float:
+    """Share of the crops that were cut from painted frames."""
+    painted = recipe.painting.share
+    return painted / (painted + sum(entry.share for entry in recipe.images))
 
 
 def folded(network: DeepDistanceNet) -> DeepDistanceNet:

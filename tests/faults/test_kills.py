@@ -1,0 +1,66 @@
+"""Killed at any instant, the monitor goes on where it was."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.laboratory import Laboratory, Verdict, kill, report, run, start
+
+WRITES = "pwrite64,fsync,fdatasync,ftruncate,rename,unlink"
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(500, marks=pytest.mark.long)])
+def test_kill_at_random_instants(kills: int, laboratory: Laboratory, tmp_path: Path) -> None:
+    instants = random.Random(11)
+    met, series = 0, 0
+    total = Verdict(0, 0, 0, equal=True)
+    # A series of frames is done after a few lives; then the next one begins.
+    while met < kills:
+        series += 1
+        work = tmp_path / str(series)
+        watched, database = laboratory.copy(work), work / "run.db"
+        for _ in range(min(6, kills - met)):
+            monitor = start(watched, database)
+            time.sleep(instants.uniform(0.3, 3.0))
+            met += kill(monitor)
+        run(watched, database)
+        total = added(total, laboratory.judge(database, work))
+    report("SIGKILL at a random instant", met, total)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [(11,), pytest.param(tuple(range(1, 201)), marks=pytest.mark.long)],
+    ids=["one", "first-200"],
+)
+def test_kill_at_a_write(
+    places: tuple[int, ...], laboratory: Laboratory, strace: str, tmp_path: Path
+) -> None:
+    """The process dies as it enters its n-th writing system call, whatever file that is for."""
+    total = Verdict(0, 0, 0, equal=True)
+    for place in places:
+        work = tmp_path / str(place)
+        watched, database = laboratory.copy(work), work / "run.db"
+        inject = f"inject={WRITES}:signal=KILL:when={place}"
+        run(
+            watched,
+            database,
+            before=[strace, "-f", "-o", work / "trace", "-e", f"trace={WRITES}", "-e", inject],
+            check=False,
+        )
+        run(watched, database)
+        total = added(total, laboratory.judge(database, work))
+    report("SIGKILL at the n-th writing system call", len(places), total)
+
+
+def added(one: Verdict, other: Verdict) -> Verdict:
+    return Verdict(
+        one.frames + other.frames,
+        one.lost + other.lost,
+        one.doubled + other.doubled,
+        one.equal and other.equal,
+    )
