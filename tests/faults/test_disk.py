@@ -118,6 +118,7 @@ def test_a_full_disk_for_the_log_does_not_stop_the_counting(
     report("disk of the log full", 1, laboratory.judge(database, tmp_path))
 
 
+@pytest.mark.long
 def test_a_locked_database_is_waited_for(laboratory: Laboratory, tmp_path: Path) -> None:
     watched, database = laboratory.copy(tmp_path), tmp_path / "run.db"
     monitor = start(watched, database, "--until-idle", 1.2)

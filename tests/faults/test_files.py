@@ -43,12 +43,10 @@ def with_old_times(source: Path, target: Path) -> None:
     os.utime(target, (1_000_000_000, 1_000_000_000))
 
 
-LONG = pytest.mark.long
-
-
+@pytest.mark.long
 @pytest.mark.parametrize(
     "manner",
-    [pre_sized, *(pytest.param(m, marks=LONG) for m in (in_pieces, by_rename, with_old_times))],
+    [in_pieces, pre_sized, by_rename, with_old_times],
 )
 def test_every_manner_of_writing(manner, laboratory: Laboratory, tmp_path: Path) -> None:
     watched, database = tmp_path / "watched", tmp_path / "run.db"

@@ -34,8 +34,10 @@ def test_kill_at_random_instants(kills: int, laboratory: Laboratory, tmp_path: P
 
 @pytest.mark.parametrize(
     "places",
-    [(11,), pytest.param(tuple(range(1, 201)), marks=pytest.mark.long)],
-    ids=["one", "first-200"],
+    [
+        pytest.param((11, 29, 60), id="some", marks=pytest.mark.long),
+        pytest.param(tuple(range(1, 201)), id="first-200", marks=pytest.mark.long),
+    ],
 )
 def test_kill_at_a_write(
     places: tuple[int, ...], laboratory: Laboratory, strace: str, tmp_path: Path

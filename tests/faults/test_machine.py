@@ -15,6 +15,7 @@ import tifffile
 from tests.faults.laboratory import Laboratory, Verdict, report, run, start, status
 
 
+@pytest.mark.long
 def test_the_clock_jumps(laboratory: Laboratory, tmp_path: Path) -> None:
     """The clock runs 3,000 times too fast, then stands a year back: no frame is skipped."""
     library = _faketime()

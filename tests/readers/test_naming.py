@@ -52,7 +52,7 @@ def test_frames(path: bytes):
         (b"thumbnails/a.png", "thumbnail"),
         (b"thumb_a.png", "thumbnail"),
         (b"@eaDir/a.tif", "system"),
-        (b"a.nd2", "not an image"),
+        (b"a.oib", "not an image"),
         (b"metadata.txt", "not an image"),
         (b"tif", "not an image"),
         (b"", "not an image"),
