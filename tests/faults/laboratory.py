@@ -158,7 +158,7 @@ def status(database: Path) -> dict[str, int]:
     return frames
 
 
-def report(fault: str, injected: int, verdict: Verdict) -> None:
+def insist(fault: str, injected: int, verdict: Verdict) -> None:
     """Note a fault for the report, where one is asked for, and insist that nothing was lost."""
     file = os.environ.get(REPORT_VARIABLE)
     if file:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.endtoend.program import livecount
-from tests.faults.laboratory import Laboratory, kill, report, run, start, status
+from tests.faults.laboratory import Laboratory, insist, kill, run, start, status
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_write_that_fails(
     kill(monitor)
     assert error in (tmp_path / "trace").read_text()
     run(watched, database)
-    report(f"{call}: {error}", 1, laboratory.judge(database, tmp_path))
+    insist(f"{call}: {error}", 1, laboratory.judge(database, tmp_path))
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def test_a_full_disk_pauses_the_run_and_room_resumes_it(
         said, _ = monitor.communicate(timeout=60)
         assert monitor.returncode == 0, said
         assert "full" in said
-        report("disk full, later room", 1, laboratory.judge(database, tmp_path))
+        insist("disk full, later room", 1, laboratory.judge(database, tmp_path))
 
 
 def fill(file: RawIOBase) -> None:
@@ -115,7 +115,7 @@ def test_a_full_disk_for_the_log_does_not_stop_the_counting(
             fill(file)
         log = {"LIVECOUNT_LOG__FILE": str(disk / "run.log"), "LIVECOUNT_LOG__LEVEL": "debug"}
         run(watched, database, extra=log)
-    report("disk of the log full", 1, laboratory.judge(database, tmp_path))
+    insist("disk of the log full", 1, laboratory.judge(database, tmp_path))
 
 
 @pytest.mark.long
@@ -132,7 +132,7 @@ def test_a_locked_database_is_waited_for(laboratory: Laboratory, tmp_path: Path)
         other.execute("ROLLBACK")
     said, _ = monitor.communicate(timeout=90)
     assert monitor.returncode == 0, said
-    report("database locked by another program", 1, laboratory.judge(database, tmp_path))
+    insist("database locked by another program", 1, laboratory.judge(database, tmp_path))
 
 
 @pytest.mark.long
@@ -150,7 +150,7 @@ def test_a_second_monitor_is_refused(laboratory: Laboratory, tmp_path: Path) -> 
     assert second.returncode == 1
     assert "another" in second.stderr.lower()
     run(watched, database)
-    report("two monitors on one database", 1, laboratory.judge(database, tmp_path))
+    insist("two monitors on one database", 1, laboratory.judge(database, tmp_path))
 
 
 @pytest.mark.long
@@ -166,4 +166,4 @@ def test_the_database_stays_readable_while_the_monitor_writes(
             exports += 1
     monitor.communicate()
     assert exports
-    report("exports while counting", exports, laboratory.judge(database, tmp_path))
+    insist("exports while counting", exports, laboratory.judge(database, tmp_path))

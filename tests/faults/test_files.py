@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from tests.faults.laboratory import Laboratory, Verdict, report, run, start, status
+from tests.faults.laboratory import Laboratory, Verdict, insist, run, start, status
 
 
 def in_pieces(source: Path, target: Path) -> None:
@@ -56,7 +56,7 @@ def test_every_manner_of_writing(manner, laboratory: Laboratory, tmp_path: Path)
         manner(laboratory.frames / name, watched / name)
     said, _ = monitor.communicate(timeout=120)
     assert monitor.returncode == 0, said
-    report(
+    insist(
         f"written {manner.__name__.replace('_', ' ')}",
         len(laboratory.names),
         laboratory.judge(database, tmp_path),
@@ -99,7 +99,7 @@ def test_bad_files_never_hold_up_good_ones(laboratory: Laboratory, tmp_path: Pat
         max(0, tally["counted"] - good),
         tally["quarantined"] == bad and tally["pending"] == 0,
     )
-    report("files that cannot be counted", bad, verdict)
+    insist("files that cannot be counted", bad, verdict)
 
 
 @pytest.mark.long
@@ -122,4 +122,4 @@ def test_a_frame_that_is_replaced_while_it_is_counted_is_counted_anew(
     verdict = Verdict(
         len(laboratory.names), len(laboratory.names) - counted, 0, tally["pending"] == 0
     )
-    report("frame replaced again and again", 12, verdict)
+    insist("frame replaced again and again", 12, verdict)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.laboratory import Laboratory, Verdict, kill, report, run, start, status
+from tests.faults.laboratory import Laboratory, Verdict, insist, kill, run, start, status
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
@@ -63,7 +63,7 @@ def test_events_that_are_lost(setting: Path, laboratory: Laboratory, tmp_path: P
         said, _ = monitor.communicate(timeout=60)
     assert monitor.returncode == 0, said
     verdict = judge_set(database, len(laboratory.names))
-    report("events lost, files in new folders", len(laboratory.names), verdict)
+    insist("events lost, files in new folders", len(laboratory.names), verdict)
 
 
 @pytest.mark.long
@@ -76,7 +76,7 @@ def test_a_folder_full_of_frames_is_moved_in(laboratory: Laboratory, tmp_path: P
     (tmp_path / "aside" / "scan").rename(watched / "scan")
     said, _ = monitor.communicate(timeout=60)
     assert monitor.returncode == 0, said
-    report("folder moved in", 1, judge_set(database, len(laboratory.names)))
+    insist("folder moved in", 1, judge_set(database, len(laboratory.names)))
 
 
 @pytest.mark.usefixtures("as_root")
@@ -99,7 +99,7 @@ def test_a_share_is_unmounted_and_mounted_again(laboratory: Laboratory, tmp_path
         kill(monitor) if monitor.poll() is None else None
         subprocess.run(["umount", "-l", watched], check=False)
     assert monitor.returncode == 0, said
-    report("share unmounted and mounted again", 2, laboratory.judge(database, tmp_path))
+    insist("share unmounted and mounted again", 2, laboratory.judge(database, tmp_path))
 
 
 @pytest.mark.long
@@ -109,7 +109,7 @@ def test_links_that_loop_end(laboratory: Laboratory, tmp_path: Path) -> None:
     (watched / "up").symlink_to(watched.parent, target_is_directory=True)
     (watched / "frame.tif").symlink_to(watched / laboratory.names[0])
     run(watched, database)
-    report("links that loop", 3, laboratory.judge(database, tmp_path))
+    insist("links that loop", 3, laboratory.judge(database, tmp_path))
 
 
 @pytest.mark.long
@@ -146,4 +146,4 @@ def _count_what_was_forbidden(laboratory: Laboratory, work: Path, setpriv: str) 
     assert status(database)["quarantined"] == 1
     forbidden.chmod(0o644)
     run(watched, database, before=other, extra=home | quick)
-    report("frame that may not be read, later may", 1, laboratory.judge(database, work))
+    insist("frame that may not be read, later may", 1, laboratory.judge(database, work))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.laboratory import Laboratory, Verdict, kill, report, run, start
+from tests.faults.laboratory import Laboratory, Verdict, insist, kill, run, start
 
 WRITES = "pwrite64,fsync,fdatasync,ftruncate,rename,unlink"
 
@@ -29,7 +29,7 @@ def test_kill_at_random_instants(kills: int, laboratory: Laboratory, tmp_path: P
             met += kill(monitor)
         run(watched, database)
         total = added(total, laboratory.judge(database, work))
-    report("SIGKILL at a random instant", met, total)
+    insist("SIGKILL at a random instant", met, total)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_kill_at_a_write(
         )
         run(watched, database)
         total = added(total, laboratory.judge(database, work))
-    report("SIGKILL at the n-th writing system call", len(places), total)
+    insist("SIGKILL at the n-th writing system call", len(places), total)
 
 
 def added(one: Verdict, other: Verdict) -> Verdict:

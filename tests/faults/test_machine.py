@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from tests.faults.laboratory import Laboratory, Verdict, report, run, start, status
+from tests.faults.laboratory import Laboratory, Verdict, insist, run, start, status
 
 
 @pytest.mark.long
@@ -26,7 +26,7 @@ def test_the_clock_jumps(laboratory: Laboratory, tmp_path: Path) -> None:
     run(watched, database, extra=jumping | {"FAKETIME": "+2y x3000"})
     shutil.copy2(tmp_path / "late.tif", late)
     run(watched, database, extra=jumping | {"FAKETIME": "-1y"})
-    report("clock three years forth and back", 2, laboratory.judge(database, tmp_path))
+    insist("clock three years forth and back", 2, laboratory.judge(database, tmp_path))
 
 
 def _faketime() -> Path:
@@ -61,7 +61,7 @@ def test_a_frame_too_large_for_the_memory_is_set_aside(
     tally = status(database)
     good = len(laboratory.names)
     verdict = Verdict(good, max(0, good - tally["counted"]), 0, tally["pending"] == 0)
-    report("frame larger than the memory", 1, verdict)
+    insist("frame larger than the memory", 1, verdict)
 
 
 @pytest.mark.long
@@ -77,4 +77,4 @@ def test_interrupted_and_terminated(laboratory: Laboratory, tmp_path: Path) -> N
         if number is not signal.SIGHUP:
             assert monitor.returncode == 0, said
     run(watched, database)
-    report("asked to stop", 4, laboratory.judge(database, tmp_path))
+    insist("asked to stop", 4, laboratory.judge(database, tmp_path))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.endtoend.program import stored
-from tests.faults.laboratory import Laboratory, Verdict, kill, report, run, start
+from tests.faults.laboratory import Laboratory, Verdict, insist, kill, run, start
 from tests.faults.test_kills import added
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
@@ -84,4 +84,4 @@ def test_power_cut(cuts: int, laboratory: Laboratory, tmp_path: Path) -> None:
         with mounted(image, tmp_path / "disk") as disk:
             run(watched, disk / "run.db")
             total = added(total, laboratory.judge(disk / "run.db", work))
-    report("power cut (ext4 shut down without flushing its log)", cut, total)
+    insist("power cut (ext4 shut down without flushing its log)", cut, total)
