@@ -38,6 +38,17 @@ class Verdict:
     def is_good(self) -> bool:
         return self.lost == 0 and self.doubled == 0 and self.equal
 
+    def __add__(self, other: Verdict) -> Verdict:
+        return Verdict(
+            self.frames + other.frames,
+            self.lost + other.lost,
+            self.doubled + other.doubled,
+            self.equal and other.equal,
+        )
+
+
+NOTHING_YET = Verdict(0, 0, 0, equal=True)
+
 
 class Laboratory:
     """Frames to count, and the tables that they give when nothing goes wrong."""

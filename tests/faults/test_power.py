@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.endtoend.program import stored
-from tests.faults.laboratory import Laboratory, Verdict, insist, kill, run, start
-from tests.faults.test_kills import added
+from tests.faults.laboratory import NOTHING_YET, Laboratory, insist, kill, run, start
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_FLUSHING_THE_LOG = 2
@@ -55,7 +54,7 @@ def acknowledged(log: Path) -> set[str]:
 def test_power_cut(cuts: int, laboratory: Laboratory, tmp_path: Path) -> None:
     instants = random.Random(5)
     image = tmp_path / "disk.ext4"
-    total, cut = Verdict(0, 0, 0, equal=True), 0
+    total, cut = NOTHING_YET, 0
     while cut < cuts:
         with image.open("wb") as file:
             file.truncate(96 * 1024**2)
@@ -83,5 +82,5 @@ def test_power_cut(cuts: int, laboratory: Laboratory, tmp_path: Path) -> None:
                     assert not promised
         with mounted(image, tmp_path / "disk") as disk:
             run(watched, disk / "run.db")
-            total = added(total, laboratory.judge(disk / "run.db", work))
+            total += laboratory.judge(disk / "run.db", work)
     insist("power cut (ext4 shut down without flushing its log)", cut, total)
