@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,16 @@ def output_for(layout: str, folder: Path) -> Any:
     return str(folder / ("run.ome.tiff" if layout == "ome-tiff" else "run.ome.zarr"))
 
 
+def wait_for_a_count(database: Path, patience_s: float = 60.0) -> None:
+    """Wait until the monitor has counted a frame, or patience is over."""
+    give_up_at = time.monotonic() + patience_s
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        while time.monotonic() < give_up_at:
+            if connection.execute("SELECT 1 FROM counts LIMIT 1").fetchone():
+                return
+            time.sleep(0.05)
+
+
 def acquire(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Run the acquisition and note every plane that the camera gave."""
     import useq
@@ -114,6 +126,12 @@ def acquire(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             }
         )
 
+    def hold_the_last_time_point(image: Any, event: Any, metadata: Any) -> None:
+        if event.index.get("t", 0) == arguments.time_points - 1:
+            wait_for_a_count(arguments.until_counted)
+
+    if arguments.until_counted:
+        core.mda.events.frameReady.connect(hold_the_last_time_point)
     core.mda.events.frameReady.connect(note)
     sequence = useq.MDASequence(
         axis_order="tpcz",
@@ -135,6 +153,11 @@ def main() -> None:
     parser.add_argument("--interval-s", type=float, default=1.0)
     parser.add_argument("--channels", default="Phase")
     parser.add_argument("--z", action="store_true")
+    parser.add_argument(
+        "--until-counted",
+        type=Path,
+        help="hold the last time point until this database has a count",
+    )
     parser.add_argument("--size-px", type=int, default=256)
     warnings.simplefilter("ignore")
     json.dump(acquire(parser.parse_args()), sys.stdout)
