@@ -306,6 +306,14 @@ class DatabaseSettings(_Section):
     ] = Field(default_factory=default_database)
 
 
+class BackupSettings(_Section):
+    """``[backup]``: dated copies of the database that the monitor takes and verifies."""
+
+    every_h: Annotated[float, _number(ge=0, le=8766)] = 24.0
+    keep: Annotated[int, _number(ge=1, le=10_000)] = 7
+    folder: _OptionalPath = None
+
+
 class LogSettings(_Section):
     """``[log]``: what the monitor writes down, and where."""
 
@@ -322,6 +330,7 @@ class Config(_Section):
     watch: WatchSettings = WatchSettings()
     counting: CountingSettings = CountingSettings()
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    backup: BackupSettings = BackupSettings()
     log: LogSettings = LogSettings()
 
     @property

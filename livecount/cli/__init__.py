@@ -15,6 +15,7 @@ from livecount import __version__
 from livecount.cli.count import count
 from livecount.cli.demo import demo
 from livecount.cli.doctor import doctor
+from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.results import export, plot
 from livecount.cli.score import evaluate
 from livecount.cli.simulate import simulate
@@ -33,7 +34,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, run, count, export, plot, status, doctor, evaluate, train, simulate):
+COMMANDS = (
+    demo, run, count, export, plot, status, doctor, backup, restore, verify,
+    evaluate, train, simulate,
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)
 
 

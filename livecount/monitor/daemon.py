@@ -22,6 +22,7 @@ from livecount import __version__
 from livecount.config import Config
 from livecount.errors import ConfigError, DatabaseBusyError, DatabaseFullError, StoreError
 from livecount.frame import FrameCount
+from livecount.monitor.backups import RegularBackup
 from livecount.monitor.counting import open_counting
 from livecount.monitor.intake import Intake, StopAskedError
 from livecount.platform.process import keep_awake, lower_priority
@@ -115,6 +116,7 @@ class _Monitor:
         self._experiment = self._ensure_experiment()
         self._counting = open_counting(config, store, self._experiment)
         self._intakes: list[Intake] = []
+        self._backup = RegularBackup(config.backup, store, self._experiment.created_at, on_notice)
         self._log = structlog.get_logger("livecount.monitor")
 
     def watch(self, stack: ExitStack, until_idle_s: float | None) -> None:
@@ -296,6 +298,7 @@ class _Monitor:
             for intake in self._intakes:
                 self._say_if_offline(intake)
             self._look_up_late()
+            self._backup.tick()
 
     def _look_up_late(self) -> bool:
         """Take in what files beside the frames say by now."""

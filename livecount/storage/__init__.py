@@ -5,6 +5,7 @@ columns. Exclusions, corrections, incidents and jobs are not kept yet.
 """
 
 from livecount.platform.files import FileStamp
+from livecount.storage.backups import back_up, backup_folder, kept_backups, take_backup
 from livecount.storage.columns import CountColumns
 from livecount.storage.lock import MonitorLock
 from livecount.storage.reading import CountReader
@@ -23,6 +24,7 @@ from livecount.storage.records import (
     Source,
     Tally,
 )
+from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
 
 __all__ = [
@@ -44,4 +46,9 @@ __all__ = [
     "Recorded",
     "Source",
     "Tally",
+    "back_up",
+    "backup_folder",
+    "kept_backups",
+    "restore",
+    "take_backup",
 ]

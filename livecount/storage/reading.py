@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, li
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates
 from livecount.platform.files import FileStamp
-from livecount.storage import registry, saying
+from livecount.storage import checking, registry, saying
 from livecount.storage.blobs import unpack_candidates
 from livecount.storage.columns import CountColumns, read_count_columns
 from livecount.storage.database import plain_errors
@@ -337,12 +337,30 @@ class CountReader:
         with self._reading() as connection:
             return saying.read_heartbeat(connection)
 
-    def verify(self) -> list[str]:
-        """Check the whole file; an empty list means that it is sound."""
+    def verify(self, on_step: Callable[[int], None] = lambda _: None) -> list[str]:
+        """Check the whole file: its pages, its rows, and every count against its cell centres.
+
+        Parameters
+        ----------
+        on_step
+            Called with the number of counts compared since the last call.
+
+        Returns
+        -------
+        list of str
+            What is wrong, in words; an empty list means that it is sound.
+        """
         with self._reading() as connection:
-            found = [
-                str(text) for text in connection.exec_driver_sql("PRAGMA integrity_check").scalars()
-            ]
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-        problems = [str(text) for text in found if text != "ok"]
-        return problems + [f"row {row[1]} of {row[0]} lacks its {row[2]}" for row in broken]
+            problems = checking.broken_pages(connection)
+        if problems:
+            return problems
+        with self._reading() as connection:
+            problems += checking.broken_frames(connection)
+        last, compared = 0, -1
+        while compared != last:
+            compared = last
+            with self._reading() as connection:
+                last, found = checking.broken_counts(connection, compared, _FRAMES_AT_ONCE)
+            problems += found
+            on_step(_FRAMES_AT_ONCE)
+        return problems

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this program, and copying it whole.
+"""Bringing a database to the schema of this program.
 
 Migrations are Alembic scripts in ``migrations/versions``. All that are due run in one transaction,
 with foreign keys off (SQLite would cascade deletes while a table is rebuilt) and checked before the
@@ -7,9 +7,7 @@ commit, after a verified backup of what was there.
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from alembic.migration import MigrationContext
@@ -19,8 +17,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from livecount.errors import NewerSchemaError, StoreError
+from livecount.storage.backups import back_up, free_name
 
-__all__ = ["MIGRATIONS", "back_up", "bring_up_to_date", "check_readable"]
+__all__ = ["MIGRATIONS", "bring_up_to_date", "check_readable", "check_upgradable"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -51,7 +50,7 @@ def bring_up_to_date(engine: Engine, database: Path, *, migrations: Path = MIGRA
         return
     if current is not None:
         _refuse_unknown(script, current, database)
-        back_up(database, _free_name(database, f"before-{head}"))
+        back_up(database, free_name(database, f"before-{head}"))
     _migrate(engine, script, database)
 
 
@@ -79,49 +78,21 @@ def check_readable(engine: Engine, database: Path, *, migrations: Path = MIGRATI
     )
 
 
-def back_up(database: Path, destination: Path) -> None:
-    """Copy a database that may be in use, write-ahead log included, and verify the copy.
-
-    Parameters
-    ----------
-    destination
-        Appears only when whole; it must not exist.
+def check_upgradable(engine: Engine, database: Path, *, migrations: Path = MIGRATIONS) -> None:
+    """Make sure that this program can read a database, perhaps after upgrading it.
 
     Raises
     ------
+    NewerSchemaError
+        The database was written by a newer livecount.
     StoreError
-        The copy differs from the original or is damaged.
+        It is another program's.
     """
-    unfinished = destination.with_name(destination.name + ".part")
-    unfinished.unlink(missing_ok=True)
-    try:
-        problem = _copy(database, unfinished)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    if problem:
-        unfinished.unlink()
-        raise StoreError(
-            f"The backup of {database} could not be verified ({problem})",
-            hint="Check the disk and free space; the database was not changed",
-        )
-    _flush(unfinished)
-    unfinished.replace(destination)
-
-
-def _copy(database: Path, destination: Path) -> str:
-    """Copy and compare; say how the copy differs, or nothing."""
-    with (
-        closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as original,
-        closing(sqlite3.connect(destination)) as copy,
-    ):
-        # A read transaction holds the state that the copy is compared with; copying in one step
-        # then needs no restart when somebody writes.
-        original.execute("BEGIN")
-        original.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        original.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
-        return _difference(original, copy)
+    with engine.connect() as connection:
+        current = _revision(connection, database)
+    if current is None:
+        raise _foreign(database)
+    _refuse_unknown(ScriptDirectory(str(migrations)), current, database)
 
 
 def _revision(connection: Connection, database: Path) -> str | None:
@@ -180,32 +151,3 @@ def _run_scripts(connection: Connection, script: ScriptDirectory) -> None:
     )
     with Operations.context(context):
         context.run_migrations()
-
-
-def _difference(original: sqlite3.Connection, copy: sqlite3.Connection) -> str:
-    """Say how a copy differs from its original, or nothing."""
-    if (verdict := copy.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-        return str(verdict)
-    names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    tables = [name for (name,) in original.execute(names)]
-    if tables != [name for (name,) in copy.execute(names)]:
-        return "tables are missing"
-    for name in tables:
-        rows = f'SELECT count(*) FROM "{name}"'
-        if original.execute(rows).fetchone() != copy.execute(rows).fetchone():
-            return f"rows of {name} are missing"
-    return ""
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _free_name(database: Path, label: str) -> Path:
-    """Name a file beside the database that does not exist: an older backup is never replaced."""
-    candidate, number = database.with_name(f"{database.stem}.{label}{database.suffix}"), 1
-    while candidate.exists():
-        number += 1
-        candidate = database.with_name(f"{database.stem}.{label}-{number}{database.suffix}")
-    return candidate

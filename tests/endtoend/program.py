@@ -27,7 +27,11 @@ def livecount(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     done = subprocess.run(
-        command(*words), capture_output=True, text=True, timeout=300, env=environment(), **options
+        command(*words),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **{"env": environment(), **options},
     )
     if check and done.returncode:
         raise AssertionError(f"{done.args} ended with {done.returncode}:\n{done.stderr}")

@@ -35,7 +35,9 @@ def say(word):
 def make_candidates(n):
     # Large enough to span database pages, so that a torn write would show.
     grid = np.arange(n * 40, dtype=np.float32)
-    return Candidates(grid, grid + np.float32(0.5), grid[::-1].copy())
+    prominence = np.full(n * 40, 0.05, np.float32)
+    prominence[::40] = SETTINGS.h
+    return Candidates(grid, grid + np.float32(0.5), prominence)
 
 
 def make_count(analysis_id, path, page=0, content="a", n=3, folder=FOLDER, **attributes):

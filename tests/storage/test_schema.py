@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from livecount.errors import NetworkDatabaseError, NewerSchemaError, StoreError
 from livecount.platform.filesystem import FileSystem
 from livecount.storage import CountStore
+from livecount.storage.backups import back_up
 from livecount.storage.database import is_unsafe, reading_engine, writing_engine
-from livecount.storage.schema import MIGRATIONS, back_up, bring_up_to_date, check_readable
+from livecount.storage.schema import MIGRATIONS, bring_up_to_date, check_readable
 from livecount.storage.tables import metadata
 
 REBUILDS_A_PARENT = """
