@@ -19,6 +19,10 @@
     |   +-- DatabaseFullError       no space left on its disk
     |   +-- MonitorRunningError     a second monitor on one database
     |   +-- NotInStoreError         no such experiment, analysis or frame
+    +-- WorkerError                 the process that reads and counts
+    |   +-- WorkerStartError        does not start
+    |   +-- WorkerLostError         ended in the middle of its work
+    |   +-- WorkerSilentError       did not answer and was given up
     +-- SimulationError             the virtual microscope was given impossible settings
     +-- TrainingError               training cannot start or go on
 
@@ -48,6 +52,10 @@ __all__ = [
     "StoreError",
     "TrainingError",
     "UnreadableFrameError",
+    "WorkerError",
+    "WorkerLostError",
+    "WorkerSilentError",
+    "WorkerStartError",
 ]
 
 
@@ -134,6 +142,22 @@ class MonitorRunningError(StoreError):
 
 class NotInStoreError(StoreError):
     """No such experiment, analysis or frame in this database."""
+
+
+class WorkerError(LivecountError):
+    """The process that reads and counts for the monitor is in trouble; the monitor goes on."""
+
+
+class WorkerStartError(WorkerError):
+    """No such process could be started."""
+
+
+class WorkerLostError(WorkerError):
+    """The process ended in the middle of its work, perhaps because of the frame in hand."""
+
+
+class WorkerSilentError(WorkerError):
+    """The process did not answer in time and was given up, perhaps because a share hangs."""
 
 
 class SimulationError(LivecountError):

@@ -206,6 +206,7 @@ class WatchSettings(_Section):
     settle_looks: Annotated[int, _number(ge=2, le=100)] = 2
     settle_on_share_s: _Seconds = 10.0
     zero_tail_wait_s: _Seconds = 60.0
+    patience_s: Annotated[float, _number(ge=1, le=86_400)] = 120.0
     retry: RetrySettings = RetrySettings()
 
     @field_validator("folders", mode="before")

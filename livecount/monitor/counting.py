@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from livecount.config import Config
 from livecount.errors import ConfigError, RefusedFrameError, UnreadableFrameError
-from livecount.experiment import ChannelRule
-from livecount.frame import AttributeSource, Frame, FrameAttributes
-from livecount.inference import Engine, Model, find_model, open_engine
-from livecount.pipeline import LOCATION_H, CountingRule, FrameCounter, estimate_cell_diameter
-from livecount.platform.process import usable_cores
-from livecount.readers import Patterns
+from livecount.frame import FrameCount
+from livecount.inference import Model, find_model
+from livecount.monitor.choices import channel_rule
+from livecount.monitor.worker import Worker
+from livecount.pipeline import LOCATION_H, CountingRule
 from livecount.storage import (
     Analysis,
     AnalysisSettings,
@@ -23,15 +22,10 @@ from livecount.storage import (
     FrameState,
 )
 
-__all__ = [
-    "Counting",
-    "channel_rule",
-    "completed_pixel_size",
-    "open_counting",
-    "patterns_for",
-    "with_pixel_size",
-]
+if TYPE_CHECKING:
+    from livecount.monitor.bench import PageRead
 
+__all__ = ["Counting", "open_counting"]
 
 _ESTIMATED = "estimated"
 
@@ -40,7 +34,7 @@ _ESTIMATED = "estimated"
 class Counting:
     """The one way in which an experiment's frames are counted.
 
-    ``counter`` and ``analysis`` are None until the cell diameter is known: where it was not given,
+    ``rule`` and ``analysis`` are None until the cell diameter is known: where it was not given,
     the first frame that comes decides it, for the whole experiment.
     """
 
@@ -48,14 +42,9 @@ class Counting:
     store: CountStore
     experiment: Experiment
     model: Model
-    engine: Engine
-    counter: FrameCounter | None = None
+    worker: Worker
+    rule: CountingRule | None = None
     analysis: Analysis | None = None
-
-    @property
-    def engine_words(self) -> str:
-        """Runtime and precision in words."""
-        return f"{self.engine.runtime}, {self.engine.precision}"
 
     def settle_on(self, diameter: CellDiameter) -> None:
         """Lock the cell diameter and make the analysis.
@@ -69,38 +58,28 @@ class Counting:
         settings = _analysis_settings(self.config, self.model, diameter)
         _refuse_change(self.store, self.experiment, settings)
         self.analysis = self.store.ensure_analysis(self.experiment, settings)
-        rule = CountingRule(
-            h=settings.h,
-            cell_diameter_um=diameter.value if diameter.unit == "um" else None,
-            cell_diameter_px=diameter.value if diameter.unit == "px" else None,
-        )
         self._say_if_estimated(diameter)
-        self.counter = FrameCounter(
-            self.model,
-            self.engine,
-            rule,
-            analysis_id=self.analysis.id,
-            memory_limit_mb=self.config.counting.memory_limit_mb,
-        )
+        self.rule = _rule(settings.h, diameter)
 
-    def counter_for(self, frame: Frame) -> FrameCounter:
-        """Give the counter; where no diameter is known yet, this frame decides it for good."""
-        if self.counter is None:
+    def count(self, page: PageRead) -> FrameCount:
+        """Count the page that was read last; where no diameter is known yet, it decides it."""
+        if self.rule is None:
             try:
-                diameter = self._estimate_from(frame)
+                diameter = self._estimate_from(page)
             except RefusedFrameError as error:
                 # Not this frame's fault: it is counted once another one has told the diameter.
                 raise UnreadableFrameError(error.message, hint=error.hint) from error
-            self._show_scale(frame, diameter)
+            self._show_scale(page, diameter)
             self.settle_on(diameter)
-        assert self.counter is not None
-        return self.counter
+        assert self.rule is not None
+        assert self.analysis is not None
+        return self.worker.count(page, self.rule, self.analysis.id)
 
-    def _estimate_from(self, frame: Frame) -> CellDiameter:
-        """Read the cell diameter off a frame, in um where its pixel size is known."""
-        estimate = estimate_cell_diameter(frame, self.model, self.engine)
-        origin = f"{_ESTIMATED} from {frame.key.display_path}"
-        size_um = frame.attributes.pixel_size_um
+    def _estimate_from(self, page: PageRead) -> CellDiameter:
+        """Read the cell diameter off a page, in um where its pixel size is known."""
+        estimate = self.worker.estimate_diameter(page.key)
+        origin = f"{_ESTIMATED} from {page.key.display_path}"
+        size_um = page.attributes.pixel_size_um
         if size_um is None:
             return CellDiameter(round(estimate.diameter_px, 1), "px", origin)
         return CellDiameter(round(estimate.diameter_px * size_um, 1), "um", origin)
@@ -120,26 +99,28 @@ class Counting:
                 subject=self.experiment.name,
             )
 
-    def _show_scale(self, frame: Frame, diameter: CellDiameter) -> None:
-        """Draw the frame on which the diameter was estimated, with the cells that it gives."""
-        from livecount.plots import draw_overlay
-
-        h = self.config.counting.h or self.model.h
-        rule = CountingRule(h=h, **{f"cell_diameter_{diameter.unit}": diameter.value})
-        diameter_px = rule.diameter_px(frame)
-        counter = FrameCounter(self.model, self.engine, rule)
-        draw_overlay(
-            frame.pixels,
-            counter.find_candidates(frame, diameter_px).at(h),
+    def _show_scale(self, page: PageRead, diameter: CellDiameter) -> None:
+        """Draw the page on which the diameter was estimated, with the cells that it gives."""
+        self.worker.draw_scale(
+            page.key,
+            _rule(self.config.counting.h or self.model.h, diameter),
+            f"cell diameter {diameter.value:g} {diameter.unit}",
             self._scale_picture,
-            title=f"{frame.key.display_path}, cell diameter {diameter.value:g} {diameter.unit}",
-            pixel_size_um=frame.attributes.pixel_size_um,
-            cell_diameter_px=diameter_px,
         )
 
 
-def open_counting(config: Config, store: CountStore, experiment: Experiment) -> Counting:
-    """Load model and engine, and the analysis as far as the cell diameter is known.
+def _rule(h: float, diameter: CellDiameter) -> CountingRule:
+    return CountingRule(
+        h=h,
+        cell_diameter_um=diameter.value if diameter.unit == "um" else None,
+        cell_diameter_px=diameter.value if diameter.unit == "px" else None,
+    )
+
+
+def open_counting(
+    config: Config, store: CountStore, experiment: Experiment, worker: Worker
+) -> Counting:
+    """Start the worker, and make the analysis as far as the cell diameter is known.
 
     Raises
     ------
@@ -149,12 +130,11 @@ def open_counting(config: Config, store: CountStore, experiment: Experiment) -> 
         The experiment was counted with other settings before.
     """
     model = find_model(config.counting.model)
-    threads = config.counting.threads or usable_cores()
-    engine = open_engine(model, runtime=config.counting.runtime, threads=threads)
-    counting = Counting(config, store, experiment, model, engine)
+    counting = Counting(config, store, experiment, model, worker)
     diameter = _declared_diameter(config, experiment)
     if diameter is not None:
         counting.settle_on(diameter)
+    worker.start()
     return counting
 
 
@@ -222,35 +202,3 @@ def _begin_anew(store: CountStore, experiment: Experiment, settings: AnalysisSet
     store.make_primary(store.ensure_analysis(experiment, settings))
     for source in store.sources(experiment):
         store.reopen(source, FrameState.IGNORED)
-
-
-def channel_rule(config: Config) -> ChannelRule:
-    """Give the choice of channel that the settings make."""
-    roles = config.counting.channel_roles
-    by_role = [name for name, role in roles.items() if role == "count"]
-    return ChannelRule(
-        chosen=config.counting.channel or (by_role[0] if by_role else None),
-        left_out=tuple(name for name, role in roles.items() if role != "count"),
-    )
-
-
-def patterns_for(config: Config) -> Patterns:
-    """Give the shipped file-name patterns, the user's own before them."""
-    shipped = Patterns.shipped(ZoneInfo(config.experiment.time_zone))
-    return shipped.with_user_pattern(config.watch.pattern) if config.watch.pattern else shipped
-
-
-def with_pixel_size(frame: Frame, config: Config) -> Frame:
-    """Give a frame the configured pixel size where it has none, or where that is to win."""
-    return replace(frame, attributes=completed_pixel_size(frame.attributes, config))
-
-
-def completed_pixel_size(attributes: FrameAttributes, config: Config) -> FrameAttributes:
-    """Do the same for attributes alone."""
-    size_um = config.counting.pixel_size_um
-    if size_um is None:
-        return attributes
-    given = FrameAttributes.from_source(AttributeSource.CONFIG, pixel_size_um=size_um)
-    if config.counting.pixel_size_override:
-        return given.completed_by(attributes)
-    return attributes.completed_by(given)

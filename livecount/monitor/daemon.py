@@ -20,12 +20,20 @@ import structlog
 
 from livecount import __version__
 from livecount.config import Config
-from livecount.errors import ConfigError, DatabaseBusyError, DatabaseFullError, StoreError
+from livecount.errors import (
+    ConfigError,
+    DatabaseBusyError,
+    DatabaseFullError,
+    StoreError,
+    WorkerStartError,
+)
 from livecount.frame import FrameCount
 from livecount.monitor.backups import RegularBackup
 from livecount.monitor.counting import open_counting
-from livecount.monitor.intake import Intake, StopAskedError
+from livecount.monitor.intake import Intake
+from livecount.monitor.worker import StopAskedError, Worker
 from livecount.platform.process import keep_awake, lower_priority
+from livecount.platform.service import ServiceNotifier
 from livecount.readers import is_frame_file
 from livecount.storage import (
     CountStore,
@@ -41,7 +49,10 @@ from livecount.watching import SettleRule, Watcher
 __all__ = ["run_monitor"]
 
 _BEAT_EVERY_S = 5.0
-_DATABASE_PAUSE_S = 5.0
+_LOOK_UP_EVERY_S = 5.0
+_HANGS_AFTER_S = 15.0
+"""A file system that does not answer for so long is said to hang, and is not asked for frames."""
+_TROUBLE_PAUSE_S = 5.0
 _NAMING = "naming"
 _WAIT_S = 0.25
 
@@ -108,31 +119,44 @@ class _Monitor:
         self._stop = stop
         self._announce = on_count
         self._tell = on_notice
-        self._database_trouble = ""
+        self._trouble = ""
         self._started_at = datetime.now(UTC)
         self._progress_at: datetime | None = None
         self._beaten_s = -_BEAT_EVERY_S
-        store.end_notice()  # those of a monitor that was killed
-        self._experiment = self._ensure_experiment()
-        self._counting = open_counting(config, store, self._experiment)
+        self._looked_up_s = -_LOOK_UP_EVERY_S
+        self._service = ServiceNotifier()
         self._intakes: list[Intake] = []
-        self._backup = RegularBackup(config.backup, store, self._experiment.created_at, on_notice)
+        store.end_notice()  # those of a monitor that was killed
         self._log = structlog.get_logger("livecount.monitor")
+        self._experiment = self._ensure_experiment()
+        self._backup = RegularBackup(config.backup, store, self._experiment.created_at, on_notice)
+        self._worker = Worker(
+            config,
+            patience_s=config.watch.patience_s,
+            stop=stop,
+            on_wait=self._beat_when_due,
+        )
+        self._counting = open_counting(config, store, self._experiment, self._worker)
 
     def watch(self, stack: ExitStack, until_idle_s: float | None) -> None:
         """Start the watchers and take files until stopped or idle."""
+        stack.callback(self._worker.give_up)
         for folder in self._config.watch.folders:
             self._intakes.append(self._open_intake(folder, stack))
         self._keep_naming()
         self._log.info(
             "watching",
             folders=[str(folder) for folder in self._config.watch.folders],
-            engine=self._counting.engine_words,
+            engine=self._worker.engine_words,
             experiment=self._experiment.name,
         )
+        self._beaten_s = -_BEAT_EVERY_S  # what the worker is was not known at the first beat
+        self._service.ready("watching")
+        stack.callback(self._service.stopping)
         while not self._stop.is_set():
             taken = self._survive(self._take_one)
             self._beat_when_due()
+            self._look_up_when_due()
             if not taken and until_idle_s is not None and self._idle_for_s() >= until_idle_s:
                 break
         self._survive(self._look_up_late)
@@ -149,7 +173,7 @@ class _Monitor:
                 beat_at=now,
                 progress_at=self._progress_at,
                 doing="stopped" if stopped else self._doing(),
-                engine=self._counting.engine_words,
+                engine=self._worker.engine_words,
                 source_states={
                     intake.source.folder: _in_words(intake.watcher) for intake in self._intakes
                 },
@@ -192,7 +216,7 @@ class _Monitor:
             ),
             interval_s=settings.scan_interval_s,
             # Until the cell diameter is known, the first frames come first: they decide it.
-            order=settings.order if self._counting.counter else "oldest",
+            order=settings.order if self._counting.rule else "oldest",
         )
         intake = Intake(
             source,
@@ -246,36 +270,38 @@ class _Monitor:
         taken = False
         for intake in self._intakes:
             intake.note_news()
+            if intake.watcher.silent_for_s() > _HANGS_AFTER_S:
+                continue
             sighting = intake.watcher.next_complete(0.0)
             if sighting is None:
                 continue
             taken = True
             try:
                 intake.take(sighting)
-            except StopAskedError:
-                return True
-            except StoreError:
-                intake.watcher.look_again(sighting.relative_path, _DATABASE_PAUSE_S)
+            except (StoreError, WorkerStartError):
+                intake.watcher.look_again(sighting.relative_path, _TROUBLE_PAUSE_S)
                 raise
         if not taken:
             self._stop.wait(_WAIT_S)
         return taken
 
     def _survive(self, work: Callable[[], bool]) -> bool:
-        """Do work; while the database is locked or the disk full, pause, say so, lose nothing."""
+        """Do work; what may pass (a locked database, a full disk) is said and waited for."""
         try:
             done = work()
-        except (DatabaseBusyError, DatabaseFullError) as error:
-            if self._database_trouble != str(error):
-                self._log.error("the database cannot be written", reason=str(error))
-                self._tell(str(error))
-            self._database_trouble = str(error)
-            self._stop.wait(_DATABASE_PAUSE_S)
+        except StopAskedError:
             return True
-        if self._database_trouble:
-            self._log.info("the database can be written again")
-            self._tell("The database can be written again")
-            self._database_trouble = ""
+        except (DatabaseBusyError, DatabaseFullError, WorkerStartError) as error:
+            if self._trouble != str(error):
+                self._log.error("counting pauses", reason=str(error))
+                self._tell(str(error))
+            self._trouble = str(error)
+            self._stop.wait(_TROUBLE_PAUSE_S)
+            return True
+        if self._trouble:
+            self._log.info("counting goes on")
+            self._tell("Over; counting goes on")
+            self._trouble = ""
         return done
 
     def _between_pages(self) -> None:
@@ -297,8 +323,16 @@ class _Monitor:
             self.beat()
             for intake in self._intakes:
                 self._say_if_offline(intake)
-            self._look_up_late()
             self._backup.tick()
+            # Here the database has just taken a heartbeat, and the monitor's loop goes round.
+            if self._intakes and all(one.watcher.is_scanning() for one in self._intakes):
+                self._service.progressed(self._doing())
+
+    def _look_up_when_due(self) -> None:
+        if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
+            self._survive(self._look_up_late)
+            self._looked_up_s = -_LOOK_UP_EVERY_S
+        self._service = ServiceNotifier()
 
     def _look_up_late(self) -> bool:
         """Take in what files beside the frames say by now."""
@@ -307,24 +341,32 @@ class _Monitor:
     def _say_if_offline(self, intake: Intake) -> None:
         """Say once that a folder cannot be reached, until it can."""
         folder, status = intake.source.folder, intake.watcher.status()
-        if status.online:
+        reason = status.offline_reason
+        if status.silent_for_s > _HANGS_AFTER_S:
+            reason = f"it has not answered for {status.silent_for_s:.0f} s"
+        if status.online and not reason:
             if self._store.end_notice("source_offline", subject=folder):
                 self._tell(f"{folder} can be reached again")
-        elif status.offline_reason:
-            text = f"{folder} cannot be reached ({status.offline_reason}); waiting for it"
+        elif reason:
+            text = f"{folder} cannot be reached ({reason}); waiting for it"
             if self._store.begin_notice("source_offline", text, subject=folder):
-                self._log.warning("folder offline", folder=folder, reason=status.offline_reason)
+                self._log.warning("folder offline", folder=folder, reason=reason)
                 self._tell(text)
 
     def _idle_for_s(self) -> float:
-        return min(intake.watcher.idle_for_s() for intake in self._intakes)
+        return min((intake.watcher.idle_for_s() for intake in self._intakes), default=0.0)
 
     def _doing(self) -> str:
+        waited_s = time.monotonic() - self._worker.awaited_since_s
+        if self._worker.awaited and waited_s > _BEAT_EVERY_S:
+            return f"waiting for {self._worker.awaited} for {waited_s:.0f} s"
         return "waiting for new frames" if self._idle_for_s() > 0 else "counting"
 
 
 def _in_words(watcher: Watcher) -> str:
     status = watcher.status()
+    if status.silent_for_s > _HANGS_AFTER_S:
+        return f"does not answer for {status.silent_for_s:.0f} s"
     if not status.online:
         return f"offline: {status.offline_reason}"
     waiting = status.settling + status.due + status.waiting + status.in_hand

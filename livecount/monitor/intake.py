@@ -1,7 +1,8 @@
 """One watched folder: each file that is due is read, counted and kept, or its trouble is.
 
 This is one frame's way, whether it just appeared, lay there before the start, or comes again after
-a restart: ``look`` -> ``read_page`` -> ``counter.count`` -> ``store.record``.
+a restart: ``look`` -> ``read`` -> ``count`` -> ``store.record``. The first three are done by the
+worker, in a process that the monitor outlives.
 """
 
 from __future__ import annotations
@@ -10,34 +11,33 @@ import os
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from livecount.config import Config
-from livecount.errors import LivecountError, ReadError, StoreError, UnreadableFrameError
-from livecount.experiment import ChannelRule
-from livecount.frame import Frame, FrameAttributes, FrameCount
-from livecount.monitor.counting import (
-    Counting,
-    channel_rule,
-    completed_pixel_size,
-    patterns_for,
-    with_pixel_size,
+from livecount.errors import (
+    LivecountError,
+    ReadError,
+    StoreError,
+    UnreadableFrameError,
+    WorkerError,
+    WorkerSilentError,
+    WorkerStartError,
 )
+from livecount.experiment import ChannelRule
+from livecount.frame import FrameAttributes, FrameCount
+from livecount.monitor.bench import PageRead
+from livecount.monitor.choices import channel_rule
+from livecount.monitor.counting import Counting
 from livecount.monitor.late import LateMetadata
-from livecount.platform.files import FileStamp, stat_shared
-from livecount.readers import ReadLimits, look, read_attributes, read_page
+from livecount.monitor.worker import StopAskedError
+from livecount.platform.files import FileStamp
 from livecount.storage import CountStore, FrameState, KnownPage, Source
 from livecount.watching import Sighting, Watcher
 
-__all__ = ["Intake", "StopAskedError"]
+__all__ = ["Intake"]
 
 _SUSPICIOUS_TAILS = frozenset({"zero_tail", "all_zero"})
-
-
-class StopAskedError(Exception):
-    """The monitor is to end: the file in hand is left as it is and taken up at the next start."""
 
 
 class _NotYetError(Exception):
@@ -63,7 +63,7 @@ class Intake:
     ----------
     between_pages
         Called before each page, so that a long stack holds up neither heartbeat nor stop; may
-        raise :class:`StopAskedError`.
+        raise :class:`~livecount.monitor.worker.StopAskedError`.
     on_count
         Called after each newly kept count, for display.
     on_notice
@@ -84,16 +84,14 @@ class Intake:
     ) -> None:
         self.source = source
         self.watcher = watcher
-        self.late = LateMetadata(source, store, self._read_attributes, self._reconsider)
+        self.late = LateMetadata(source, store, counting.worker, self._reconsider)
         self._root = Path(source.folder)
         self._store = store
         self._counting = counting
+        self._worker = counting.worker
         self._config = config
-        self._patterns = patterns_for(config)
-        self._limits = ReadLimits(max_pixels=int(config.counting.max_frame_megapixels * 1e6))
         self._channels: ChannelRule = channel_rule(config)
         self._counted_channels: set[str] = set(store.counted_channels(source))
-        self._time_zone = ZoneInfo(config.experiment.time_zone)
         self._between_pages = between_pages
         self._on_count = on_count
         self._on_notice = on_notice
@@ -114,12 +112,13 @@ class Intake:
 
         Raises
         ------
-        StoreError
-            The database cannot be written; the file stays due.
+        StoreError, WorkerStartError
+            The database cannot be written, or no worker started; the file is for the caller to
+            hold back.
         """
         try:
             self._take_pages(sighting)
-        except StoreError:
+        except (StoreError, WorkerStartError):
             raise
         except ReadError as error:
             if isinstance(error, UnreadableFrameError):
@@ -131,7 +130,7 @@ class Intake:
 
     def _take_pages(self, sighting: Sighting) -> None:
         path = self._root / os.fsdecode(sighting.relative_path)
-        found = look(path, settled=sighting.settled, limits=self._limits)
+        found = self._worker.look(path, settled=sighting.settled)
         known = self._known_pages(sighting)
         trusted = _appended_to(known, sighting, found.n_pages)
         outcomes: set[_Outcome] = set()
@@ -142,14 +141,17 @@ class Intake:
                 continue
             self._between_pages()
             try:
-                outcome = self._take_page(path, sighting, page, known.get(page))
+                outcome = self._take_page(sighting, page, known.get(page))
                 outcomes.add(outcome)
                 if outcome is _Outcome.NEW and page in known:
                     trusted = frozenset()
             except _NotYetError as later:
                 waits_s.append(later.after_s)
-            except (StoreError, StopAskedError):
+            except (StoreError, StopAskedError, WorkerStartError):
                 raise
+            except WorkerSilentError as error:  # the file's other pages would hang as well
+                troubled[page] = error
+                break
             except UnreadableFrameError as error:
                 troubled[page] = error
             except ReadError as error:
@@ -184,22 +186,12 @@ class Intake:
             return {}
         return self._store.known_pages(self.source, sighting.relative_path, analysis)
 
-    def _take_page(
-        self, path: Path, sighting: Sighting, page: int, known: KnownPage | None
-    ) -> _Outcome:
+    def _take_page(self, sighting: Sighting, page: int, known: KnownPage | None) -> _Outcome:
         """Take one page; tell whether it is as it was known."""
-        frame = read_page(
-            self._root,
-            sighting.relative_path,
-            page,
-            patterns=self._patterns,
-            limits=self._limits,
-            time_zone=self._time_zone,
-        )
-        if sighting.settled and _has_changed(path, sighting.stamp):
+        frame = self._worker.read(self._root, sighting.relative_path, page)
+        if sighting.settled and frame.stamp != sighting.stamp:
             raise _NotYetError(0.0)
         self._wait_for_empty_tail(frame, sighting)
-        frame = with_pixel_size(frame, self._config)
         self.late.note(sighting.relative_path, page, frame.attributes)
         same = known is not None and known.content_hash == frame.key.content_hash
         if known and known.is_counted and same:
@@ -221,17 +213,6 @@ class Intake:
             self._count(frame, sighting.stamp)
         return _Outcome.SAME if same else _Outcome.NEW
 
-    def _read_attributes(self, relative_path: bytes, page: int) -> FrameAttributes:
-        attributes = read_attributes(
-            self._root,
-            relative_path,
-            page,
-            patterns=self._patterns,
-            limits=self._limits,
-            time_zone=self._time_zone,
-        )
-        return completed_pixel_size(attributes, self._config)
-
     def _reconsider(self, relative_path: bytes, page: int, attributes: FrameAttributes) -> None:
         """Take up a page that was not to be counted for what only its name said of its channel."""
         if self._channels.refusal(attributes.channel, sorted(self._counted_channels)):
@@ -239,7 +220,7 @@ class Intake:
         if self._store.is_ignored(self.source, relative_path, page):
             self.watcher.look_again(relative_path, 0.0)
 
-    def _wait_for_empty_tail(self, frame: Frame, sighting: Sighting) -> None:
+    def _wait_for_empty_tail(self, frame: PageRead, sighting: Sighting) -> None:
         """Hold a frame back whose end is empty: a mosaic's margin, or a file not yet filled."""
         if not _SUSPICIOUS_TAILS.intersection(frame.flags):
             return
@@ -247,9 +228,9 @@ class Intake:
         if missing_s > 0 or not sighting.settled:
             raise _NotYetError(max(missing_s, 0.1))
 
-    def _count(self, frame: Frame, stamp: FileStamp) -> None:
-        was_unknown = self._counting.counter is None
-        count = self._counting.counter_for(frame).count(frame)
+    def _count(self, frame: PageRead, stamp: FileStamp) -> None:
+        was_unknown = self._counting.rule is None
+        count = self._counting.count(frame)
         if was_unknown:
             self._take_up_set_aside()
         self._store.record(self.source, count, stamp=stamp)
@@ -266,14 +247,14 @@ class Intake:
             if item.folder == self.source.folder:
                 self.watcher.look_again(item.relative_path, 0.0)
 
-    def _try_again_or_set_aside(self, sighting: Sighting, error: UnreadableFrameError) -> None:
+    def _try_again_or_set_aside(self, sighting: Sighting, error: LivecountError) -> None:
         if sighting.settled and self._gives_up(sighting, error):
             self._set_aside(sighting, error)
 
     def _gives_up(self, sighting: Sighting, error: LivecountError) -> bool:
         """Retry with growing pauses while the file may still be written; True when tried enough."""
         retry = self._config.watch.retry
-        if _is_absent(self._root / os.fsdecode(sighting.relative_path)):
+        if self._is_absent(sighting) or self._share_hangs(error):
             # The watcher forgets it if it is gone, and shows it again if only the share was.
             self.watcher.look_again(sighting.relative_path, retry.first_wait_s)
             return False
@@ -286,6 +267,16 @@ class Intake:
         self.watcher.look_again(sighting.relative_path, retry.wait_s(attempts))
         return False
 
+    def _is_absent(self, sighting: Sighting) -> bool:
+        try:
+            return self._worker.is_absent(self._root / os.fsdecode(sighting.relative_path))
+        except WorkerError:
+            return False
+
+    def _share_hangs(self, error: LivecountError) -> bool:
+        """Tell whether it is the share that does not answer, which is not the frame's fault."""
+        return isinstance(error, WorkerSilentError) and self.watcher.status().on_network
+
     def _quarantine(self, sighting: Sighting, page: int | None, error: LivecountError) -> None:
         self._store.quarantine(
             self.source, sighting.relative_path, sighting.stamp, str(error), page=page
@@ -293,7 +284,7 @@ class Intake:
         self._log.warning("set aside", reason=str(error))
         self._on_notice(f"set aside: {error}")
 
-    def _set_aside(self, sighting: Sighting, error: ReadError) -> None:
+    def _set_aside(self, sighting: Sighting, error: LivecountError) -> None:
         """Quarantine a whole file until it changes."""
         self._quarantine(sighting, None, error)
         self.watcher.mark_done(sighting.relative_path, sighting.stamp)
@@ -306,24 +297,6 @@ def _unexpected(fault: BaseException) -> UnreadableFrameError:
         f"Unexpected {type(fault).__name__} while counting: {fault}",
         hint="See the log, and report it",
     )
-
-
-def _is_absent(path: Path) -> bool:
-    """Tell whether a path is known to be absent; what cannot be asked is not."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _has_changed(path: Path, stamp: FileStamp) -> bool:
-    try:
-        return stat_shared(path) != stamp
-    except OSError:
-        return True
 
 
 def _appended_to(

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from livecount.errors import ReadError
+from livecount.errors import ReadError, WorkerLostError, WorkerSilentError
 from livecount.frame import AttributeSource, FrameAttributes
-from livecount.readers import companion_stamps
+from livecount.monitor.worker import Worker
 from livecount.storage import CountStore, Source
 
 __all__ = ["LateMetadata"]
@@ -28,8 +28,8 @@ class LateMetadata:
 
     Parameters
     ----------
-    read
-        Reads a page's attributes anew, without its pixels.
+    worker
+        Reads what stands beside the frames.
     on_refined
         Called with each page that was read anew, once the store knows of it.
     """
@@ -38,12 +38,12 @@ class LateMetadata:
         self,
         source: Source,
         store: CountStore,
-        read: Callable[[bytes, int], FrameAttributes],
+        worker: Worker,
         on_refined: Callable[[bytes, int, FrameAttributes], None],
     ) -> None:
         self._source = source
         self._store = store
-        self._read = read
+        self._worker = worker
         self._on_refined = on_refined
         self._root = Path(source.folder)
         self._lacking: defaultdict[Path, set[PageName]] = defaultdict(set)
@@ -74,10 +74,13 @@ class LateMetadata:
         """
         changed = 0
         for folder, pages in list(self._lacking.items()):
-            stamps = companion_stamps(folder) if pages else ()
-            if stamps and stamps != self._stamps.get(folder):
-                changed += self.refine(sorted(pages))
-                self._stamps[folder] = stamps
+            try:
+                stamps = self._worker.companion_stamps(folder) if pages else ()
+                if stamps and stamps != self._stamps.get(folder):
+                    changed += self.refine(sorted(pages))
+                    self._stamps[folder] = stamps
+            except (WorkerLostError, WorkerSilentError):  # another look comes soon
+                break
         return changed
 
     def refine(self, pages: Iterable[PageName]) -> int:
@@ -86,7 +89,7 @@ class LateMetadata:
         refined: list[tuple[bytes, int, FrameAttributes]] = []
         for relative_path, page in pages:
             try:
-                attributes = self._read(relative_path, page)
+                attributes = self._worker.read_attributes(self._root, relative_path, page)
             except ReadError:
                 continue
             self.note(relative_path, page, attributes)

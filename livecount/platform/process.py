@@ -13,9 +13,10 @@ from types import FrameType
 
 from livecount.platform import windows
 
-__all__ = ["install_stop_signals", "keep_awake", "lower_priority", "usable_cores"]
+__all__ = ["end_first", "install_stop_signals", "keep_awake", "lower_priority", "usable_cores"]
 
 NICENESS = 10
+_OOM_SCORE = 700
 
 # ioprio_set(2): who = process, class "best effort", its lowest level. The class "idle" could starve
 # livecount for as long as the acquisition streams to the same disk.
@@ -51,6 +52,12 @@ def lower_priority() -> tuple[str, ...]:
         except (OSError, AttributeError) as error:
             problems.append(f"the {what} priority could not be lowered: {error}")
     return tuple(problems)
+
+
+def end_first() -> None:
+    """Ask the kernel, where memory runs out, to end this process before others; Linux only."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
 
 
 def _lower_niceness() -> None:

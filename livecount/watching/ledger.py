@@ -16,7 +16,7 @@ __all__ = ["FileState", "Ledger", "Look"]
 
 _NEVER_SEEN = FileStamp(-1, 0)
 
-OrderKey = tuple[int, bytes]
+OrderKey = tuple[bool, int, bytes]
 
 
 class FileState(Enum):
@@ -67,6 +67,7 @@ class _Pending:
     due_key: OrderKey | None = None
     was_due: bool = False
     swept: int = 0
+    in_backlog: bool = False
 
 
 class Ledger:
@@ -82,7 +83,9 @@ class Ledger:
     rule
         When a file counts as settled.
     order
-        Which due file is taken first, by modification time; equal times in order of name.
+        Which due file is taken first, by modification time; equal times in order of name. Files
+        that came after the first sweep go before those that lay there, whatever the order: a
+        backlog of weeks must not hold up the frame that lands now.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Ledger:
         self._look_queue: list[tuple[float, bytes]] = []
         self._due_queue: list[OrderKey] = []
         self._sweep = 0
+        self._swept_once = False
         self.settle_on(on_network=False)
 
     def settle_on(self, *, on_network: bool) -> None:
@@ -175,7 +179,8 @@ class Ledger:
         """Hand out the first due file, or None."""
         while self._due_queue:
             key = heapq.heappop(self._due_queue)
-            pending = self._pending.get(key[1])
+            path = key[-1]
+            pending = self._pending.get(path)
             if pending is None or pending.due_key != key:
                 continue
             pending.due_key = None
@@ -188,7 +193,7 @@ class Ledger:
             pending.growth_told_s = now_s
             unchanged_s = pending.looked_s - pending.changed_s
             return Sighting(
-                key[1], pending.stamp, settled, max(0.0, unchanged_s), pending.first_seen_s
+                path, pending.stamp, settled, max(0.0, unchanged_s), pending.first_seen_s
             )
         return None
 
@@ -261,6 +266,7 @@ class Ledger:
 
     def end_sweep(self, now_s: float) -> None:
         """Arrange a look at every pending file that the scan did not meet: it may have gone."""
+        self._swept_once = True
         for path, pending in self._pending.items():
             if pending.swept != self._sweep:
                 self._look_at(path, pending, now_s)
@@ -288,6 +294,7 @@ class Ledger:
     def _begin(self, path: bytes, stamp: FileStamp, now_s: float) -> None:
         pending = _Pending(stamp, now_s, now_s, now_s + self._spacing_s, now_s)
         pending.swept = self._sweep
+        pending.in_backlog = not self._swept_once
         self._pending[path] = pending
         self._look_at(path, pending, pending.countable_s)
 
@@ -354,7 +361,7 @@ class Ledger:
         heapq.heappush(self._look_queue, (at_s, path))
 
     def _key(self, path: bytes, pending: _Pending) -> OrderKey:
-        return (self._sign * pending.stamp.mtime_ns, path)
+        return (pending.in_backlog, self._sign * pending.stamp.mtime_ns, path)
 
     def _order_of(self, path: bytes) -> OrderKey:
         return self._key(path, self._pending[path])

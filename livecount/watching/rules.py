@@ -86,8 +86,8 @@ class WatchStatus:
         Why, and for how long; empty and 0 while online.
     mode, mode_reason
         Whether change events wake the scan, and why not where they do not.
-    file_system
-        Name of the file system that the folder lies on.
+    file_system, on_network
+        Name of the file system that the folder lies on, and whether it may be another computer's.
     known
         Files dealt with, those of earlier runs included.
     settling, due, in_hand, waiting
@@ -124,6 +124,7 @@ class WatchStatus:
     mode: Literal["events", "polling"]
     mode_reason: str
     file_system: str
+    on_network: bool
     known: int
     settling: int
     due: int

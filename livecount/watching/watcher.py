@@ -250,6 +250,15 @@ class Watcher:
                 return 0.0
             return max(0.0, scanned_s - since_s)
 
+    def silent_for_s(self) -> float:
+        """Tell for how long the file system has not answered what it was asked last."""
+        busy_since_s = self._scanner.busy_since_s
+        return 0.0 if busy_since_s is None else max(0.0, self._clock() - busy_since_s)
+
+    def is_scanning(self) -> bool:
+        """Tell whether the background thread lives; where a share hangs, it waits with it."""
+        return self._thread is not None and self._thread.is_alive()
+
     def status(self) -> WatchStatus:
         """Say what the watcher is doing; touches no disk and waits for no scan."""
         with self._changed:
@@ -259,7 +268,6 @@ class Watcher:
         scanner, report = self._scanner, self._scanner.report
         counts, retry_s = self._ledger.counts(), self._ledger.next_retry_s()
         listening = self._events is not None and self._events.is_armed
-        busy_since_s = scanner.busy_since_s
         return WatchStatus(
             online=scanner.online,
             offline_reason=scanner.offline_reason,
@@ -267,6 +275,7 @@ class Watcher:
             mode="events" if listening else "polling",
             mode_reason="" if listening else scanner.polling_reason,
             file_system=self._source.file_system.name,
+            on_network=self._source.on_network,
             known=len(self._ledger.known),
             settling=counts[FileState.SETTLING],
             due=counts[FileState.DUE],
@@ -284,7 +293,7 @@ class Watcher:
             scan_s=report.scan_s,
             scan_interval_s=self._pace.pause_s,
             scanned_ago_s=None if report.ended_s is None else now_s - report.ended_s,
-            silent_for_s=0.0 if busy_since_s is None else max(0.0, now_s - busy_since_s),
+            silent_for_s=self.silent_for_s(),
             events=0 if self._events is None else self._events.received,
             last_error=scanner.last_error,
         )

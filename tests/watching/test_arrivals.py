@@ -56,6 +56,22 @@ def test_files_present_at_start_come_newest_first_and_ties_by_name(
     assert oldest == ["old.tif", "a.tif", "b.tif", "sub/new.tif", "future.tif"]
 
 
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_a_frame_that_lands_now_goes_before_the_backlog(
+    order: str, tmp_path: Path, watch: Watch, drain: Drain, until: Until
+) -> None:
+    for number in range(20):
+        (tmp_path / f"old{number:02d}.tif").write_bytes(b"frame")
+    watcher = watch(tmp_path, order=order)
+    until(lambda: watcher.status().due == 20)
+    landed = tmp_path / "new.tif"
+    landed.write_bytes(b"frame")
+    os.utime(landed, (1, 1) if order == "newest" else (2**33, 2**33))  # the last by its time
+    until(lambda: watcher.status().due == 21)
+    assert names(drain(watcher, 1)) == ["new.tif"]
+    assert len(drain(watcher, 20)) == 20
+
+
 def test_known_files_are_not_shown_and_changed_ones_are(
     tmp_path: Path, watch: Watch, drain: Drain, until: Until
 ) -> None:

@@ -1,0 +1,159 @@
+"""What a worker does when asked: all that touches frame files, and all that computes.
+
+It runs in a process of its own, which may hang with a share or end with a frame while the monitor
+goes on. The frame last read stays here; only what is known of it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from livecount.config import Config
+from livecount.errors import UnreadableFrameError
+from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
+from livecount.inference import find_model, open_engine
+from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
+from livecount.pipeline import CountingRule, DiameterEstimate, FrameCounter, estimate_cell_diameter
+from livecount.platform.files import FileStamp, stat_shared
+from livecount.platform.process import usable_cores
+from livecount.readers import (
+    PageLook,
+    ReadLimits,
+    companion_stamps,
+    look,
+    read_attributes,
+    read_page,
+)
+
+__all__ = ["Bench", "PageRead"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page as it was read, without its pixels.
+
+    Attributes
+    ----------
+    stamp
+        The file's stamp after the read, None where it could not be asked for any more.
+    """
+
+    key: FrameKey
+    attributes: FrameAttributes
+    flags: tuple[str, ...]
+    n_pixels: int
+    stamp: FileStamp | None
+
+
+class Bench:
+    """Reads and counts one frame after the other.
+
+    Raises
+    ------
+    ModelError, EngineError
+        The model or the runtime cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        counting = config.counting
+        self._config = config
+        self._patterns = patterns_for(config)
+        self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
+        self._time_zone = ZoneInfo(config.experiment.time_zone)
+        self._model = find_model(counting.model)
+        threads = counting.threads or usable_cores()
+        self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
+        self._frame: Frame | None = None
+
+    @property
+    def engine_words(self) -> str:
+        """Runtime and precision in words."""
+        return f"{self._engine.runtime}, {self._engine.precision}"
+
+    def look(self, path: Path, settled: bool) -> PageLook:
+        """Count a file's pages and tell which are whole."""
+        return look(path, settled=settled, limits=self._limits)
+
+    def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
+        """Read one page and keep it; say all that is known of it."""
+        self._frame = None
+        frame = read_page(
+            root,
+            relative_path,
+            page,
+            patterns=self._patterns,
+            limits=self._limits,
+            time_zone=self._time_zone,
+        )
+        self._frame = frame = with_pixel_size(frame, self._config)
+        try:
+            stamp = stat_shared(root / os.fsdecode(relative_path))
+        except OSError:
+            stamp = None
+        return PageRead(frame.key, frame.attributes, frame.flags, frame.pixels.size, stamp)
+
+    def count(self, key: FrameKey, rule: CountingRule, analysis_id: str) -> FrameCount:
+        """Count the cells of the page that was read last."""
+        return FrameCounter(
+            self._model,
+            self._engine,
+            rule,
+            analysis_id=analysis_id,
+            memory_limit_mb=self._config.counting.memory_limit_mb,
+        ).count(self._kept(key))
+
+    def estimate_diameter(self, key: FrameKey) -> DiameterEstimate:
+        """Read the cell diameter off the page that was read last."""
+        return estimate_cell_diameter(self._kept(key), self._model, self._engine)
+
+    def draw_scale(self, key: FrameKey, rule: CountingRule, words: str, picture: Path) -> None:
+        """Draw the page that was read last with the cells that a diameter gives."""
+        from livecount.plots import draw_overlay
+
+        frame = self._kept(key)
+        diameter_px = rule.diameter_px(frame)
+        counter = FrameCounter(self._model, self._engine, rule)
+        draw_overlay(
+            frame.pixels,
+            counter.find_candidates(frame, diameter_px).at(rule.h),
+            picture,
+            title=f"{key.display_path}, {words}",
+            pixel_size_um=frame.attributes.pixel_size_um,
+            cell_diameter_px=diameter_px,
+        )
+
+    def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
+        """Gather what is known of a page by now, without its pixels."""
+        attributes = read_attributes(
+            root,
+            relative_path,
+            page,
+            patterns=self._patterns,
+            limits=self._limits,
+            time_zone=self._time_zone,
+        )
+        return completed_pixel_size(attributes, self._config)
+
+    def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:
+        """Tell the state of the companion files that speak of a folder's frames."""
+        return companion_stamps(folder)
+
+    def is_absent(self, path: Path) -> bool:
+        """Tell whether a path is known to be absent; what cannot be asked is not."""
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _kept(self, key: FrameKey) -> Frame:
+        if self._frame is None or self._frame.key != key:
+            raise UnreadableFrameError(
+                f"{key.display_path}: the process that had read it ended", hint="It is read again"
+            )
+        return self._frame
