@@ -18,10 +18,11 @@ from livecount.cli.doctor import doctor
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.results import export, plot
 from livecount.cli.score import evaluate
+from livecount.cli.service import install_service
 from livecount.cli.simulate import simulate
 from livecount.cli.terminal import FAILED, USAGE, show_error
 from livecount.cli.train import train
-from livecount.cli.watch import run, status
+from livecount.cli.watch import run, serve, status
 from livecount.errors import ConfigError, LivecountError
 
 __all__ = ["app", "main"]
@@ -35,8 +36,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    demo, run, count, export, plot, status, doctor, backup, restore, verify,
-    evaluate, train, simulate,
+    demo, run, count, export, plot, serve, status, doctor, backup, restore, verify,
+    install_service, evaluate, train, simulate,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

@@ -1,8 +1,9 @@
-"""``run`` and ``status``: the monitor beside the microscope, and what it is doing."""
+"""``run``, ``serve`` and ``status``: the monitor beside the microscope, and what it is doing."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,10 +64,10 @@ def run(
         ),
     ] = None,
     no_dashboard: Annotated[
-        bool, typer.Option("--no-dashboard", help="Do not serve the dashboard.")
+        bool, typer.Option("--no-dashboard", help="Serve neither health nor metrics.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Port of the dashboard.")
+        int | None, typer.Option("--port", min=1, max=65535, help="Port of health and metrics.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,6 +80,7 @@ def run(
     """
     from livecount.monitor import run_monitor, set_up_logs
     from livecount.platform.process import install_stop_signals
+    from livecount.web import start_server
 
     settings = load_settings(
         config,
@@ -99,20 +101,24 @@ def run(
             ),
         },
     )
-    if port is not None or not no_dashboard:
-        say("This version has no dashboard yet; see `livecount status` and `livecount plot`.")
+    if no_dashboard and port is not None:
+        raise typer.BadParameter("--port and --no-dashboard exclude each other.")
     set_up_logs(settings.log, settings.log_file)
     stop = threading.Event()
     install_stop_signals(lambda _: stop.set())
     say(f"database: {settings.database.file}\nlog: {settings.log_file}")
     say("watching " + ", ".join(str(folder) for folder in settings.watch.folders))
-    tally = run_monitor(
-        settings,
-        until_idle_s=until_idle,
-        stop=stop,
-        on_count=None if as_json else _show_count,
-        on_notice=say,
-    )
+    with ExitStack() as stack:
+        if not no_dashboard:
+            address = stack.enter_context(start_server(settings.database.file, port))
+            say(f"health and metrics: {address}/healthz, {address}/metrics")
+        tally = run_monitor(
+            settings,
+            until_idle_s=until_idle,
+            stop=stop,
+            on_count=None if as_json else _show_count,
+            on_notice=say,
+        )
     if as_json:
         write_json(_tally(tally))
     else:
@@ -145,6 +151,25 @@ def _tally_line(tally: Tally) -> str:
     counts = _tally(tally)
     seen = counts.pop("seen")
     return f"{seen} frames seen: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+
+
+def serve(
+    database: DatabaseFile = None,
+    config: ConfigFile = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 8337).")
+    ] = None,
+) -> None:
+    """Serve health and metrics of a run on this computer, without counting.
+
+    /healthz answers 200 while all is well, else 503 with the reason; /metrics is for Prometheus.
+
+    Example: livecount serve --database run.db --port 8400
+    """
+    from livecount.web import serve as answer
+
+    settings = load_settings(config, {"database.file": database})
+    answer(settings.database.file, port, lambda address: say(f"serving {address}"))
 
 
 def status(
