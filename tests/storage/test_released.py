@@ -1,0 +1,45 @@
+"""Databases of every schema that was ever released open, upgrade and keep every row."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from livecount.storage import CountStore
+from livecount.storage.schema import MIGRATIONS
+from tests.storage.dump_released import RELEASED
+from tests.storage.made_frames import make_candidates
+
+DUMPS = sorted(RELEASED.glob("*.sql"))
+
+
+def test_each_schema_has_its_dump() -> None:
+    revisions = {
+        script.read_text(encoding="utf-8").split('revision = "')[1].split('"')[0]
+        for script in (MIGRATIONS / "versions").glob("rev_*.py")
+    }
+    assert {dump.stem for dump in DUMPS} == revisions
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript(dump.read_text(encoding="utf-8"))
+    with CountStore.open(database) as store:
+        assert store.verify() == []
+        experiment = store.experiment("run")
+        assert experiment.cell_diameter is not None
+        assert experiment.cell_diameter.unit == "um"
+        counts = store.counts(store.analysis(experiment))
+        assert sorted(counts.count.tolist()) == [0, 1, 2, 4, 5, 5, 5, 6, 7]
+        for frame, n in zip(
+            store.iter_candidates(store.analysis(experiment)), counts.count, strict=True
+        ):
+            assert frame.candidates.y_px.tolist() == make_candidates(int(n)).y_px.tolist()
+        tally = store.tally()
+        assert (tally.counted, tally.ignored, tally.superseded, tally.pending) == (9, 1, 1, 1)
+        assert [notice.code for notice in store.notices()] == ["gpu_missing"]
+        assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])
