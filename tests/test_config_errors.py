@@ -45,7 +45,12 @@ BAD_FILES = [
     ("[cuonting]\nh = 0.2", 1, "cuonting", "counting"),
     ("[watch]\nretry = { attemps = 2 }", 2, "watch.retry.attemps", "watch.retry.attempts"),
     ("[log]\nqwertz = 1", 2, "log.qwertz", "those here are file, keep_files, level, max_mb"),
-    ("[dashbord]\n", 1, "dashbord", "those here are backup, counting, database, experiment, log, watch"),
+    (
+        "[dashbord]\n",
+        1,
+        "dashbord",
+        "those here are backup, counting, database, experiment, log, watch",
+    ),
     ("watch.retry.attempts = 0", 1, "watch.retry.attempts", "must be at least 1 (is 0)"),
     ("counting = 5", 1, "counting", "must be a table, written as [counting]"),
     ("watch.retry = 5", 1, "watch.retry", "must be a table, written as [watch.retry]"),
