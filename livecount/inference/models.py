@@ -85,7 +85,8 @@ class Model:
         Raises
         ------
         ModelError
-            The file is missing or its SHA-256 differs from the card's.
+            The file is missing, its SHA-256 differs from the card's, or it names other files to
+            take weights from: those no hash vouches for, and a runtime would read any path.
         """
         try:
             content = self.onnx_path.read_bytes()
@@ -99,6 +100,12 @@ class Model:
                 f"{self.onnx_path} is not the network that its card {CARD_NAME} describes "
                 "(SHA-256 differs)",
                 hint="Install the model again, or write a new card for a changed network",
+            )
+        # The key under which ONNX names a file of external data, whatever the encoding around it.
+        if b"location" in content:
+            raise ModelError(
+                f"{self.onnx_path} keeps weights in other files",
+                hint="Save the network as one file, without external data",
             )
         return content
 
