@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -43,7 +44,10 @@ def test_a_nis_elements_series_has_its_own_times_and_pixel_size(
 def test_a_series_without_times_takes_the_declared_interval(
     real_images: Path, tmp_path: Path
 ) -> None:
-    folder = real_images / "psc" / "timelapse"
+    folder = tmp_path / "timelapse"
+    folder.mkdir()
+    for name in series(real_images / "psc" / "timelapse")[:12]:
+        shutil.copy(real_images / "psc" / "timelapse" / name, folder)
     run_until_idle(
         folder,
         tmp_path / "run.db",

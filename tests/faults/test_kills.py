@@ -25,7 +25,7 @@ def test_kill_at_random_instants(kills: int, laboratory: Laboratory, tmp_path: P
         watched, database = laboratory.copy(work), work / "run.db"
         for _ in range(min(6, kills - met)):
             monitor = start(watched, database)
-            time.sleep(instants.uniform(0.3, 3.0))
+            time.sleep(instants.uniform(0.3, 4.0))
             met += kill(monitor)
         run(watched, database)
         total += laboratory.judge(database, work)
