@@ -223,11 +223,13 @@ class Worker:
             raise said
         return said
 
-    def _lost(self, shown: str) -> WorkerLostError:
+    def _lost(self, shown: str) -> Exception:
         process = self._process
         process.join(1.0)
         code = process.exitcode
         self.give_up()
+        if self._stop.is_set():  # who asks the monitor to end may have asked its worker as well
+            return StopAskedError()
         self._log.error("worker ended", exit_code=code, frame=shown)
         return WorkerLostError(
             f"{shown}: the process that reads and counts ended ({_ending(code)})",
