@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -39,8 +40,8 @@ _STOP_PATIENCE_S = 3.0
 _COUNTING_S_PER_PIXEL = 60e-6
 """A guard against counting without end, about a hundred times what a slow computer takes."""
 
-Word = Literal["ready", "done", "failed"]
-Said = tuple[Word, Any]
+Said = tuple[int, Literal["done", "failed"], Any]
+"""The number of the question, how it went, and the answer or the error."""
 
 
 class StopAskedError(Exception):
@@ -75,6 +76,8 @@ class Worker:
         self._context = multiprocessing.get_context("spawn")
         self._process: Any = None
         self._connection: Connection | None = None
+        self._asked = 0
+        self._answer: Said = (-1, "done", None)
         self._log = structlog.get_logger("livecount.monitor")
         self.engine_words = ""
         self.awaited = ""
@@ -108,7 +111,7 @@ class Worker:
         )
         self._process.start()
         theirs.close()
-        self._connection = ours
+        self._connection, self._asked = ours, 0
         try:
             self.engine_words = self._await(_START_PATIENCE_S, "the worker's start")
         except BaseException:
@@ -192,8 +195,9 @@ class Worker:
             self.give_up()
             self.start()
         assert self._connection is not None
+        self._asked += 1
         with suppress(OSError):  # a process that just ended is noticed while waiting
-            self._connection.send((what, arguments))
+            self._connection.send((self._asked, what, arguments))
         return self._await(self._patience_s + more_s, shown)
 
     def _await(self, patience_s: float, shown: str) -> Any:
@@ -202,7 +206,7 @@ class Worker:
         self.awaited, self.awaited_since_s = shown, time.monotonic()
         deadline_s, stop_s = time.monotonic() + patience_s, None
         try:
-            while not connection.poll(_TICK_S):
+            while not self._is_answered(connection):
                 now_s = time.monotonic()
                 self._on_wait()
                 if not process.is_alive() and not connection.poll(0):
@@ -214,14 +218,32 @@ class Worker:
                         raise StopAskedError
                 if now_s > deadline_s:
                     raise self._silent(shown, patience_s)
-            word, said = connection.recv()
-        except (EOFError, OSError) as error:
+            _, word, said = self._answer
+        except EOFError as error:
             raise self._lost(shown) from error
         finally:
             self.awaited = ""
         if word == "failed":
             raise said
         return said
+
+    def _is_answered(self, connection: Connection) -> bool:
+        """Wait a moment for the answer to the last question.
+
+        Answers to earlier ones, whose waiting was interrupted by an error, are passed over.
+
+        Raises
+        ------
+        EOFError
+            The process is gone.
+        """
+        try:
+            if not connection.poll(_TICK_S):
+                return False
+            self._answer = connection.recv()
+        except OSError as error:
+            raise EOFError from error
+        return self._answer[0] == self._asked
 
     def _lost(self, shown: str) -> Exception:
         process = self._process
@@ -266,19 +288,26 @@ def _serve(connection: Connection, config: Config) -> None:
     try:
         bench = Bench(config)
     except LivecountError as error:
-        connection.send(("failed", error))
+        connection.send((0, "failed", error))
         return
     with suppress(EOFError, OSError):
-        connection.send(("ready", bench.engine_words))
+        connection.send((0, "done", bench.engine_words))
         while True:
-            what, arguments = connection.recv()
-            connection.send(_answer(bench, what, arguments))
+            connection.send(_answered(bench, *connection.recv()))
 
 
-def _answer(bench: Any, what: str, arguments: tuple[Any, ...]) -> Said:
+def _answered(bench: Any, number: int, what: str, arguments: tuple[Any, ...]) -> Said:
     try:
-        return "done", getattr(bench, what)(*arguments)
-    except (LivecountError, OSError, MemoryError, ValueError, ArithmeticError) as fault:
-        return "failed", fault
-    except Exception as fault:  # an exception of some library may not survive the way back
-        return "failed", RuntimeError(f"{type(fault).__name__}: {fault}")
+        return number, "done", getattr(bench, what)(*arguments)
+    except Exception as fault:
+        return number, "failed", _portable(fault)
+
+
+def _portable(fault: Exception) -> Exception:
+    """Give an exception that survives the way to another process; those of libraries may not."""
+    try:
+        if str(pickle.loads(pickle.dumps(fault))) == str(fault):
+            return fault
+    except Exception:  # whatever it is about this exception
+        pass
+    return RuntimeError(f"{type(fault).__name__}: {fault}")
