@@ -38,13 +38,16 @@ def main() -> None:
         lines = Path(work) / "faults.jsonl"
         marker = "long or not long" if options.long else "not long"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-m", marker, "-rs", str(ROOT / "tests/faults")],
+            [
+                sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", marker, "-rs",
+                str(ROOT / "tests/faults"),
+            ],
             env=os.environ | {REPORT_VARIABLE: str(lines)},
             cwd=ROOT,
             check=False,
             capture_output=True,
             text=True,
-        )
+        )  # fmt: skip
         found = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     summary = done.stdout.strip().splitlines()[-1]
     skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
