@@ -39,8 +39,8 @@ def main() -> None:
         marker = "long or not long" if options.long else "not long"
         done = subprocess.run(
             [
-                sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-m", marker, "-rs",
-                str(ROOT / "tests/faults"),
+                sys.executable, "-m", "pytest", "-q", "-rs", "-n", "2", "--dist", "worksteal",
+                "-m", marker, str(ROOT / "tests/faults"),
             ],
             env=os.environ | {REPORT_VARIABLE: str(lines)},
             cwd=ROOT,
