@@ -99,7 +99,10 @@ def run_monitor(
         store = stack.enter_context(CountStore.open(config.database.file))
         stack.enter_context(keep_awake())
         lower_priority()
-        monitor = _Monitor(config, store, stop or threading.Event(), on_count, on_notice)
+        try:
+            monitor = _Monitor(config, store, stop or threading.Event(), on_count, on_notice)
+        except StopAskedError:  # before the worker was ready
+            return store.tally()
         stack.callback(monitor.beat, stopped=True)
         monitor.watch(stack, until_idle_s)
         return store.tally()

@@ -134,6 +134,21 @@ def test_a_stop_does_not_wait_for_it(make: Make, large: Path) -> None:
     assert time.monotonic() - began_s < 5
 
 
+def test_a_monitor_that_is_stopped_before_its_worker_is_ready_ends_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livecount.monitor import daemon, run_monitor, worker
+
+    monkeypatch.setattr(worker, "_STOP_PATIENCE_S", 0.0)
+    # It would hold for the tests that come after this one.
+    monkeypatch.setattr(daemon, "lower_priority", lambda: ())
+    stop = threading.Event()
+    stop.set()
+    settings = {"database.file": str(tmp_path / "run.db"), "watch.folders": [str(tmp_path)]}
+    config = load_config(None, environment={}, overrides=settings)
+    assert run_monitor(config, stop=stop).seen == 0
+
+
 def test_a_model_that_is_not_there_is_said_at_the_start(make: Make) -> None:
     with pytest.raises(ModelError, match="no model 'nobodys'"):
         make(**{"counting.model": "nobodys"})
