@@ -21,6 +21,7 @@ from livecount.watching.source import Source
 __all__ = ["Watcher"]
 
 PROBLEMS_SHOWN = 20
+_LEAVING_S = 2.0
 HINT_GAP_S = 0.25
 """Hints are followed at most this often, whatever the number of events."""
 
@@ -136,7 +137,7 @@ class Watcher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        self.stop(_LEAVING_S)
 
     def next_complete(self, timeout_s: float) -> Sighting | None:
         """Wait for a file that is due and take it.
