@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.program import livecount
+from tests.endtoend.program import command, environment, livecount
 from tests.faults.laboratory import NOTHING_YET, Laboratory, Verdict, insist, kill, start, status
+from tests.web.test_health import free_port, wait_for
 
 # A reader of somebody's for `*.poison` and `*.hang`, as a package of theirs would add it: such a
 # file ends the process that opens it, or never lets it go.
@@ -125,7 +126,7 @@ def test_a_share_hangs_and_comes_back(
     watched = tmp_path / "mounted" / "watched"
     watched.mkdir(parents=True)
     server = subprocess.Popen([bindfs, "-f", str(share), str(watched)])
-    monitor = None
+    monitor = web = None
     try:
         while not any(watched.iterdir()):
             time.sleep(0.05)
@@ -133,6 +134,11 @@ def test_a_share_hangs_and_comes_back(
         monitor = start(watched, database, "--until-idle", 4, extra=quick)
         while status_or_nothing(database).get("counted", 0) < 3:
             time.sleep(0.2)
+        port = free_port()
+        web = subprocess.Popen(
+            command("serve", "--database", database, "--port", port), env=environment()
+        )
+        wait_for(f"http://127.0.0.1:{port}", "/healthz", 200)
         server.send_signal(signal.SIGSTOP)
         shutil.copy(tmp_path / "late.tif", late)
         said, oldest_beat_s = set(), 0.0
@@ -145,12 +151,17 @@ def test_a_share_hangs_and_comes_back(
             assert found["frames"]["quarantined"] == 0
         assert oldest_beat_s < 12
         assert any("does not answer" in words for words in said), said
+        gone = json.loads(wait_for(f"http://127.0.0.1:{port}", "/healthz", 503))
+        assert "cannot be reached" in gone["reason"]
         server.send_signal(signal.SIGCONT)
         output, _ = monitor.communicate(timeout=120)
     finally:
         server.send_signal(signal.SIGCONT)
         if monitor is not None and monitor.poll() is None:
             kill(monitor)
+        if web is not None:
+            web.terminate()
+            web.wait(10)
         subprocess.run(["umount", "-l", watched], check=False)
         server.wait(10)
     assert monitor.returncode == 0, output
