@@ -18,7 +18,7 @@ from livecount.inference import find_model, open_engine
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
 from livecount.pipeline import CountingRule, DiameterEstimate, FrameCounter, estimate_cell_diameter
 from livecount.platform.files import FileStamp, stat_shared
-from livecount.platform.process import usable_cores
+from livecount.platform.process import release_memory, usable_cores
 from livecount.readers import (
     PageLook,
     ReadLimits,
@@ -97,13 +97,15 @@ class Bench:
 
     def count(self, key: FrameKey, rule: CountingRule, analysis_id: str) -> FrameCount:
         """Count the cells of the page that was read last."""
-        return FrameCounter(
+        found = FrameCounter(
             self._model,
             self._engine,
             rule,
             analysis_id=analysis_id,
             memory_limit_mb=self._config.counting.memory_limit_mb,
         ).count(self._kept(key))
+        release_memory()
+        return found
 
     def estimate_diameter(self, key: FrameKey) -> DiameterEstimate:
         """Read the cell diameter off the page that was read last."""

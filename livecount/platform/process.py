@@ -13,7 +13,14 @@ from types import FrameType
 
 from livecount.platform import windows
 
-__all__ = ["end_first", "install_stop_signals", "keep_awake", "lower_priority", "usable_cores"]
+__all__ = [
+    "end_first",
+    "install_stop_signals",
+    "keep_awake",
+    "lower_priority",
+    "release_memory",
+    "usable_cores",
+]
 
 NICENESS = 10
 _OOM_SCORE = 700
@@ -58,6 +65,17 @@ def end_first() -> None:
     """Ask the kernel, where memory runs out, to end this process before others; Linux only."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+
+
+def release_memory() -> None:
+    """Give back what C's allocator keeps for later; does nothing where it has no such call.
+
+    glibc keeps the buffers of a network's layers, in pieces too scattered to be used again: a
+    worker that needs 270 MB held 980 MB after some thousand frames. Takes about 2 ms.
+    """
+    if platform.system() == "Linux":
+        with contextlib.suppress(AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _lower_niceness() -> None:
