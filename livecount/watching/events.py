@@ -121,8 +121,8 @@ class EventHints(FileSystemEventHandler):
         Returns
         -------
         bool
-            True where something new was found and not a single event came since the scan before:
-            the observer may be deaf.
+            True where scans found something new again and again and not a single event came: the
+            observer may be deaf. Once is chance: watchdog holds events back for half a second.
         """
         silent = self.is_armed and self.received == self._received_before
         self._received_before = self.received
@@ -130,7 +130,7 @@ class EventHints(FileSystemEventHandler):
             self._deaf_scans = 0
         elif found_news:
             self._deaf_scans += 1
-        return silent and found_news
+        return silent and found_news and self._deaf_scans > 1
 
     @property
     def is_deaf(self) -> bool:

@@ -188,7 +188,7 @@ def test_a_dead_observer_is_replaced(
     until(lambda: events.received > heard)
 
 
-def test_a_deaf_observer_is_replaced_once_a_scan_finds_more_than_it_heard(
+def test_a_deaf_observer_is_replaced_once_scans_find_more_than_it_heard(
     tmp_path: Path, watch: Watch, drain: Drain, until: Until
 ) -> None:
     watcher = watch(tmp_path)
@@ -199,8 +199,9 @@ def test_a_deaf_observer_is_replaced_once_a_scan_finds_more_than_it_heard(
     deaf = events._observer
     for emitter in deaf.emitters:
         emitter.queue_event = lambda event: None
-    (tmp_path / "a.tif").write_bytes(b"x")
-    assert names(drain(watcher, 1)) == ["a.tif"]
+    for name in ("a.tif", "a again.tif"):
+        (tmp_path / name).write_bytes(b"x")
+        assert names(drain(watcher, 1)) == [name]
     until(lambda: events.is_alive and events._observer is not deaf)
     heard = events.received
     (tmp_path / "b.tif").write_bytes(b"x")
