@@ -39,7 +39,7 @@ def main() -> None:
         marker = "long or not long" if options.long else "not long"
         done = subprocess.run(
             [
-                sys.executable, "-m", "pytest", "-q", "-rs", "-n", "2", "--dist", "worksteal",
+                sys.executable, "-m", "pytest", "-q", "-rsf", "-n", "2", "--dist", "worksteal",
                 "-m", marker, str(ROOT / "tests/faults"),
             ],
             env=os.environ | {REPORT_VARIABLE: str(lines)},
@@ -50,8 +50,8 @@ def main() -> None:
         )  # fmt: skip
         found = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     summary = done.stdout.strip().splitlines()[-1]
-    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
-    report = markdown(found, summary, skipped, time.monotonic() - began, long=options.long)
+    left_out = [line for line in done.stdout.splitlines() if line.startswith(("SKIPPED", "FAILED"))]
+    report = markdown(found, summary, left_out, time.monotonic() - began, long=options.long)
     options.output.write_text(f"# Faults put in\n\n{report}", encoding="utf-8")
     replace_between(ROOT / "README.md", "faults", total_line(found))
     print(report)
@@ -71,7 +71,7 @@ def total_line(found: list[dict[str, Any]]) -> str:
 
 
 def markdown(
-    found: list[dict[str, Any]], summary: str, skipped: list[str], seconds: float, *, long: bool
+    found: list[dict[str, Any]], summary: str, left_out: list[str], seconds: float, *, long: bool
 ) -> str:
     """Give the faults as a table with their origin."""
     by_fault: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -87,10 +87,10 @@ def markdown(
         equal = "yes" if all(row["equal"] for row in rows) else "**no**"
         lines.append(f"| {fault} | {' | '.join(map(str, sums))} | {doubled} | {equal} |")
     origin = describe_origin()
-    left_out = "".join(f"\n- not run: {line}" for line in skipped)
+    told = "".join(f"\n- {line}" for line in left_out)
     return (
         "\n".join(lines)
-        + f"\n\n{total_line(found)}{left_out}\n`python benchmarks/faults.py"
+        + f"\n\n{total_line(found)}{told}\n`python benchmarks/faults.py"
         + f"{' --long' if long else ''}`, {seconds:.0f} s ({summary.strip('= ')}), "
         + f"{origin['date']}, commit {origin['commit']}, {origin['machine']}.\n"
     )
