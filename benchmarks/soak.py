@@ -211,7 +211,7 @@ def draw(samples: list[Sample], latencies_s: list[tuple[float, float]], figure: 
     axes[1, 0].set_ylabel("on the disk (MB)")
     axes[1, 0].legend()
     at_s, waits = zip(*latencies_s, strict=True)
-    axes[1, 1].plot(np.array(at_s) / 60, waits, ".", markersize=1)
+    axes[1, 1].plot(np.array(at_s) / 60, waits, ".", markersize=1, rasterized=True)
     axes[1, 1].set_ylabel("last byte to count (s)")
     for panel in axes.flat:
         panel.set_ylim(bottom=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from livecount.config import Config
@@ -60,9 +61,12 @@ class Bench:
     def __init__(self, config: Config) -> None:
         counting = config.counting
         self._config = config
-        self._patterns = patterns_for(config)
         self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
-        self._time_zone = ZoneInfo(config.experiment.time_zone)
+        self._reading: dict[str, Any] = {
+            "patterns": patterns_for(config),
+            "limits": self._limits,
+            "time_zone": ZoneInfo(config.experiment.time_zone),
+        }
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
         self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
@@ -80,14 +84,7 @@ class Bench:
     def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
         """Read one page and keep it; say all that is known of it."""
         self._frame = None
-        frame = read_page(
-            root,
-            relative_path,
-            page,
-            patterns=self._patterns,
-            limits=self._limits,
-            time_zone=self._time_zone,
-        )
+        frame = read_page(root, relative_path, page, **self._reading)
         self._frame = frame = with_pixel_size(frame, self._config)
         try:
             stamp = stat_shared(root / os.fsdecode(relative_path))
@@ -129,14 +126,7 @@ class Bench:
 
     def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
         """Gather what is known of a page by now, without its pixels."""
-        attributes = read_attributes(
-            root,
-            relative_path,
-            page,
-            patterns=self._patterns,
-            limits=self._limits,
-            time_zone=self._time_zone,
-        )
+        attributes = read_attributes(root, relative_path, page, **self._reading)
         return completed_pixel_size(attributes, self._config)
 
     def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -38,7 +38,7 @@ _STARTS = 3
 _STOP_PATIENCE_S = 3.0
 """How long the frame in hand may take to be finished once the monitor is to end."""
 _COUNTING_S_PER_PIXEL = 60e-6
-"""A guard against counting without end, about a hundred times what a slow computer takes."""
+"""A guard against counting without end: a minute for each million pixels."""
 
 Said = tuple[int, Literal["done", "failed"], Any]
 """The number of the question, how it went, and the answer or the error."""
