@@ -125,6 +125,8 @@ class Intake:
                 self._try_again_or_set_aside(sighting, error)
             else:
                 self._set_aside(sighting, error)
+        except WorkerError as error:
+            self._try_again_or_set_aside(sighting, error)
         except (LivecountError, OSError, MemoryError, ValueError, ArithmeticError) as fault:
             self._try_again_or_set_aside(sighting, _unexpected(fault))
 
@@ -149,9 +151,8 @@ class Intake:
                 waits_s.append(later.after_s)
             except (StoreError, StopAskedError, WorkerStartError):
                 raise
-            except WorkerSilentError as error:  # the file's other pages would hang as well
-                troubled[page] = error
-                break
+            except WorkerSilentError:  # the file's other pages would hang as well
+                raise
             except UnreadableFrameError as error:
                 troubled[page] = error
             except ReadError as error:

@@ -23,14 +23,34 @@ from tests.web.test_health import free_port, wait_for
 # file ends the process that opens it, or never lets it go.
 PLUGIN = """
 import os, time
+import numpy
+from livecount.frame import FrameAttributes
 
 def open_poison(path):
     os.abort()
 
 def open_hang(path):
     time.sleep(1e6)
+
+class Halfway:
+    n_pages = 3
+    def claim(self, page):
+        return (64, 64), 64 * 64
+    def pixels(self, page):
+        time.sleep(1e6 if page == 1 else 0)
+        return numpy.random.default_rng(page).integers(0, 255, (64, 64), numpy.uint8)
+    def attributes(self, page, time_zone):
+        return FrameAttributes()
+    def close(self):
+        pass
+
+def open_halfway(path):
+    return Halfway()
 """
-ENTRY_POINTS = "[livecount.readers]\npoison = bad_reader:open_poison\nhang = bad_reader:open_hang\n"
+ENTRY_POINTS = (
+    "[livecount.readers]\npoison = bad_reader:open_poison\n"
+    "hang = bad_reader:open_hang\nhalfway = bad_reader:open_halfway\n"
+)
 
 
 def install_plugin(folder: Path) -> dict[str, str]:
@@ -53,7 +73,10 @@ def worker_of(monitor: subprocess.Popen[str]) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("suffix", ["poison", pytest.param("hang", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "suffix",
+    ["poison", *(pytest.param(name, marks=pytest.mark.long) for name in ("hang", "halfway"))],
+)
 def test_a_frame_that_ends_the_worker_is_set_aside(
     suffix: str, laboratory: Laboratory, tmp_path: Path
 ) -> None:
