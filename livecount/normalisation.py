@@ -21,8 +21,6 @@ __all__ = ["Normalisation", "NormalisationKind", "normalise", "resize"]
 
 NormalisationKind = Literal["local", "global"]
 
-_FLOOR_OF_GLOBAL: Final = 0.3
-"""The local deviation never counts for less than this fraction of the frame's own deviation."""
 _NORMALISED_LIMIT: Final = 8.0
 """Normalised values are clipped here, so that one hot pixel cannot reach far into the network."""
 _OUTLIER_RANGES: Final = 5.0
@@ -45,16 +43,23 @@ class Normalisation:
     sigma_px
         Standard deviation of the wide Gaussian in pixels at the model's scale; unused by
         ``global``.
+    floor
+        How much the deviation of the whole frame counts beside the local one; unused by
+        ``global``. Towards 0 the noise of bare ground is raised to the contrast of cells, far
+        above 1 dim cells stay dim.
     """
 
     kind: NormalisationKind = "local"
     sigma_px: float = 26.0
+    floor: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in ("local", "global"):
             raise ValueError(f"normalisation kind {self.kind!r} is neither 'local' nor 'global'")
         if not self.sigma_px > 0:
             raise ValueError(f"sigma_px is {self.sigma_px}, but must be above 0")
+        if not 0 < self.floor < float("inf"):
+            raise ValueError(f"floor is {self.floor}, but must be above 0 and finite")
 
 
 def normalise(pixels: npt.NDArray[Any], normalisation: Normalisation) -> FloatArray:
@@ -86,7 +91,7 @@ def normalise(pixels: npt.NDArray[Any], normalisation: Normalisation) -> FloatAr
     if normalisation.kind == "global":
         normalised = _z_scored(centred, valid)
     else:
-        normalised = _locally_normalised(centred, valid, normalisation.sigma_px)
+        normalised = _locally_normalised(centred, valid, normalisation)
     if valid is not None:
         normalised[~valid] = 0.0
     return np.clip(normalised, -_NORMALISED_LIMIT, _NORMALISED_LIMIT, out=normalised)
@@ -139,14 +144,15 @@ def _z_scored(centred: FloatArray, valid: npt.NDArray[np.bool_] | None) -> Float
 
 
 def _locally_normalised(
-    centred: FloatArray, valid: npt.NDArray[np.bool_] | None, sigma_px: float
+    centred: FloatArray, valid: npt.NDArray[np.bool_] | None, normalisation: Normalisation
 ) -> FloatArray:
+    sigma_px = normalisation.sigma_px
     weight = None if valid is None else valid.astype(np.float32)
     residual = centred - _wide_mean(centred, weight, sigma_px)
     squares = np.square(residual)
     variance = _wide_mean(squares, weight, sigma_px)
     known = squares if valid is None else squares[valid]
-    floor = _FLOOR_OF_GLOBAL**2 * float(known.mean(dtype=np.float64))
+    floor = normalisation.floor**2 * float(known.mean(dtype=np.float64))
     if floor <= _FLAT**2:
         return np.zeros_like(centred)
     # The sum, not the maximum: the gain then changes smoothly across the frame.

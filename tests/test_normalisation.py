@@ -98,6 +98,17 @@ def test_local_takes_uneven_light_away() -> None:
     assert np.corrcoef(flat[inner].ravel(), globally[inner].ravel())[0, 1] < 0.5
 
 
+@pytest.mark.parametrize("floor", [0.3, 1.0, 3.0])
+def test_the_floor_decides_how_far_the_noise_of_bare_ground_is_raised(floor: float) -> None:
+    rng = np.random.default_rng(4)
+    image = rng.normal(0, 0.02, (200, 300))
+    image[:, :60] += textured((200, 60))
+    normalised = normalise(image, Normalisation("local", 12.0, floor))
+    raised = float(normalised[:, 200:].std())
+    lower = normalise(image, Normalisation("local", 12.0, 2 * floor))
+    assert 1.5 < raised / float(lower[:, 200:].std()) < 2.2
+
+
 def test_noise_of_blank_areas_stays_small_beside_cells() -> None:
     rng = np.random.default_rng(3)
     image = rng.normal(0, 0.01, (200, 300))
@@ -125,7 +136,10 @@ def test_a_hot_pixel_does_not_dim_the_frame() -> None:
     )
 
 
-@pytest.mark.parametrize("bad", [{"kind": "none"}, {"sigma_px": 0.0}, {"sigma_px": -1.0}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"kind": "none"}, {"sigma_px": 0.0}, {"sigma_px": -1.0}, {"floor": 0.0}, {"floor": np.inf}],
+)
 def test_impossible_normalisations_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Normalisation(**bad)

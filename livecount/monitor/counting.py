@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,7 +172,7 @@ def _analysis_settings(config: Config, model: Model, diameter: CellDiameter) -> 
         further={
             "model_cell_diameter_px": model.cell_diameter_px,
             "location_h": LOCATION_H,
-            "normalisation": [model.normalisation.kind, model.normalisation.sigma_px],
+            "normalisation": asdict(model.normalisation),
         },
     )
 

@@ -334,8 +334,7 @@ class _Monitor:
     def _look_up_when_due(self) -> None:
         if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
             self._survive(self._look_up_late)
-            self._looked_up_s = -_LOOK_UP_EVERY_S
-        self._service = ServiceNotifier()
+            self._looked_up_s = time.monotonic()
 
     def _look_up_late(self) -> bool:
         """Take in what files beside the frames say by now."""

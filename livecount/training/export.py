@@ -114,6 +114,7 @@ def _card(
         "normalisation": {
             "kind": recipe.normalisation.kind,
             "sigma_px": recipe.normalisation.sigma_px,
+            "floor": recipe.normalisation.floor,
         },
         "training": {
             **{key: result[key] for key in ("steps", "seconds", "device", "torch")},

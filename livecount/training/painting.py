@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from livecount.frame import FloatArray
+from livecount.training.dish import grain, paint_dish
 from livecount.training.recipe import PaintingRecipe
 
 __all__ = ["PaintedFrame", "paint_frame"]
@@ -63,7 +64,7 @@ def paint_frame(
     bodies = _place(size_px, diameter, recipe, rng)
     cells = _Cells.grown(size_px, bodies, rng)
     signal = _optics(_composed(cells, diameter, rng), cells, diameter, rng)
-    dish = _dish(size_px, diameter, recipe, rng)
+    dish = paint_dish(size_px, diameter, recipe, rng)
     blur_px = max(0.0, float(rng.uniform(-0.4, 1.3)))
     image = ndimage.gaussian_filter(signal + dish, blur_px) if blur_px > 0.2 else signal + dish
     image = image + _noise(size_px, recipe, rng)
@@ -94,7 +95,7 @@ def _place(
     heading = rng.uniform(0, np.pi)
     aligned = rng.random() < 0.4
     angle = heading + rng.normal(0, 0.35 if aligned else 10.0, n)
-    return _Bodies(centres, angle, _outlines(n, diameter, rng))
+    return _Bodies(centres, angle, _outlines(n, diameter, recipe.size_spread, rng))
 
 
 def _centres(
@@ -120,7 +121,9 @@ def _centres(
     return placed[:n]
 
 
-def _outlines(n: int, diameter: float, rng: np.random.Generator) -> FloatArray:
+def _outlines(
+    n: int, diameter: float, size_spread: tuple[float, float], rng: np.random.Generator
+) -> FloatArray:
     """Draw ellipses that bulge, and spindles; each of its own area."""
     theta = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     typical = np.exp(abs(rng.normal(0, 0.5)))
@@ -131,7 +134,7 @@ def _outlines(n: int, diameter: float, rng: np.random.Generator) -> FloatArray:
         amplitude = wobble * rng.standard_normal((n, 1)) / (k - 1)
         radius = radius * (1 + amplitude * np.cos(k * theta + rng.uniform(0, 6.3, (n, 1))))
     radius = np.maximum(radius, 0.15)
-    size = rng.lognormal(0, rng.uniform(0.08, 0.35), (n, 1))
+    size = rng.lognormal(0, rng.uniform(*size_spread), (n, 1))
     scale = 0.5 * diameter * np.sqrt(size / np.square(radius).mean(axis=1, keepdims=True))
     outlines: FloatArray = (scale * radius).astype(np.float32)
     return outlines
@@ -224,8 +227,8 @@ def _composed(cells: _Cells, diameter: float, rng: np.random.Generator) -> Float
         np.sqrt(np.maximum(0, 1 - np.square(1 - depth))) * inside,
         np.exp(-np.square((depth - rng.uniform(0.02, 0.2)) / rng.uniform(0.05, 0.15))) * inside,
         _nuclei(cells, rng) * inside,
-        _grain(cells.labels.shape, rng.uniform(0.6, 1.6), rng) * inside,
-        _grain(cells.labels.shape, diameter * rng.uniform(0.06, 0.15), rng) * inside,
+        grain(cells.labels.shape, rng.uniform(0.6, 1.6), rng) * inside,
+        grain(cells.labels.shape, diameter * rng.uniform(0.06, 0.15), rng) * inside,
     ]
     shares = rng.normal(0, 1, len(parts)) * (rng.random(len(parts)) < 0.7)
     shares[int(rng.integers(len(parts)))] += rng.choice((-1.0, 1.0))
@@ -287,65 +290,8 @@ def _optics(
     return painted
 
 
-def _dish(
-    size_px: int, diameter: float, recipe: PaintingRecipe, rng: np.random.Generator
-) -> FloatArray:
-    """Paint what is no cell: uneven ground, coating, specks, scratches and neurites."""
-    shape = (size_px, size_px)
-    ground = _grain(shape, diameter * rng.uniform(1.5, 4.0), rng) * rng.uniform(0, 0.8)
-    ground += _grain(shape, diameter * rng.uniform(0.1, 0.6), rng) * rng.uniform(0, recipe.coating)
-    density = recipe.specks * rng.exponential(0.4) * (rng.random() < 0.8)
-    for _ in range(rng.poisson(density * size_px**2 / diameter**2)):
-        _add_speck(ground, diameter * rng.uniform(0.03, 0.17), rng)
-    for _ in range(int(rng.poisson(recipe.lines * (rng.random() < 0.5)))):
-        _add_line(ground, diameter, rng)
-    painted: FloatArray = ground.astype(np.float32)
-    return painted
-
-
-def _add_speck(ground: FloatArray, radius: float, rng: np.random.Generator) -> None:
-    """Add a small dot, some with a ring of the other sign, in place."""
-    y, x = rng.uniform(0, ground.shape[0], 2)
-    reach = int(4 * radius) + 2
-    size = ground.shape[0]
-    window = (
-        slice(max(0, int(y) - reach), min(size, int(y) + reach)),
-        slice(max(0, int(x) - reach), min(size, int(x) + reach)),
-    )
-    rows, columns = np.ogrid[window]
-    away = (np.square(rows - y) + np.square(columns - x)) / max(radius, 0.7) ** 2
-    strength, ring = rng.normal(0, 1.8), rng.choice((0.0, 1.0))
-    ground[window] += (strength * (1 - ring * away / 3) * np.exp(-away / 2)).astype(np.float32)
-
-
-def _add_line(ground: FloatArray, diameter: float, rng: np.random.Generator) -> None:
-    """Add a thin wandering line, in place."""
-    steps = int(rng.uniform(2, 12) * diameter)
-    heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, rng.uniform(0.01, 0.12), steps))
-    start = rng.uniform(0, ground.shape[0], 2)[:, None]
-    path = start + np.cumsum(np.stack([np.sin(heading), np.cos(heading)]), axis=1)
-    inside = ((path >= 0) & (path < ground.shape[0])).all(axis=0)
-    line = np.zeros_like(ground)
-    line[tuple(path[:, inside].astype(np.int64))] = 1
-    width = rng.uniform(0.5, 1.3)
-    ground += np.float32(rng.normal(0, 2.2)) * ndimage.gaussian_filter(line, width, truncate=3.0)
-
-
 def _noise(size_px: int, recipe: PaintingRecipe, rng: np.random.Generator) -> FloatArray:
     """Camera noise; coarse-grained where a small image was enlarged."""
     strength = float(np.exp(rng.uniform(*np.log(recipe.noise))))
-    grain = 0.0 if rng.random() < 0.4 else float(rng.uniform(0.3, 1.6))
-    return _grain((size_px, size_px), grain, rng) * np.float32(strength)
-
-
-def _grain(shape: tuple[int, ...], sigma_px: float, rng: np.random.Generator) -> FloatArray:
-    """Random texture of unit deviation and a given grain size."""
-    step = max(1, int(sigma_px / 3))
-    coarse = rng.standard_normal([-(-n // step) + 2 for n in shape], np.float32)
-    if sigma_px > 0.2:
-        coarse = ndimage.gaussian_filter(coarse, sigma_px / step)
-    if step > 1:
-        coarse = ndimage.zoom(coarse, step, order=1)
-    texture = coarse[: shape[0], : shape[1]]
-    painted: FloatArray = (texture / max(float(texture.std()), 1e-6)).astype(np.float32)
-    return painted
+    grain_px = 0.0 if rng.random() < 0.4 else float(rng.uniform(0.3, 1.6))
+    return grain((size_px, size_px), grain_px, rng) * np.float32(strength)

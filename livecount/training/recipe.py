@@ -121,7 +121,9 @@ class PaintingRecipe:
     in use at a time. ``coverage`` is the range of cell area over frame area, ``noise`` that of the
     noise over the cells' contrast, ``empty`` the share of frames without a cell, ``coating`` the
     strongest texture of the dish, ``specks`` and ``lines`` how many there are per cell area and
-    per frame.
+    per frame. ``webs`` is the share of frames that a web of beaded neurites crosses, ``debris``
+    that of frames strewn with debris of one kind, up to half a cell wide. ``size_spread`` is the
+    range of the deviation of the logarithm of cell areas within a frame.
     """
 
     share: float = 0.0
@@ -132,6 +134,9 @@ class PaintingRecipe:
     coating: float = 0.2
     specks: float = 0.3
     lines: float = 12.0
+    webs: float = 0.0
+    debris: float = 0.0
+    size_spread: tuple[float, float] = (0.08, 0.35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +308,11 @@ def _converted(expected: Any, value: Any, path: str, where: str) -> Any:
 
 def _check(recipe: Recipe, path: str) -> None:
     """Refuse values that are of the right type and yet impossible."""
-    for holds, where, hint in (*_network_rules(recipe), *_run_rules(recipe)):
+    for holds, where, hint in (
+        *_network_rules(recipe),
+        *_run_rules(recipe),
+        *_painting_rules(recipe.painting),
+    ):
         if not holds:
             raise ConfigError(f"{path}: {where} cannot be used as given", hint=hint)
 
@@ -333,7 +342,6 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
         "gamma": varied.gamma,
         "contrast": varied.contrast,
     }
-    painting = recipe.painting
     counts = (run.steps, run.batch, run.threads, run.checkpoint_every, run.validate_every)
     yield bool(recipe.images), "images", "Give at least one [[images]] table"
     yield all(item.share > 0 for item in recipe.images), "images.share", "Give shares above 0"
@@ -344,17 +352,21 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     for name, (smallest, largest) in ranges.items():
         holds = 0 < smallest <= largest
         yield holds, f"augmentation.{name}", "Give two values above 0, the smaller first"
-    for name, (smallest, largest) in {
-        "coverage": painting.coverage,
-        "noise": painting.noise,
-    }.items():
-        holds = 0 < smallest <= largest
-        yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
-    yield painting.share >= 0, "painting.share", "Give 0 or a share above it"
-    yield painting.frames >= 1, "painting.frames", "Give 1 or more"
     yield varied.crops_per_view >= 1, "augmentation.crops_per_view", "Give 1 or more"
     yield varied.aspect >= 1, "augmentation.aspect", "Give a ratio of at least 1"
     choices = run.h_choices
     holds = bool(choices) and all(0 < h < 1 for h in choices)
     yield holds, "run.h_choices", "Give values between 0 and 1"
     yield recipe.optimiser.decay_steps >= 1, "optimiser.decay_steps", "Give 1 or more"
+
+
+def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:
+    for name in ("coverage", "noise", "size_spread"):
+        smallest, largest = getattr(painting, name)
+        holds = 0 < smallest <= largest
+        yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
+    for name in ("empty", "webs", "debris"):
+        holds = 0 <= getattr(painting, name) <= 1
+        yield holds, f"painting.{name}", "Give a share of frames from 0 to 1"
+    yield painting.share >= 0, "painting.share", "Give 0 or a share above it"
+    yield painting.frames >= 1, "painting.frames", "Give 1 or more"

@@ -155,7 +155,7 @@ def test_the_card_says_what_the_model_is(exported: Path) -> None:
     assert card["onnx_sha256"] == hashlib.sha256(onnx_bytes).hexdigest()
     assert card["heads"] == ["inner", "outer"]
     assert card["multiple_px"] == 4
-    assert card["normalisation"] == {"kind": "local", "sigma_px": 16.0}
+    assert card["normalisation"] == {"kind": "local", "sigma_px": 16.0, "floor": 1.0}
     assert [entry["frames"] for entry in card["training_data"]] == [2, 2]
 
 

@@ -69,6 +69,15 @@ def test_cells_are_seen_in_every_style() -> None:
         assert step[cells].mean() > 1.5 * step[~cells].mean()
 
 
+@pytest.mark.parametrize("dirt", ["webs", "debris"])
+def test_dirt_changes_what_is_seen_and_nothing_that_is_true(dirt: str) -> None:
+    for seed in range(5):
+        clean, dirty = painted(seed), painted(seed, **{dirt: 1.0})
+        np.testing.assert_array_equal(clean.masks, dirty.masks)
+        assert np.isfinite(dirty.pixels).all()
+        assert np.abs(dirty.pixels - clean.pixels).max() > 0.1
+
+
 def test_a_run_learns_from_painted_frames_in_the_asked_share(
     tiny_recipe: Path, tiny_data: Path
 ) -> None:
@@ -90,6 +99,9 @@ def test_a_run_learns_from_painted_frames_in_the_asked_share(
         ("noise = [0.0, 0.1]", "painting.noise"),
         ("share = -1.0", "painting.share"),
         ("frames = 0", "painting.frames"),
+        ("size_spread = [0.3, 0.2]", "painting.size_spread"),
+        ("webs = 1.5", "painting.webs"),
+        ("debris = -0.1", "painting.debris"),
     ],
 )
 def test_impossible_painting_is_refused(

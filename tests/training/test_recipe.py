@@ -68,6 +68,7 @@ def test_unknown_keys_are_refused_with_the_nearest(
         ("[augmentation]\nview_px = 100", "view_px"),
         ('[normalisation]\nkind = "none"', "kind"),
         ("[normalisation]\nsigma_px = -1.0", "sigma_px"),
+        ("[normalisation]\nfloor = 0.0", "floor"),
         ('[[heads]]\nname = "inner"', "heads"),
         ('[[heads]]\nname = "border"', "heads"),
         ('[[images]]\nsplit = "train"', "root"),
