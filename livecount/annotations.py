@@ -258,7 +258,11 @@ def _annotated_images(folder: Path, names: list[str]) -> Iterator[AnnotatedImage
         if not name.endswith(_CENTRES_SUFFIX):
             continue
         stem = name.removesuffix(_CENTRES_SUFFIX)
-        found = [stem + suffix for suffix in _IMAGE_SUFFIXES if stem + suffix in present]
+        found = [
+            other
+            for other in names
+            if other.startswith(stem) and other[len(stem) :].lower() in _IMAGE_SUFFIXES
+        ]
         if not found:
             raise AnnotationError(
                 f"{folder / name} has no image {stem}.tif beside it",

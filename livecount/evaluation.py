@@ -27,6 +27,7 @@ __all__ = [
     "SweepFrame",
     "match_assignment",
     "match_paper",
+    "score_at",
     "score_frame",
     "summarise",
     "sweep_h",
@@ -283,12 +284,25 @@ def sweep_h(
     The candidates keep the locations of the h that they were found with; their number is exact.
     """
     return {
-        h: summarise([_score_at(frame, h, radius_px, edge_margin_px) for frame in frames])
+        h: summarise([score_at(frame, h, radius_px, edge_margin_px) for frame in frames])
         for h in h_values
     }
 
 
-def _score_at(frame: SweepFrame, h: float, radius_px: float, edge_margin_px: float) -> FrameScore:
+def score_at(
+    frame: SweepFrame, h: float, radius_px: float, edge_margin_px: float = 0
+) -> FrameScore:
+    """Compare one frame's candidates that are cells at ``h`` with its annotations.
+
+    Parameters
+    ----------
+    frame
+        Candidates and annotations.
+    h
+        Peaks with at least this prominence are cells.
+    radius_px, edge_margin_px
+        As for :func:`score_frame`.
+    """
     cells = frame.candidates.at(h)
     detected = np.column_stack([cells.y_px, cells.x_px])
     return score_frame(

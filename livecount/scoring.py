@@ -13,13 +13,43 @@ import numpy.typing as npt
 
 from livecount.annotations import AnnotatedImage, Dataset, load_image
 from livecount.errors import AnnotationError
-from livecount.evaluation import FrameScore, score_frame, summarise
+from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise, sweep_h
 from livecount.frame import Frame
 from livecount.inference import Engine, Model
 from livecount.pipeline import CountingRule, FrameCounter
 from livecount.readers import read_frames
 
-__all__ = ["ModelScores", "score_model"]
+__all__ = ["ModelScores", "ScoredSet", "score_model"]
+
+
+_Scores = dict[str, float | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSet:
+    """A data set with what a model found in it, to be scored at any h.
+
+    Attributes
+    ----------
+    frames
+        Candidates and annotations of every image.
+    radius_px, edge_margin_px
+        As for :func:`livecount.evaluation.score_frame`.
+    """
+
+    frames: tuple[SweepFrame, ...]
+    radius_px: float
+    edge_margin_px: float
+
+    def at(self, h: float) -> list[FrameScore]:
+        """Score every image at one h."""
+        return [score_at(frame, h, self.radius_px, self.edge_margin_px) for frame in self.frames]
+
+    def sweep(self, h_values: Sequence[float]) -> dict[float, _Scores]:
+        """Score all images together at several h, without any inference."""
+        return sweep_h(
+            self.frames, h_values, radius_px=self.radius_px, edge_margin_px=self.edge_margin_px
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +58,17 @@ class ModelScores:
 
     Attributes
     ----------
+    h
+        Prominence from which a peak was a cell.
+    sets
+        Name of the data set -> its images with what was found in them.
     datasets
         Name of the data set -> what :func:`livecount.evaluation.summarise` gives.
     """
 
-    datasets: dict[str, dict[str, float | int | None]]
+    h: float
+    sets: dict[str, ScoredSet]
+    datasets: dict[str, _Scores]
 
     def mean(self, score: str) -> float | None:
         """Average a score over the data sets that have it."""
@@ -65,30 +101,28 @@ def score_model(
     ReadError
         An image cannot be read.
     """
-    scores = {}
+    h = model.h if h is None else h
+    sets = {}
     for dataset in datasets:
-        rule = CountingRule(
-            h=model.h if h is None else h, cell_diameter_px=dataset.cell_diameter_px
-        )
+        rule = CountingRule(h=h, cell_diameter_px=dataset.cell_diameter_px)
         counter = FrameCounter(model, engine, rule)
-        scores[dataset.name] = summarise(list(_score_images(counter, dataset, on_image)))
-    return ModelScores(scores)
+        frames = tuple(_look_through(counter, dataset, on_image))
+        sets[dataset.name] = ScoredSet(frames, dataset.match_radius_px, dataset.edge_margin_px)
+    return ModelScores(h, sets, {name: summarise(found.at(h)) for name, found in sets.items()})
 
 
-def _score_images(
+def _look_through(
     counter: FrameCounter, dataset: Dataset, on_image: Callable[[], Any]
-) -> Iterator[FrameScore]:
+) -> Iterator[SweepFrame]:
     for image in dataset.images:
         frame = _only_frame(image)
         annotated = load_image(image, partial(_already_read, frame))
-        cells = counter.find_candidates(frame, dataset.cell_diameter_px).at(counter.rule.h)
-        yield score_frame(
+        height, width = frame.pixels.shape
+        yield SweepFrame(
             image.path.name,
-            np.column_stack([cells.y_px, cells.x_px]),
-            annotated.centres_yx,
-            frame.pixels.shape,
-            radius_px=dataset.match_radius_px,
-            edge_margin_px=dataset.edge_margin_px,
+            counter.find_candidates(frame, dataset.cell_diameter_px),
+            np.asarray(annotated.centres_yx, np.float64),
+            (height, width),
         )
         on_image()
 

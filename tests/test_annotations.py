@@ -238,6 +238,13 @@ def test_annotations_without_a_card_are_refused(tmp_path: Path) -> None:
     assert "cell_diameter_px" in caught.value.hint
 
 
+@pytest.mark.parametrize("suffix", [".TIF", ".Tiff"])
+def test_an_image_may_spell_its_suffix_as_microscopes_do(tmp_path: Path, suffix: str) -> None:
+    image = annotated(with_card(tmp_path)).with_name("one.tif")
+    image.rename(image.with_suffix(suffix))
+    assert the_image(tmp_path).path.name == f"one{suffix}"
+
+
 def test_centres_without_an_image_are_refused(tmp_path: Path) -> None:
     annotated(with_card(tmp_path)).with_name("one.tif").unlink()
     with pytest.raises(AnnotationError, match=r"one\.centres\.csv has no image one\.tif"):

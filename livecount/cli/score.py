@@ -10,9 +10,13 @@ import typer
 from livecount.cli.options import AsJson, H, ModelName, load_settings
 from livecount.cli.terminal import progress_bar, terminal, write_json
 
+_OF_FRAME = ("annotated", "detected", "tp_assignment", "tp_paper")
+
 if TYPE_CHECKING:
     from livecount.scoring import ModelScores
 
+_H_VALUES = tuple(round(0.02 * step, 2) for step in range(1, 26))
+"""What a sweep tries: from the smallest prominence that is kept to a half."""
 _SHOWN = {
     "images": "images",
     "annotated": "cells",
@@ -32,18 +36,26 @@ def evaluate(
     ],
     model: ModelName = None,
     h: H = None,
+    sweep: Annotated[
+        Path | None, typer.Option("--sweep", help="Draw the scores against h: .svg, .pdf, .png.")
+    ] = None,
+    agreement: Annotated[
+        Path | None,
+        typer.Option("--agreement", help="Draw counts against annotations (Bland-Altman)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on annotated images: precision, recall, f-score, bias of the count.
 
     Needs no torch. Frames are counted exactly as in a run.
 
-    Example: livecount evaluate annotated/ --json
+    Example: livecount evaluate annotated/ --sweep scores.svg --agreement agreement.svg --json
     """
     from livecount.annotations import find_datasets
     from livecount.errors import AnnotationError
     from livecount.inference import find_model, open_engine
     from livecount.platform.process import usable_cores
+    from livecount.plots import plot_agreement, plot_sweep
     from livecount.scoring import score_model
 
     settings = load_settings(None, {"counting.model": model, "counting.h": h}).counting
@@ -59,6 +71,11 @@ def evaluate(
     )
     with progress_bar("scoring", sum(len(dataset.images) for dataset in datasets)) as advance:
         scores = score_model(chosen, engine, datasets, h=settings.h, on_image=advance)
+    if sweep is not None:
+        curves = {name: found.sweep(_H_VALUES) for name, found in scores.sets.items()}
+        plot_sweep(curves, scores.h, sweep)
+    if agreement is not None:
+        plot_agreement({name: found.at(scores.h) for name, found in scores.sets.items()}, agreement)
     if as_json:
         write_json(_result(scores, skipped))
     else:
@@ -71,6 +88,12 @@ def _result(scores: ModelScores, skipped: list[Path]) -> dict[str, Any]:
             name: {key: _rounded(value) for key, value in found.items()}
             for name, found in scores.datasets.items()
         },
+        "frames": [
+            {"dataset": name, "image": frame.name} | {key: getattr(frame, key) for key in _OF_FRAME}
+            for name, found in scores.sets.items()
+            for frame in found.at(scores.h)
+        ],
+        "h": scores.h,
         "mean_f_score": _rounded(scores.mean("f_score")),
         "mean_f_score_assignment": _rounded(scores.mean("f_score_assignment")),
         "skipped": [str(path) for path in skipped],

@@ -190,9 +190,15 @@ def _refuse_change(store: CountStore, experiment: Experiment, settings: Analysis
         for name in ("model_sha256", "channel", "z", "h", "min_prominence", "detection_rule")
         if getattr(primary.settings, name) != getattr(settings, name)
     ]
+    before, now = primary.settings.further, settings.further
+    changed += [
+        f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
     raise ConfigError(
         f"Experiment {experiment.name!r} was counted with other settings before "
-        f"({'; '.join(changed) or 'the model was brought to another scale'})",
+        f"({'; '.join(changed)})",
         hint="Go on with the former settings, or start a new experiment with --experiment NAME",
     )
 

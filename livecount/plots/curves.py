@@ -99,7 +99,7 @@ class ValueAxis:
 
     def placed(self, values: Series) -> Series:
         """Put zeros on the floor of a logarithmic axis, where they can be seen."""
-        return np.where(values > 0, values, self.low) if self.log else values
+        return np.where(values <= 0, self.low, values) if self.log else values
 
     def apply(self, axes: Axes, curves: Sequence[Curve], ticks: Ticks = TICKS) -> None:
         """Set limits and ticks of both axes."""

@@ -43,7 +43,11 @@ def parse_stamp(text: object, time_zone: tzinfo) -> datetime | None:
     if zone in (None, "-"):
         return to_utc(naive, time_zone)
     offset = "+00:00" if zone in ("Z", "UTC") else zone
-    return to_utc(datetime.fromisoformat(naive.isoformat() + offset), time_zone)
+    try:
+        moment = datetime.fromisoformat(naive.isoformat() + offset)
+    except ValueError:
+        return None
+    return to_utc(moment, time_zone)
 
 
 def to_utc(moment: datetime, time_zone: tzinfo) -> datetime | None:

@@ -24,7 +24,15 @@ __all__ = ["attributes_of_tiff_page", "record_of", "with_camera_depth"]
 _UM_PER_TIFF_UNIT = {2: 25_400.0, 3: 10_000.0}
 _UM = {"micron": 1.0, "microns": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "nm": 1e-3}
 _UM |= {"mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25_400.0, "micrometer": 1.0}
-_SECONDS = {"ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "hr": 3600.0}
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "second": 1.0}
+_SECONDS |= {
+    "min": 60.0,
+    "minute": 60.0,
+    "h": 3600.0,
+    "hr": 3600.0,
+    "hour": 3600.0,
+    "day": 86_400.0,
+}
 _NIS_CHANNEL = re.compile(r"^\s*Name: ([^\r\n\0]{1,80}?)\s*$", re.MULTILINE)
 _STAGE_LABEL = re.compile(r"(?:(?P<well>[A-P]\d{1,2})\s*:\s*)?Site\s*(?P<field>\d+)", re.IGNORECASE)
 
@@ -189,17 +197,25 @@ def _imagej(page: _Page) -> FrameAttributes:
     c_and_rest = divmod(page.number, max(1, sizes[0]))
     z, t = c_and_rest[0] % max(1, sizes[1]), c_and_rest[0] // max(1, sizes[1])
     interval = number(said.get("finterval"))
+    seconds = _seconds(said.get("tunit", ""))
     factor = _UM.get(said.get("unit", "").strip().lower(), _UM.get(said.get("unit", "").strip()))
     return FrameAttributes.from_source(
         AttributeSource.FILE_TAG,
         channel=f"c{c_and_rest[1] + 1}" if sizes[0] > 1 else None,
         z=z if sizes[1] > 1 else None,
         time_point=t if sizes[2] > 1 else None,
-        elapsed_s=t * interval * _SECONDS.get(said.get("tunit", "s").strip(), 1.0)
-        if interval and sizes[2] > 1
-        else None,
+        elapsed_s=t * interval * seconds if interval and seconds and sizes[2] > 1 else None,
         pixel_size_um=plausible_pixel_size(factor, _rational(page.tags.get(282))),
     )
+
+
+def _seconds(unit: str) -> float | None:
+    """Give the seconds in ImageJ's time unit: seconds where none is said, None for an unknown one.
+
+    The unit is free text in ImageJ: to guess one would put every growth rate out by that factor.
+    """
+    said = unit.strip().lower()
+    return _SECONDS.get(said or "s", _SECONDS.get(said.removesuffix("s")))
 
 
 def _resolution(page: _Page) -> FrameAttributes:

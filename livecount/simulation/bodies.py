@@ -66,7 +66,9 @@ class BodyPainter:
             if shape is not None:
                 self._paint_live(*shape, float(cells.roundness[n]), look)
 
-    def mark(self, masks: npt.NDArray[np.int32], cells: Cells, elapsed_h: float) -> None:
+    def mark(
+        self, masks: npt.NDArray[np.int32], cells: Cells, elapsed_h: float, *, origin_px: float
+    ) -> None:
         """Write the number ``n + 1`` of each live cell ``n`` on the pixels it covers, in place.
 
         Where two outlines overlap, a pixel belongs to the cell in which it lies further inside.
@@ -74,14 +76,15 @@ class BodyPainter:
         Parameters
         ----------
         masks
-            Shape (y, x), the field itself, 0 = background.
+            Shape (y, x), 0 = background; as large as the phase map of ``paint``, because outlines
+            follow the dish from the map's corner on.
         cells
             Bodies in field coordinates.
-        elapsed_h
+        elapsed_h, origin_px
             As for ``paint``.
         """
         nearest = np.ones(masks.shape, np.float32)
-        for n, at, look, walls in self._near(masks.shape, cells, 0.0):
+        for n, at, look, walls in self._near(masks.shape, cells, origin_px):
             if not math.isnan(cells.dead_h[n]):
                 continue
             shape = self._shape(nearest, cells, n, at, elapsed_h, walls, look)

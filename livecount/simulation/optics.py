@@ -209,10 +209,11 @@ class FieldCamera:
             Shape (height, width) = (y, x), 0 = background, numbered from 1; cells whose centre lies
             outside the field included where they reach into it.
         """
-        settings = self._microscope.settings
-        masks = np.zeros((settings.height_px, settings.width_px), np.int32)
-        self._painter.mark(masks, cells, elapsed_h)
-        return masks.astype(np.uint16)
+        settings, margin = self._microscope.settings, self._microscope.margin
+        masks = np.zeros(self._microscope.shape, np.int32)
+        self._painter.mark(masks, cells, elapsed_h, origin_px=margin)
+        field = masks[margin : margin + settings.height_px, margin : margin + settings.width_px]
+        return field.astype(np.uint16)
 
     def _focus(self, elapsed_h: float) -> float:
         """Drift of the focus, -1 to 1, slow and different for each field."""

@@ -32,6 +32,8 @@ ONNX_NAME: Final = "model.onnx"
 _TOLERANCE: Final = 1e-4
 _OPSET: Final = 18
 _HALF_FROM_NUMBERS: Final = 16
+_BYTES_PER_PX_AND_FILTER: Final = 75
+"""Twice what ONNX Runtime took for each filter of the finest level, with room for the frame."""
 """Constants smaller than this stay float32: shapes and scales, not weights."""
 
 
@@ -106,6 +108,7 @@ def _card(
         "cell_diameter_px": recipe.scale.cell_diameter_px,
         "multiple_px": recipe.multiple_px,
         "halo_px": -(-radius // 16) * 16,
+        "memory_bytes_per_px": _BYTES_PER_PX_AND_FILTER * recipe.network.widths[0],
         "onnx_sha256": onnx_sha256,
         "parameters": count_parameters(network),
         "licence": recipe.licence,

@@ -76,24 +76,25 @@ def fit(
         The recipe, the run's folder or the images cannot be used.
     """
     recipe = read_recipe(recipe_path)
-    _prepare_folder(recipe_path, out, resume=resume)
+    _prepare_folder(out, resume=resume)
     run = _Run(recipe, recipe_path, out, data_root)
     if resume and (out / CHECKPOINT_NAME).is_file():
         run.take_up()
+    # Only now: a wrong recipe that is refused must not replace the one that the folder was made by.
+    if recipe_path.resolve() != (out / RECIPE_NAME).resolve():
+        shutil.copyfile(recipe_path, out / RECIPE_NAME)
     with ThreadPoolExecutor(1, "crops") as ahead:
         run.go(ahead, on_progress)
     return run.finish()
 
 
-def _prepare_folder(recipe_path: Path, out: Path, *, resume: bool) -> None:
+def _prepare_folder(out: Path, *, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if not resume and (out / CHECKPOINT_NAME).exists():
         raise TrainingError(
             f"The folder {out} already holds a training run",
             hint="Add --resume to go on with it, or give another folder",
         )
-    if recipe_path.resolve() != (out / RECIPE_NAME).resolve():
-        shutil.copyfile(recipe_path, out / RECIPE_NAME)
 
 
 class _Run:

@@ -23,6 +23,9 @@ _SUFFIXES: Final = {"masks": "cells.png and NAME.centres.csv", "centres": "centr
 class AnnotatedFrame:
     """One image with what people marked on it, at its own scale.
 
+    What lies within the data set's edge margin, where cells are not marked reliably, is cut off:
+    else it would be learnt as background.
+
     Attributes
     ----------
     pixels
@@ -81,11 +84,27 @@ def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
 def _frame(
     annotated: AnnotatedPixels, name: str, dataset: Dataset, recipe: ImagesRecipe
 ) -> AnnotatedFrame:
+    inside = _inside(annotated.pixels.shape, dataset.edge_margin_px, name)
+    masks = annotated.masks if recipe.annotation == "masks" else None
+    origin = np.array([side.start for side in inside], np.float64)
+    centres = annotated.centres_yx - origin
+    shape = annotated.pixels[inside].shape
     return AnnotatedFrame(
         name=name,
-        pixels=annotated.pixels,
-        masks=annotated.masks if recipe.annotation == "masks" else None,
-        centres=annotated.centres_yx,
+        pixels=annotated.pixels[inside],
+        masks=None if masks is None else masks[inside],
+        centres=centres[((centres >= -0.5) & (centres < np.array(shape) - 0.5)).all(axis=1)],
         cell_diameter_px=recipe.cell_diameter_px or dataset.cell_diameter_px,
         match_radius_px=dataset.match_radius_px,
     )
+
+
+def _inside(shape: tuple[int, ...], margin_px: float, name: str) -> tuple[slice, slice]:
+    margin = int(np.ceil(margin_px))
+    height, width = shape
+    if min(height, width) <= 2 * margin:
+        raise TrainingError(
+            f"Image {name} has {height} x {width} pixels, no more than twice its edge margin",
+            hint="Lower edge_margin_px in its dataset.toml",
+        )
+    return slice(margin, height - margin), slice(margin, width - margin)

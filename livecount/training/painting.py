@@ -164,10 +164,7 @@ class _Cells:
 
     @classmethod
     def grown(cls, size_px: int, bodies: _Bodies, rng: np.random.Generator) -> _Cells:
-        """Let cells compete for pixels: each goes to the cell whose outline is relatively furthest.
-
-        Cells smaller than a quarter of what they would cover alone, squeezed out, are left out.
-        """
+        """Give each pixel to the cell whose outline is relatively furthest from it."""
         n = len(bodies.centres)
         labels = np.zeros((size_px, size_px), np.int32)
         nearest = np.ones((size_px, size_px), np.float32)

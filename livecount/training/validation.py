@@ -13,6 +13,7 @@ from torch import nn
 from livecount.detection import find_peaks
 from livecount.evaluation import match_assignment
 from livecount.frame import FloatArray
+from livecount.pipeline import LOCATION_H
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.recipe import ImagesRecipe, Recipe
@@ -128,10 +129,13 @@ class Validator:
         choices = self._recipe.run.h_choices
         inner = drawn[self._recipe.head_names.index(_INNER)]
         ratio_y, ratio_x = np.array(frame.pixels.shape) / np.array(inner.shape)
-        candidates = find_peaks(inner, h=min(choices)).scaled(float(ratio_y), float(ratio_x))
+        located = {
+            height: find_peaks(inner, h=height).scaled(float(ratio_y), float(ratio_x))
+            for height in {min(h, LOCATION_H) for h in choices}
+        }
         counts = np.zeros((len(choices), 3))
         for row, h in enumerate(choices):
-            kept = candidates.at(h)
+            kept = located[min(h, LOCATION_H)].at(h)
             detected = np.stack([kept.y_px, kept.x_px], axis=1).astype(np.float64)
             matched = match_assignment(detected, frame.centres, frame.match_radius_px)
             counts[row] = (len(matched), len(detected), len(frame.centres))

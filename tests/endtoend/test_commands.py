@@ -167,8 +167,17 @@ def test_count_estimates_the_cell_diameter_and_says_so(annotated: Path) -> None:
 def test_evaluate_scores_against_the_centres(annotated: Path, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     tifffile.imwrite(tmp_path / "plain" / "a.tif", np.zeros((8, 8), np.uint8))
-    result = json.loads(livecount("evaluate", annotated, tmp_path, "--json").stdout)
+    figures = [tmp_path / "figures" / name for name in ("sweep.svg", "agreement.svg")]
+    result = json.loads(
+        livecount(
+            "evaluate", annotated, tmp_path,
+            "--sweep", figures[0], "--agreement", figures[1], "--json",
+        ).stdout
+    )  # fmt: skip
     (scores,) = result["datasets"].values()
+    assert all(figure.stat().st_size > 1000 for figure in figures)
+    assert len(result["frames"]) == 2
+    assert sum(frame["detected"] for frame in result["frames"]) == scores["detected"]
     assert scores["images"] == 2
     assert scores["annotated"] > 10
     assert 0 < scores["f_score_assignment"] <= 100

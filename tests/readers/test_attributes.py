@@ -300,6 +300,24 @@ def test_imagej_stack(read: Read, write: Write):
     assert said[0].pixel_size_um == pytest.approx(0.65, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("unit", "seconds"),
+    [
+        ("sec", 2.0),
+        ("min", 120.0),
+        ("minutes", 120.0),
+        ("Hours", 7200.0),
+        ("day", 172_800.0),
+        ("ms", 0.002),
+        ("fortnights", None),
+    ],
+)
+def test_imagej_time_units(unit: str, seconds: float | None, read: Read, write: Write):
+    stack = np.stack([PIXELS, PIXELS])
+    path = write(stack, imagej=True, metadata={"axes": "TYX", "finterval": 2.0, "tunit": unit})
+    assert read(path, 1).attributes.elapsed_s == seconds
+
+
 META_SERIES = """<MetaData>
 <prop id="Description" type="string" value=""/>
 <PlaneInfo>
@@ -365,7 +383,10 @@ def test_stamps(text: str, expected: str):
     assert found.isoformat() == expected
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2022-13-28 17:04:24", None, 5, "2022-12-28"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "yesterday", "2022-13-28 17:04:24", None, 5, "2022-12-28", "2022-12-28 17:04:24 +9900"],
+)
 def test_what_is_no_stamp(text: object):
     assert parse_stamp(text, UTC) is None
 

@@ -149,6 +149,27 @@ def test_masks_lie_where_the_cells_were_drawn():
     assert np.median(changed[masks > 0]) > 4 * np.median(changed[masks == 0])
 
 
+def test_masks_are_the_bodies_that_are_drawn_pixel_by_pixel():
+    """The outlines follow a crooked dish: drawn and marked cells must follow the same one."""
+    field = camera(noise=0.0)
+    places = [(60, 60), (60, 160), (60, 260), (180, 60), (180, 160), (180, 260)]
+    margin = field._microscope.margin
+    phase = np.zeros(field._microscope.shape, np.float32)
+    field._painter.paint(phase, bodies(*places), 0.0, origin_px=margin)
+    masks = field.masks(bodies(*places), 0.0) > 0
+    height, width = masks.shape
+    drawn = np.abs(phase[margin : margin + height, margin : margin + width]) > 1e-3
+    # A body fades out: whatever level is taken as its border, equal outlines overlap best unmoved.
+    overlap = {
+        (dy, dx): np.mean(np.roll(masks, (dy, dx), (0, 1)) == drawn)
+        for dy in (-2, 0, 2)
+        for dx in (-2, 0, 2)
+    }
+    assert max(overlap, key=overlap.__getitem__) == (0, 0)
+    union = (masks | drawn).sum()
+    assert (masks & drawn).sum() > 0.88 * union
+
+
 def test_touching_cells_share_no_pixel_and_dead_ones_have_none():
     field = camera()
     apart = np.bincount(field.masks(bodies((120, 100), (120, 220)), 0.0).ravel(), minlength=3)

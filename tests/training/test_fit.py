@@ -116,8 +116,10 @@ def test_a_run_is_not_overwritten_by_accident(
         train(tiny_recipe, finished, data_root=tiny_data)
     text = tiny_recipe.read_text(encoding="utf-8")
     tiny_recipe.write_text(text.replace("seed", "# seed") + "seed = 9\n", encoding="utf-8")
+    recipe = (finished / "recipe.toml").read_bytes()
     with pytest.raises(TrainingError, match="another recipe"):
         train(tiny_recipe, finished, data_root=tiny_data, resume=True)
+    assert (finished / "recipe.toml").read_bytes() == recipe
 
 
 def test_a_damaged_checkpoint_is_said(tiny_recipe: Path, tiny_data: Path, finished: Path) -> None:

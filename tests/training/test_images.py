@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,37 @@ def test_targets_stay_on_the_cells_however_a_view_is_varied(
         # The discs are bright, so a shifted target would mix the two.
         assert np.median(view.image[cells]) > np.median(view.image[ground]) + 1
         assert (view.image[cells] > 0).mean() > 0.9
+
+
+def with_margin(data: Path, copy: Path, margin_px: int) -> Path:
+    shutil.copytree(data, copy)
+    card = copy / "discs" / "dataset.toml"
+    text = card.read_text(encoding="utf-8")
+    card.write_text(f"{text}\nedge_margin_px = {margin_px}\n", encoding="utf-8")
+    return copy
+
+
+def test_what_lies_within_the_edge_margin_is_cut_off(
+    recipe: Recipe, tiny_data: Path, tmp_path: Path
+) -> None:
+    whole = load_frames(recipe.images[0], tiny_data)[0]
+    inner = load_frames(recipe.images[0], with_margin(tiny_data, tmp_path / "data", 15))[0]
+    np.testing.assert_array_equal(inner.pixels, whole.pixels[15:-15, 15:-15])
+    assert inner.masks is not None
+    assert whole.masks is not None
+    np.testing.assert_array_equal(inner.masks, whole.masks[15:-15, 15:-15])
+    height, width = inner.pixels.shape
+    kept = whole.centres - 15
+    kept = kept[((kept >= -0.5) & (kept < (height - 0.5, width - 0.5))).all(axis=1)]
+    np.testing.assert_array_equal(inner.centres, kept)
+    assert 0 < len(kept) < len(whole.centres)
+
+
+def test_a_frame_that_is_all_margin_is_refused(
+    recipe: Recipe, tiny_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="edge margin"):
+        load_frames(recipe.images[0], with_margin(tiny_data, tmp_path / "data", 900))
 
 
 def test_clicks_and_masks_put_peaks_at_the_same_places(recipe: Recipe, tiny_data: Path) -> None:
