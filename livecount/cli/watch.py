@@ -116,7 +116,7 @@ def run(
             settings,
             until_idle_s=until_idle,
             stop=stop,
-            on_count=None if as_json else _show_count,
+            on_count=(lambda _: None) if as_json else _show_count,
             on_notice=say,
         )
     if as_json:

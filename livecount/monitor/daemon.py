@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import structlog
@@ -30,7 +31,9 @@ from livecount.errors import (
 from livecount.frame import FrameCount
 from livecount.monitor.backups import RegularBackup
 from livecount.monitor.counting import open_counting
+from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
 from livecount.monitor.intake import Intake
+from livecount.monitor.trouble import Trouble
 from livecount.monitor.worker import StopAskedError, Worker
 from livecount.platform.process import keep_awake, lower_priority
 from livecount.platform.service import ServiceNotifier
@@ -50,8 +53,6 @@ __all__ = ["run_monitor"]
 
 _BEAT_EVERY_S = 5.0
 _LOOK_UP_EVERY_S = 5.0
-_HANGS_AFTER_S = 15.0
-"""A file system that does not answer for so long is said to hang, and is not asked for frames."""
 _TROUBLE_PAUSE_S = 5.0
 _NAMING = "naming"
 _WAIT_S = 0.25
@@ -62,7 +63,7 @@ def run_monitor(
     *,
     until_idle_s: float | None = None,
     stop: threading.Event | None = None,
-    on_count: Callable[[FrameCount], None] | None = None,
+    on_count: Callable[[FrameCount], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Tally:
     """Watch the configured folders and count every frame in them, until stopped.
@@ -100,7 +101,8 @@ def run_monitor(
         stack.enter_context(keep_awake())
         lower_priority()
         try:
-            monitor = _Monitor(config, store, stop or threading.Event(), on_count, on_notice)
+            shown, said = _undisturbed(on_count), _undisturbed(on_notice)
+            monitor = _Monitor(config, store, stop or threading.Event(), shown, said)
         except StopAskedError:  # before the worker was ready
             return store.tally()
         stack.callback(monitor.beat, stopped=True)
@@ -114,7 +116,7 @@ class _Monitor:
         config: Config,
         store: CountStore,
         stop: threading.Event,
-        on_count: Callable[[FrameCount], None] | None,
+        on_count: Callable[[FrameCount], None],
         on_notice: Callable[[str], None],
     ) -> None:
         self._config = config
@@ -122,7 +124,8 @@ class _Monitor:
         self._stop = stop
         self._announce = on_count
         self._tell = on_notice
-        self._trouble = ""
+        self._trouble = Trouble(store, on_notice)
+        self._naming_due = False
         self._started_at = datetime.now(UTC)
         self._progress_at: datetime | None = None
         self._beaten_s = -_BEAT_EVERY_S
@@ -146,7 +149,7 @@ class _Monitor:
         stack.callback(self._worker.give_up)
         for folder in self._config.watch.folders:
             self._intakes.append(self._open_intake(folder, stack))
-        self._keep_naming()
+        self._naming_due = True
         self._log.info(
             "watching",
             folders=[str(folder) for folder in self._config.watch.folders],
@@ -159,10 +162,10 @@ class _Monitor:
         while not self._stop.is_set():
             taken = self._survive(self._take_one)
             self._beat_when_due()
-            self._look_up_when_due()
+            self._survive(self._look_up_late)
             if not taken and until_idle_s is not None and self._idle_for_s() >= until_idle_s:
+                self._survive(self._finish_late)
                 break
-        self._survive(self._look_up_late)
 
     def beat(self, *, stopped: bool = False) -> None:
         """Write down that the monitor lives and what it does."""
@@ -178,7 +181,7 @@ class _Monitor:
                 doing="stopped" if stopped else self._doing(),
                 engine=self._worker.engine_words,
                 source_states={
-                    intake.source.folder: _in_words(intake.watcher) for intake in self._intakes
+                    intake.source.folder: state_of(intake.watcher) for intake in self._intakes
                 },
                 stopped_at=now if stopped else None,
             )
@@ -186,8 +189,11 @@ class _Monitor:
 
     @property
     def _naming(self) -> list[object]:
+        """How names, pixel sizes and stamps without a zone are understood."""
         counting = self._config.counting
-        return [self._config.watch.pattern, counting.pixel_size_um, counting.pixel_size_override]
+        zone = self._config.experiment.time_zone
+        pattern = self._config.watch.pattern
+        return [pattern, counting.pixel_size_um, counting.pixel_size_override, zone]
 
     def _ensure_experiment(self) -> Experiment:
         settings = self._config.experiment
@@ -199,7 +205,11 @@ class _Monitor:
         )
 
     def _keep_naming(self) -> None:
-        """Keep how names and pixel sizes were told, so that a change is noticed at a restart."""
+        """Keep how names and pixel sizes were told, so that a change is noticed at a restart.
+
+        Only once all that was counted otherwise has been read anew.
+        """
+        self._naming_due = False
         settings = {**self._experiment.settings, _NAMING: self._naming}
         self._store.ensure_experiment(self._experiment.name, settings=settings)
 
@@ -211,6 +221,7 @@ class _Monitor:
         watcher = Watcher(
             Path(source.folder),
             known=self._store.known_files(source),
+            expected=self._store.pending_files(source),
             accepts=is_frame_file,
             settle=SettleRule(
                 unchanged_for_s=settings.settle_s,
@@ -230,6 +241,7 @@ class _Monitor:
             between_pages=self._between_pages,
             on_count=self._counted,
             on_notice=self._tell,
+            on_scale_known=self._take_up_set_aside,
         )
         self._catch_up_on_attributes(intake)
         stack.enter_context(watcher)
@@ -249,12 +261,13 @@ class _Monitor:
         Frames that lack a time or a pixel size may have been counted shortly before a crash; a
         pixel size or pattern given now holds for frames that were counted without it.
         """
-        intake.late.remember(self._store.ignored_lacking_metadata(intake.source))
+        changed = self._experiment.settings.get(_NAMING, self._naming) != self._naming
+        ignored = self._store.ignored_pages(intake.source, lacking_metadata=not changed)
+        (intake.late.want if changed else intake.late.remember)(ignored)
         analysis = self._counting.analysis
         if analysis is None:
             return
         found = self._store.counts(analysis)
-        changed = self._experiment.settings.get(_NAMING, self._naming) != self._naming
         lacking = np.isnan(found.pixel_size_um) | (
             np.isnat(found.acquired_at) & np.isnan(found.elapsed_s)
         )
@@ -263,17 +276,14 @@ class _Monitor:
             for row in range(len(found))
             if found.folder[row] == intake.source.folder and (changed or lacking[row])
         ]
-        if changed:
-            intake.late.refine(pages)
-        else:
-            intake.late.remember(pages)
+        (intake.late.want if changed else intake.late.remember)(pages)
 
     def _take_one(self) -> bool:
         """Take the next due file of each folder; wait a moment where none is due."""
         taken = False
         for intake in self._intakes:
             intake.note_news()
-            if intake.watcher.silent_for_s() > _HANGS_AFTER_S:
+            if intake.watcher.silent_for_s() > HANGS_AFTER_S:
                 continue
             sighting = intake.watcher.next_complete(0.0)
             if sighting is None:
@@ -295,17 +305,16 @@ class _Monitor:
         except StopAskedError:
             return True
         except (DatabaseBusyError, DatabaseFullError, WorkerStartError) as error:
-            if self._trouble != str(error):
-                self._log.error("counting pauses", reason=str(error))
-                self._tell(str(error))
-            self._trouble = str(error)
+            self._trouble.meet(error)
             self._stop.wait(_TROUBLE_PAUSE_S)
             return True
-        if self._trouble:
-            self._log.info("counting goes on")
-            self._tell("Over; counting goes on")
-            self._trouble = ""
+        self._trouble.went_well(counted=done)
         return done
+
+    def _take_up_set_aside(self) -> None:
+        """Show again, in every folder, what gave no cell diameter."""
+        for intake in self._intakes:
+            intake.take_up_set_aside()
 
     def _between_pages(self) -> None:
         """Keep the heart beating within a long stack, and end between two of its pages."""
@@ -315,45 +324,47 @@ class _Monitor:
 
     def _counted(self, count: FrameCount) -> None:
         self._progress_at = datetime.now(UTC)
-        if self._announce is not None:
-            self._announce(count)
+        self._announce(count)
 
     def _beat_when_due(self) -> None:
         if time.monotonic() - self._beaten_s < _BEAT_EVERY_S:
             return
         self._beaten_s = time.monotonic()
+        self._trouble.keep()
         with suppress(DatabaseBusyError, DatabaseFullError):
             self.beat()
             for intake in self._intakes:
-                self._say_if_offline(intake)
+                say_how_it_is(intake.source.folder, intake.watcher, self._store, self._tell)
             self._backup.tick()
             # Here the database has just taken a heartbeat, and the monitor's loop goes round.
             if self._intakes and all(one.watcher.is_scanning() for one in self._intakes):
                 self._service.progressed(self._doing())
 
-    def _look_up_when_due(self) -> None:
-        if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
-            self._survive(self._look_up_late)
-            self._looked_up_s = time.monotonic()
-
     def _look_up_late(self) -> bool:
-        """Take in what files beside the frames say by now."""
-        return sum(intake.late.look_up() for intake in self._intakes) > 0
+        """Take in what files beside the frames say by now, a little at each turn."""
+        present = [one for one in self._intakes if one.watcher.silent_for_s() < HANGS_AFTER_S]
+        if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
+            for intake in present:
+                intake.late.look_up()
+            self._looked_up_s = time.monotonic()
+        refined = sum(intake.late.advance() for intake in present if intake.late.n_queued)
+        if self._naming_due and not any(intake.late.n_queued for intake in self._intakes):
+            self._keep_naming()
+        return refined > 0
 
-    def _say_if_offline(self, intake: Intake) -> None:
-        """Say once that a folder cannot be reached, until it can."""
-        folder, status = intake.source.folder, intake.watcher.status()
-        reason = status.offline_reason
-        if status.silent_for_s > _HANGS_AFTER_S:
-            reason = f"it has not answered for {status.silent_for_s:.0f} s"
-        if status.online and not reason:
-            if self._store.end_notice("source_offline", subject=folder):
-                self._tell(f"{folder} can be reached again")
-        elif reason:
-            text = f"{folder} cannot be reached ({reason}); waiting for it"
-            if self._store.begin_notice("source_offline", text, subject=folder):
-                self._log.warning("folder offline", folder=folder, reason=reason)
-                self._tell(text)
+    def _finish_late(self) -> bool:
+        """Ask once more, before the end, what files beside the frames say by now."""
+        refined = 0
+        for intake in self._intakes:
+            intake.late.look_up(in_full=True)
+            queued = intake.late.n_queued + 1
+            while 0 < intake.late.n_queued < queued:  # ends where nothing can be read any more
+                queued = intake.late.n_queued
+                refined += intake.late.advance()
+                self._beat_when_due()
+        if self._naming_due and not any(intake.late.n_queued for intake in self._intakes):
+            self._keep_naming()
+        return refined > 0
 
     def _idle_for_s(self) -> float:
         return min((intake.watcher.idle_for_s() for intake in self._intakes), default=0.0)
@@ -365,11 +376,21 @@ class _Monitor:
         return "waiting for new frames" if self._idle_for_s() > 0 else "counting"
 
 
-def _in_words(watcher: Watcher) -> str:
-    status = watcher.status()
-    if status.silent_for_s > _HANGS_AFTER_S:
-        return f"does not answer for {status.silent_for_s:.0f} s"
-    if not status.online:
-        return f"offline: {status.offline_reason}"
-    waiting = status.settling + status.due + status.waiting + status.in_hand
-    return f"watched by {status.mode}, {status.files_seen} files, {waiting} waiting"
+_Shown = TypeVar("_Shown")
+
+
+def _undisturbed(show: Callable[[_Shown], None]) -> Callable[[_Shown], None]:
+    """Let a display that goes away, as a closed terminal or pipe does, not end a run of weeks."""
+    is_gone = False
+
+    def shown(what: _Shown) -> None:
+        nonlocal is_gone
+        if is_gone:
+            return
+        try:
+            show(what)
+        except (OSError, ValueError, SystemExit) as error:  # rich ends the program on a closed pipe
+            is_gone = True
+            structlog.get_logger("livecount.monitor").warning("display gone", reason=repr(error))
+
+    return shown

@@ -37,6 +37,8 @@ from livecount.watching import Sighting, Watcher
 
 __all__ = ["Intake"]
 
+_SILENT_S = 2.0
+"""A share that has not answered the watcher either for so long hangs; else it is the frame."""
 _SUSPICIOUS_TAILS = frozenset({"zero_tail", "all_zero"})
 
 
@@ -68,6 +70,8 @@ class Intake:
         Called after each newly kept count, for display.
     on_notice
         Called with what the user should know at once: frames that were set aside.
+    on_scale_known
+        Called once the cell diameter was read off a frame.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Intake:
         between_pages: Callable[[], None],
         on_count: Callable[[FrameCount], None],
         on_notice: Callable[[str], None],
+        on_scale_known: Callable[[], None],
     ) -> None:
         self.source = source
         self.watcher = watcher
@@ -95,17 +100,24 @@ class Intake:
         self._between_pages = between_pages
         self._on_count = on_count
         self._on_notice = on_notice
+        self._on_scale_known = on_scale_known
+        self._gone: dict[bytes, FileStamp] = {}
         self._log = structlog.get_logger("livecount.monitor").bind(folder=source.folder)
 
     def note_news(self) -> None:
         """Make pending in the store what has settled, and say of what went away that it is gone."""
         settled, gone = self.watcher.take_news()
+        self._gone |= gone  # told once only: kept until the store has them
         if settled:
             self._store.note_seen(self.source, settled.items())
-        for relative_path, stamp in gone.items():
+        for relative_path in list(self._gone):
             self._store.quarantine(
-                self.source, relative_path, stamp, "The file went away before it could be counted"
+                self.source,
+                relative_path,
+                self._gone[relative_path],
+                "The file went away before it could be counted",
             )
+            del self._gone[relative_path]
 
     def take(self, sighting: Sighting) -> None:
         """Deal with one file that is due; whatever is wrong with it ends here, said and kept.
@@ -161,7 +173,7 @@ class Intake:
                 troubled[page] = _unexpected(fault)
                 self._log.exception("unexpected", path=repr(sighting.relative_path), page=page)
         if _Outcome.REFINED in outcomes:
-            self.late.refine((sighting.relative_path, page) for page in trusted)
+            self.late.want((sighting.relative_path, page) for page in trusted)
         if sighting.settled:
             self._conclude(sighting, found.n_pages, waits_s, troubled)
 
@@ -233,7 +245,7 @@ class Intake:
         was_unknown = self._counting.rule is None
         count = self._counting.count(frame)
         if was_unknown:
-            self._take_up_set_aside()
+            self._on_scale_known()
         self._store.record(self.source, count, stamp=stamp)
         if frame.attributes.channel is not None:
             self._counted_channels.add(frame.attributes.channel)
@@ -242,7 +254,7 @@ class Intake:
         )
         self._on_count(count)
 
-    def _take_up_set_aside(self) -> None:
+    def take_up_set_aside(self) -> None:
         """Show again what was set aside because no cell diameter could be read off it."""
         for item in self._store.quarantined():
             if item.folder == self.source.folder:
@@ -276,7 +288,11 @@ class Intake:
 
     def _share_hangs(self, error: LivecountError) -> bool:
         """Tell whether it is the share that does not answer, which is not the frame's fault."""
-        return isinstance(error, WorkerSilentError) and self.watcher.status().on_network
+        return (
+            isinstance(error, WorkerSilentError)
+            and self.watcher.status().on_network
+            and self.watcher.silent_for_s() > _SILENT_S
+        )
 
     def _quarantine(self, sighting: Sighting, page: int | None, error: LivecountError) -> None:
         self._store.quarantine(

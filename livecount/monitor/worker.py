@@ -177,6 +177,18 @@ class Worker:
         absent: bool = self._ask("is_absent", path, shown=path.name)
         return absent
 
+    def _restart(self) -> None:
+        """Start another process; that it does not start is no frame's fault."""
+        try:
+            self.start()
+        except WorkerStartError:
+            raise
+        except (LivecountError, OSError) as error:
+            raise WorkerStartError(
+                f"The process that reads and counts does not start again: {error}",
+                hint="It is tried again; check the memory and the model's folder",
+            ) from error
+
     def _ask(self, what: str, *arguments: object, shown: str, more_s: float = 0.0) -> Any:
         """Ask and wait for the answer.
 
@@ -193,7 +205,7 @@ class Worker:
         """
         if self._process is None or not self._process.is_alive():
             self.give_up()
-            self.start()
+            self._restart()
         assert self._connection is not None
         self._asked += 1
         with suppress(OSError):  # a process that just ended is noticed while waiting

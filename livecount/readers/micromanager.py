@@ -21,6 +21,9 @@ __all__ = [
 
 Record = Mapping[str, Any]
 
+_TOO_MANY = 2**53
+"""Whole numbers from here on are not exact as JSON numbers, and no counter of frames reaches it."""
+
 
 def attributes_from_record(
     record: Record, source: AttributeSource, time_zone: tzinfo
@@ -180,7 +183,7 @@ def _text(value: Any) -> str | None:
 
 def _index(value: Any) -> int | None:
     found = number(value)
-    return int(found) if found is not None and found == int(found) and found >= 0 else None
+    return int(found) if found is not None and 0 <= found < _TOO_MANY and found % 1 == 0 else None
 
 
 def _positive(value: Any) -> float | None:

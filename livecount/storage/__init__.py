@@ -10,6 +10,7 @@ from livecount.storage.columns import CountColumns
 from livecount.storage.lock import MonitorLock
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
+    COUNTING_PAUSED,
     Analysis,
     AnalysisSettings,
     CellDiameter,
@@ -28,6 +29,7 @@ from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
 
 __all__ = [
+    "COUNTING_PAUSED",
     "Analysis",
     "AnalysisSettings",
     "CellDiameter",

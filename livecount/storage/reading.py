@@ -139,6 +139,15 @@ class CountReader:
             rows = connection.execute(query).all()
         return {path: FileStamp(size_bytes, mtime_ns) for path, size_bytes, mtime_ns in rows}
 
+    def pending_files(self, source: Source) -> dict[bytes, FileStamp]:
+        """List the files that were seen and are not dealt with, with the stamp last seen."""
+        query = select(files.c.relative_path, files.c.size_bytes, files.c.mtime_ns).where(
+            (files.c.source_id == source.id) & (files.c.state == "pending")
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {path: FileStamp(size_bytes, mtime_ns) for path, size_bytes, mtime_ns in rows}
+
     def attempts(self, source: Source, relative_path: bytes) -> int:
         """Tell how often a file was tried in vain since it last changed."""
         query = select(files.c.attempts).where(
@@ -212,18 +221,25 @@ class CountReader:
         with self._reading() as connection:
             return connection.execute(query).first() is not None
 
-    def ignored_lacking_metadata(self, source: Source) -> list[tuple[bytes, int]]:
-        """List the pages that are not counted and of which time or pixel size is not known.
+    def ignored_pages(
+        self, source: Source, *, lacking_metadata: bool = False
+    ) -> list[tuple[bytes, int]]:
+        """List the pages that are not counted, relative path and page.
 
-        Their channel may have been told by a name alone, before a companion file said better.
+        Parameters
+        ----------
+        lacking_metadata
+            Only those of which time or pixel size is not known: their channel may have been told by
+            a name alone, before a companion file said better.
         """
         untimed = frames.c.acquired_at.is_(None) & frames.c.elapsed_s.is_(None)
         query = (
             select(files.c.relative_path, frames.c.page)
             .join(files, frames.c.file_id == files.c.id)
             .where((frames.c.source_id == source.id) & (frames.c.state == "ignored"))
-            .where(untimed | frames.c.pixel_size_um.is_(None))
         )
+        if lacking_metadata:
+            query = query.where(untimed | frames.c.pixel_size_um.is_(None))
         with self._reading() as connection:
             return [(row.relative_path, row.page) for row in connection.execute(query)]
 

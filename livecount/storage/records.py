@@ -14,6 +14,7 @@ from livecount.frame import MIN_PROMINENCE, Candidates
 from livecount.platform.files import FileStamp
 
 __all__ = [
+    "COUNTING_PAUSED",
     "Analysis",
     "AnalysisSettings",
     "CellDiameter",
@@ -28,6 +29,9 @@ __all__ = [
     "Source",
     "Tally",
 ]
+
+COUNTING_PAUSED = "counting_paused"
+"""Code of the notice that lasts while nothing can be counted."""
 
 _HASH_FORMAT = 1
 

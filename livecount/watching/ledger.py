@@ -103,6 +103,7 @@ class Ledger:
         self._due_queue: list[OrderKey] = []
         self._sweep = 0
         self._swept_once = False
+        self._expected: dict[bytes, FileStamp] = {}
         self.settle_on(on_network=False)
 
     def settle_on(self, *, on_network: bool) -> None:
@@ -264,9 +265,27 @@ class Ledger:
         """Start a scan that will call :meth:`is_news` for every file there is."""
         self._sweep += 1
 
-    def end_sweep(self, now_s: float) -> None:
-        """Arrange a look at every pending file that the scan did not meet: it may have gone."""
+    def expect(self, files: Mapping[bytes, FileStamp]) -> None:
+        """Expect files that were not dealt with in an earlier run.
+
+        Those that the first scan without trouble does not meet are told as gone.
+        """
+        self._expected = dict(files)
+
+    def end_sweep(self, now_s: float, *, whole: bool) -> None:
+        """Arrange a look at every pending file that the scan did not meet: it may have gone.
+
+        Parameters
+        ----------
+        whole
+            Whether the scan could look everywhere.
+        """
         self._swept_once = True
+        if whole and self._expected:
+            for path, stamp in self._expected.items():
+                if path not in self._pending and path not in self.known:
+                    self._gone_untold[path] = stamp
+            self._expected = {}
         for path, pending in self._pending.items():
             if pending.swept != self._sweep:
                 self._look_at(path, pending, now_s)

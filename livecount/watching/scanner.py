@@ -247,7 +247,8 @@ class Scanner:
         with self._changed:
             report = self.report
             if full:
-                self._ledger.end_sweep(ended_s)
+                whole = tally.files > 0 and not (tally.problems or self.problems)
+                self._ledger.end_sweep(ended_s, whole=whole)
                 report.files_seen, report.folders = tally.files, tally.folders
                 report.links_skipped = tally.links
                 self.problems, self.ignored = tally.problems, tally.ignored

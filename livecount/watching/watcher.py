@@ -42,6 +42,9 @@ class Watcher:
         The watched folder; it may be absent for now.
     known
         Files dealt with in earlier runs, relative path to the stamp they had then.
+    expected
+        Files that were seen and not dealt with; those that are gone by now are told by
+        :meth:`take_news`.
     accepts
         Tells from a relative path (bytes, ``/`` separators) whether the file may hold frames;
         folders whose names begin with a dot are not entered in any case.
@@ -62,6 +65,7 @@ class Watcher:
         root: Path,
         *,
         known: Mapping[bytes, FileStamp],
+        expected: Mapping[bytes, FileStamp] | None = None,
         accepts: Callable[[bytes], bool],
         settle: SettleRule | None = None,
         interval_s: float = 5.0,
@@ -79,6 +83,7 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._source = Source(root)
         self._ledger = Ledger(known, settle, order)
+        self._ledger.expect(expected or {})
         self._pace = Pace(interval_s)
         self._events = EventHints(self._source.path, self._wake.set) if use_events else None
         self._scanner = Scanner(

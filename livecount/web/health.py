@@ -8,7 +8,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from livecount.storage import CountReader, Tally
+from livecount.storage import COUNTING_PAUSED, CountReader, Tally
 
 __all__ = ["Health", "metrics", "read_health"]
 
@@ -51,7 +51,8 @@ def read_health(store: CountReader, now: datetime | None = None) -> Health:
     now = now or datetime.now(UTC)
     beat = store.monitor()
     tally = store.tally()
-    notices = tuple(notice.text for notice in store.notices() if notice.until is None)
+    lasting = [notice for notice in store.notices() if notice.until is None]
+    notices = tuple(notice.text for notice in lasting)
     if beat is None:
         reason = "no monitor has run on this database"
         return Health(False, reason, "never started", "", None, None, tally, {}, notices)
@@ -64,6 +65,8 @@ def read_health(store: CountReader, now: datetime | None = None) -> Health:
         reason = f"the monitor has not been heard of for {age_s:.0f} s"
     elif offline := [name for name, state in beat.source_states.items() if _is_away(state)]:
         reason = f"{', '.join(offline)} cannot be reached"
+    elif paused := [notice.text for notice in lasting if notice.code == COUNTING_PAUSED]:
+        reason = f"counting pauses: {paused[0]}"
     return Health(
         is_well=not reason,
         reason=reason,

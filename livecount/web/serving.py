@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from livecount.errors import LivecountError
@@ -37,7 +37,7 @@ def serve(database: Path, port: int | None, on_ready: Callable[[str], None]) -> 
     """
     with _bound(port) as listening:
         on_ready(_address(listening))
-        _answer(database, listening)
+        _answer(database, listening, apart=False)
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _serve_apart(database: Path, listening: socket.socket) -> None:
     # Ctrl+C reaches the whole group; the monitor ends this process when it has ended itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _answer(database, listening)
+    _answer(database, listening, apart=True)
 
 
 def _end_with_parent() -> None:
@@ -99,7 +99,7 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-def _answer(database: Path, listening: socket.socket) -> None:
+def _answer(database: Path, listening: socket.socket, *, apart: bool) -> None:
     import uvicorn
 
     from livecount.web.app import make_app
@@ -111,4 +111,12 @@ def _answer(database: Path, listening: socket.socket) -> None:
         lifespan="off",
         server_header=False,
     )
-    uvicorn.Server(settings).run(sockets=[listening])
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # Ctrl+C reaches the whole group: a server beside the monitor must not end before it.
+            with nullcontext() if apart else super().capture_signals():
+                yield
+
+    Server(settings).run(sockets=[listening])

@@ -154,3 +154,46 @@ def test_the_same_folder_by_another_name_is_not_counted_again(frames: Path, tmp_
     for folder in (frames, link):
         run_until_idle(folder, database, [*DIAMETER, "--until-idle", 1.2, "--experiment", "e"])
     assert counted(database)["counted"] == 30
+
+
+def test_a_file_that_went_while_nobody_watched_is_not_pending_for_ever(
+    frames: Path, tmp_path: Path
+) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    shutil.copytree(frames, watched)
+    (watched / "broken.tif").write_bytes(b"II*\0")
+    run_until_idle(watched, database, [*DIAMETER, "--until-idle", 1.2])
+    assert counted(database)["quarantined"] == 1
+    (watched / "broken.tif").unlink()
+    run_until_idle(watched, database, [*DIAMETER, "--until-idle", 1.2])
+    tally = counted(database)
+    assert (tally["counted"], tally["quarantined"], tally["pending"]) == (30, 1, 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes a pipe as a POSIX shell does")
+def test_a_display_that_goes_away_does_not_end_the_run(frames: Path, tmp_path: Path) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    shutil.copytree(frames, watched)
+    with start(watched, database) as monitor:
+        assert monitor.stdout is not None
+        monitor.stdout.readline()
+        monitor.stdout.close()
+        assert monitor.stderr is not None
+        monitor.stderr.close()
+        monitor.wait(timeout=120)
+    assert counted(database)["counted"] == 30
+
+
+def test_settings_that_are_changed_reach_frames_counted_before(
+    frames: Path, tmp_path: Path
+) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    shutil.copytree(frames, watched)
+    options = [*DIAMETER, "--until-idle", 1.2]
+    override = tmp_path / "config.toml"
+    override.write_text("[counting]\npixel_size_override = true\npixel_size_um = 2.5\n")
+    run_until_idle(watched, database, options)
+    run_until_idle(watched, database, [*options, "--config", override])
+    livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", database)
+    with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["pixel_size_um"] for row in csv.DictReader(file)} == {"2.5"}

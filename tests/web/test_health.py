@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from livecount.storage import CountStore
+from livecount.storage import COUNTING_PAUSED, CountStore, Heartbeat
 from livecount.web.health import read_health
 from tests.endtoend.program import command, environment, livecount
 
@@ -165,3 +166,33 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_an_interrupt_that_reaches_the_server_too_does_not_end_it_before_the_monitor(
+    frames: Path, tmp_path: Path
+) -> None:
+    monitor, address = start(frames, tmp_path / "run.db")
+    try:
+        wait_for(address, "/healthz", 200)
+        children = Path(f"/proc/{monitor.pid}/task/{monitor.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGINT)
+        time.sleep(2)
+        assert ask(address, "/healthz")[0] == 200
+    finally:
+        monitor.send_signal(signal.SIGINT)
+        monitor.communicate(timeout=60)
+    assert monitor.returncode == 0
+
+
+def test_counting_that_pauses_is_not_well(tmp_path: Path) -> None:
+    with CountStore.open(tmp_path / "run.db") as store:
+        now = datetime.now(UTC)
+        beat = Heartbeat(1, "here", "0", now, now, None, "counting", "", {}, None)
+        store.heartbeat(beat)
+        assert read_health(store).is_well
+        store.begin_notice(COUNTING_PAUSED, "the disk is full")
+        health = read_health(store)
+    assert not health.is_well
+    assert "the disk is full" in health.reason
