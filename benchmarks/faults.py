@@ -53,7 +53,8 @@ def main() -> None:
     left_out = [line for line in done.stdout.splitlines() if line.startswith(("SKIPPED", "FAILED"))]
     report = markdown(found, summary, left_out, time.monotonic() - began, long=options.long)
     options.output.write_text(f"# Faults put in\n\n{report}", encoding="utf-8")
-    replace_between(ROOT / "README.md", "faults", total_line(found))
+    line = f"{total_line(found)} ([report](docs/faults.md)).\n"
+    replace_between(ROOT / "README.md", "faults", line)
     print(report)
     raise SystemExit(done.returncode)
 
@@ -65,8 +66,7 @@ def total_line(found: list[dict[str, Any]]) -> str:
     frames, lost, doubled = (sum(row[k] for row in found) for k in ("frames", "lost", "doubled"))
     return (
         f"{len({row['fault'] for row in found})} kinds of fault, {kills} kills and {cuts} power "
-        f"cuts among them, in runs over {frames:,} frames: {lost} lost, {doubled} doubled "
-        "([report](docs/faults.md)).\n"
+        f"cuts among them, in runs over {frames:,} frames: {lost} lost, {doubled} doubled"
     )
 
 
@@ -90,7 +90,7 @@ def markdown(
     told = "".join(f"\n- {line}" for line in left_out)
     return (
         "\n".join(lines)
-        + f"\n\n{total_line(found)}{told}\n`python benchmarks/faults.py"
+        + f"\n\n{total_line(found)}.\n{told}\n`python benchmarks/faults.py"
         + f"{' --long' if long else ''}`, {seconds:.0f} s ({summary.strip('= ')}), "
         + f"{origin['date']}, commit {origin['commit']}, {origin['machine']}.\n"
     )
