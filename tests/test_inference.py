@@ -113,6 +113,15 @@ def test_shipped_models_are_found_and_whole() -> None:
         assert all(item["licence"] == "MIT" for item in model.card["training_data"])
 
 
+def test_a_card_from_before_the_floor_keeps_the_one_its_network_learnt_with(
+    model: Model, tmp_path: Path
+) -> None:
+    card = (model.folder / "model.toml").read_text(encoding="utf-8")
+    assert "floor = 1.0\n" in card
+    (tmp_path / "model.toml").write_text(card.replace("floor = 1.0\n", ""), encoding="utf-8")
+    assert read_model(tmp_path).normalisation.floor == 0.3
+
+
 def test_a_changed_network_is_refused(model: Model, tmp_path: Path) -> None:
     copied = tmp_path / "copy"
     shutil.copytree(model.folder, copied)

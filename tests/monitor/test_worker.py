@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -22,7 +23,9 @@ from livecount.errors import (
     UnreadableFrameError,
     WorkerLostError,
     WorkerSilentError,
+    WorkerStartError,
 )
+from livecount.inference import find_model
 from livecount.monitor.worker import StopAskedError, Worker, _portable
 from livecount.pipeline import CountingRule
 from livecount.readers import PageLook
@@ -112,6 +115,21 @@ def test_a_worker_that_dies_at_work_is_told_and_replaced(make: Make, large: Path
     with pytest.raises(WorkerLostError, match="SIGKILL"):
         worker.count(page, RULE, "")
     armed = False
+    assert worker.look(large, settled=True).n_pages == 1
+
+
+def test_a_model_that_is_gone_at_a_restart_is_not_the_frames_fault(
+    make: Make, large: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(find_model("deepdistance").folder, model)
+    worker = make(**{"counting.model": str(model)})
+    os.kill(worker._process.pid, signal.SIGKILL)
+    worker._process.join()
+    model.rename(tmp_path / "away")
+    with pytest.raises(WorkerStartError, match="does not start again"):
+        worker.look(large, settled=True)
+    (tmp_path / "away").rename(model)
     assert worker.look(large, settled=True).n_pages == 1
 
 
