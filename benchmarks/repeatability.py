@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("report", type=Path)
     given = parser.parse_args()
     model = find_model("deepdistance")
-    bench = Bench(FrameCounter(model, open_engine(model, threads=usable_cores()), rule_for(26)))
+    rule = CountingRule(h=model.h, cell_diameter_px=model.cell_diameter_px)
+    bench = Bench(FrameCounter(model, open_engine(model, threads=usable_cores()), rule))
     lines = [
         "# Repeatability: what a count owes to the picture alone",
         "",
@@ -87,11 +88,6 @@ def main() -> None:
         f"{origin['commit']}, {origin['machine']}; {model.name} {model.version}, h = {model.h}."
     )
     given.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def rule_for(diameter_px: float) -> CountingRule:
-    """Count as the model's card says."""
-    return CountingRule(h=find_model("deepdistance").h, cell_diameter_px=diameter_px)
 
 
 class Bench:

@@ -62,12 +62,15 @@ class ModelScores:
         Prominence from which a peak was a cell.
     sets
         Name of the data set -> its images with what was found in them.
+    frames
+        Name of the data set -> the score of each of its images at ``h``.
     datasets
         Name of the data set -> what :func:`livecount.evaluation.summarise` gives.
     """
 
     h: float
     sets: dict[str, ScoredSet]
+    frames: dict[str, list[FrameScore]]
     datasets: dict[str, _Scores]
 
     def mean(self, score: str) -> float | None:
@@ -108,7 +111,8 @@ def score_model(
         counter = FrameCounter(model, engine, rule)
         frames = tuple(_look_through(counter, dataset, on_image))
         sets[dataset.name] = ScoredSet(frames, dataset.match_radius_px, dataset.edge_margin_px)
-    return ModelScores(h, sets, {name: summarise(found.at(h)) for name, found in sets.items()})
+    scored = {name: found.at(h) for name, found in sets.items()}
+    return ModelScores(h, sets, scored, {name: summarise(of) for name, of in scored.items()})
 
 
 def _look_through(

@@ -10,6 +10,8 @@ import pytest
 from livecount.errors import LivecountError
 from livecount.evaluation import FrameScore
 from livecount.plots import plot_agreement, plot_sweep
+from livecount.plots.accuracy import _marker
+from livecount.plots.style import COLOURS
 
 
 def scores(f_score: float | None) -> dict[str, float | int | None]:
@@ -48,6 +50,11 @@ def test_agreement_names_sets_and_what_it_leaves_out(tmp_path: Path) -> None:
     written = texts(tmp_path / "agreement.svg")
     assert {"one", "two", "mean of all frames", "95 % limits of agreement"} <= written
     assert any("2 frames with a count of 0 left out" in text for text in written)
+
+
+def test_no_two_sets_look_alike() -> None:
+    looks = {(_marker(number), COLOURS[number % len(COLOURS)]) for number in range(64)}
+    assert len(looks) == 64
 
 
 def test_nothing_to_draw_is_said(tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import typer
 from livecount.cli.options import AsJson, H, ModelName, load_settings
 from livecount.cli.terminal import progress_bar, terminal, write_json
 
-_OF_FRAME = ("annotated", "detected", "tp_assignment", "tp_paper")
-
 if TYPE_CHECKING:
     from livecount.scoring import ModelScores
 
 _H_VALUES = tuple(round(0.02 * step, 2) for step in range(1, 26))
 """What a sweep tries: from the smallest prominence that is kept to a half."""
+_OF_FRAME = ("annotated", "detected", "tp_assignment", "tp_paper")
 _SHOWN = {
     "images": "images",
     "annotated": "cells",
@@ -75,7 +74,7 @@ def evaluate(
         curves = {name: found.sweep(_H_VALUES) for name, found in scores.sets.items()}
         plot_sweep(curves, scores.h, sweep)
     if agreement is not None:
-        plot_agreement({name: found.at(scores.h) for name, found in scores.sets.items()}, agreement)
+        plot_agreement(scores.frames, agreement)
     if as_json:
         write_json(_result(scores, skipped))
     else:
@@ -90,8 +89,8 @@ def _result(scores: ModelScores, skipped: list[Path]) -> dict[str, Any]:
         },
         "frames": [
             {"dataset": name, "image": frame.name} | {key: getattr(frame, key) for key in _OF_FRAME}
-            for name, found in scores.sets.items()
-            for frame in found.at(scores.h)
+            for name, found in scores.frames.items()
+            for frame in found
         ],
         "h": scores.h,
         "mean_f_score": _rounded(scores.mean("f_score")),

@@ -71,8 +71,9 @@ def plot_sweep(sweeps: Mapping[str, _Sweep], h: float, path: Path | str) -> None
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for panel, (name, sweep) in zip(grid.flat, sweeps.items(), strict=False):
             _draw_sweep(panel, name, sweep, h)
-        for panel in list(grid.flat)[len(sweeps) :]:
-            panel.set_axis_off()
+        for number in range(len(sweeps), rows * columns):
+            grid.flat[number].set_axis_off()
+            grid.flat[number - columns].tick_params(labelbottom=True)  # the last of its column
         figure.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
         figure.supxlabel("h, prominence from which a peak is a cell", fontsize=7.5)
         figure.supylabel("%", fontsize=7.5)
@@ -124,7 +125,7 @@ def plot_agreement(sets: Mapping[str, Sequence[FrameScore]], path: Path | str) -
         axes = figure.subplots()
         for number, (name, found) in enumerate(ratios.items()):
             axes.plot(
-                *found.T, MARKERS[number % len(MARKERS)], color=COLOURS[number % len(COLOURS)],
+                *found.T, _marker(number), color=COLOURS[number % len(COLOURS)],
                 markersize=3.2, alpha=0.75, markeredgewidth=0, label=printable(name),
             )  # fmt: skip
         _draw_limits(axes, every[:, 1])
@@ -137,6 +138,11 @@ def plot_agreement(sets: Mapping[str, Sequence[FrameScore]], path: Path | str) -
         axes.set_ylabel("count / annotation")
         figure.legend(loc="outside right upper")
         save(figure, path)
+
+
+def _marker(number: int) -> str:
+    """Choose a marker so that colour and marker together tell 64 sets apart."""
+    return MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
 
 
 def _ratios(frames: Sequence[FrameScore]) -> npt.NDArray[np.float64]:

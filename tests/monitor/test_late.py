@@ -16,20 +16,12 @@ from livecount.errors import (
     WorkerLostError,
     WorkerSilentError,
 )
-from livecount.frame import (
-    AttributeSource,
-    Candidates,
-    FrameAttributes,
-    FrameCount,
-    FrameKey,
-    FrameQuality,
-    Provenance,
-)
+from livecount.frame import AttributeSource, FrameAttributes
 from livecount.monitor.late import LateMetadata
-from livecount.storage import AnalysisSettings, CountStore, FileStamp, Source
+from livecount.storage import CountStore, Source
+from tests.storage.made_frames import SETTINGS, make_count, stamp_of
 
 N = 5
-NONE = np.empty(0, np.float32)
 
 
 class FaultyReader:
@@ -84,23 +76,10 @@ def bed(tmp_path: Path) -> Iterator[Bed]:
     with CountStore.open(tmp_path / "run.db") as store, structlog.testing.capture_logs():
         experiment = store.ensure_experiment("run")
         source = store.ensure_source(experiment, str(tmp_path))
-        settings = AnalysisSettings("deepdistance", "ab" * 32, 24.0, "px", h=0.1)
-        analysis = store.ensure_analysis(experiment, settings)
+        analysis = store.ensure_analysis(experiment, SETTINGS)
         for number in range(N):
-            count = FrameCount(
-                key=FrameKey(str(tmp_path), name(number), 0, f"{number}"),
-                attributes=FrameAttributes(),
-                analysis_id=analysis.id,
-                count=0,
-                candidates=Candidates(NONE, NONE, NONE),
-                quality=FrameQuality(1.0, 0.5, 0.0),
-                height_px=10,
-                width_px=10,
-                area_mm2=None,
-                flags=(),
-                provenance=Provenance("none", "none", "0"),
-            )
-            store.record(source, count, stamp=FileStamp(1, number), n_pages=1)
+            count = make_count(analysis.id, name(number), content=f"{number}", folder=str(tmp_path))
+            store.record(source, count, stamp=stamp_of(number), n_pages=1)
         made = Bed(store, source, analysis)
         made.late.remember((name(number), 0) for number in range(N))
         made.late.look_up()
