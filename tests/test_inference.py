@@ -96,6 +96,23 @@ def test_any_size_of_frame_is_given_back_in_its_own_size(
     np.testing.assert_array_equal(maps[1], 2 * image)
 
 
+def test_the_network_sees_the_frame_mirrored_beyond_each_edge() -> None:
+    image = np.random.default_rng(2).normal(size=(70, 50)).astype(np.float32)
+    seen = []
+
+    def keep(part: np.ndarray) -> np.ndarray:
+        seen.append(part)
+        return part[np.newaxis]
+
+    infer_tiled(keep, image, max_px=10**6, halo_px=16, multiple_px=16)
+    (part,) = seen
+    np.testing.assert_array_equal(part[32 : 32 + 70, 32 : 32 + 50], image)
+    np.testing.assert_array_equal(part[:32, 32 : 32 + 50], image[:32][::-1])
+    np.testing.assert_array_equal(part[32 : 32 + 70, :32], image[:, :32][:, ::-1])
+    np.testing.assert_array_equal(part[32 + 70 : 64 + 70, 32 : 32 + 50], image[-32:][::-1])
+    np.testing.assert_array_equal(part[32 : 32 + 70, 32 + 50 : 64 + 50], image[:, -32:][:, ::-1])
+
+
 def test_tiles_stay_within_the_memory_allowed() -> None:
     for max_px in (300_000, 1_000_000, 4_000_000):
         assert (tile_core_px(max_px, 128, 16) + 256) ** 2 <= max_px
@@ -111,15 +128,6 @@ def test_shipped_models_are_found_and_whole() -> None:
         assert max(file.stat().st_size for file in model.folder.iterdir()) < 8_000_000
         assert model.card["licence"]
         assert all(item["licence"] == "MIT" for item in model.card["training_data"])
-
-
-def test_a_card_from_before_the_floor_keeps_the_one_its_network_learnt_with(
-    model: Model, tmp_path: Path
-) -> None:
-    card = (model.folder / "model.toml").read_text(encoding="utf-8")
-    assert "floor = 1.0\n" in card
-    (tmp_path / "model.toml").write_text(card.replace("floor = 1.0\n", ""), encoding="utf-8")
-    assert read_model(tmp_path).normalisation.floor == 0.3
 
 
 def test_a_changed_network_is_refused(model: Model, tmp_path: Path) -> None:

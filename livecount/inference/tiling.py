@@ -16,6 +16,10 @@ from livecount.frame import FloatArray
 __all__ = ["Tile", "infer_tiled", "plan_tiles", "tile_core_px"]
 
 
+EDGE_MULTIPLES = 2
+"""How far a frame is mirrored outward, in multiples of the network's: 32 px for the shipped one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One tile: the window read and, inside it, the core whose result is kept (y, x, half-open)."""
@@ -71,11 +75,11 @@ def tile_core_px(max_px: int, halo_px: int, multiple_px: int) -> int:
 
 
 def _padded(image: FloatArray, multiple_px: int) -> FloatArray:
-    below = -image.shape[0] % multiple_px
-    right = -image.shape[1] % multiple_px
-    if not below and not right:
-        return image
-    return np.pad(image, ((0, below), (0, right)), mode="symmetric")
+    """Mirror a frame outward by the edge on all sides, and on to the next multiple."""
+    edge = EDGE_MULTIPLES * multiple_px
+    below = edge + -image.shape[0] % multiple_px
+    right = edge + -image.shape[1] % multiple_px
+    return np.pad(image, ((edge, below), (edge, right)), mode="symmetric")
 
 
 def infer_tiled(
@@ -101,11 +105,17 @@ def infer_tiled(
     -------
     FloatArray
         Maps (head, y, x) of the frame's own size.
+
+    Notes
+    -----
+    The network pads with zeros, which look like bare ground beside a frame's last pixels: cells were
+    seen there that are none. So the frame is mirrored outward first.
     """
-    height, width = image.shape
+    edge = EDGE_MULTIPLES * multiple_px
+    inside = (slice(None), slice(edge, edge + image.shape[0]), slice(edge, edge + image.shape[1]))
     padded = _padded(image, multiple_px)
     if padded.size <= max_px:
-        return infer(padded)[:, :height, :width]
+        return infer(padded)[inside]
     core = tile_core_px(max_px, halo_px, multiple_px)
     maps: FloatArray | None = None
     for tile in plan_tiles(padded.shape[0], padded.shape[1], core, halo_px):
@@ -114,4 +124,4 @@ def infer_tiled(
             maps = np.empty((len(result), *padded.shape), np.float32)
         maps[(slice(None), *tile.core)] = result[(slice(None), *tile.core_in_window)]
     assert maps is not None
-    return maps[:, :height, :width]
+    return maps[inside]
