@@ -108,8 +108,8 @@ def infer_tiled(
 
     Notes
     -----
-    The network pads with zeros, which look like bare ground beside a frame's last pixels: cells were
-    seen there that are none. So the frame is mirrored outward first.
+    The network pads with zeros, which look like bare ground beside a frame's last pixels: cells
+    were seen there that are none. So the frame is mirrored outward first.
     """
     edge = EDGE_MULTIPLES * multiple_px
     inside = (slice(None), slice(edge, edge + image.shape[0]), slice(edge, edge + image.shape[1]))

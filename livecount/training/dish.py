@@ -77,28 +77,58 @@ def _add_web(ground: FloatArray, diameter: float, rng: np.random.Generator) -> N
 
 
 def _strew_debris(ground: FloatArray, diameter: float, rng: np.random.Generator) -> None:
-    """Strew dead matter of one look, dots up to half a cell wide, in place."""
-    density = np.exp(rng.uniform(np.log(0.05), np.log(0.8)))
-    sign, strength = rng.choice((-1.0, 1.0)), rng.uniform(0.5, 3.5)
-    widest = rng.uniform(0.07, 0.22)
+    """Strew dead matter of one look, alone and in clusters, dots up to half a cell wide, in place.
+
+    Crisp dots with a halo, as dead cells fall into; or soft ones, out of focus.
+    """
+    density = np.exp(rng.uniform(np.log(0.03), np.log(0.8)))
+    sign, strength = rng.choice((-1.0, 1.0), p=(0.7, 0.3)), rng.uniform(0.5, 4.0)
+    widest, crisp = rng.uniform(0.07, 0.25), rng.random() < 0.7
+    clustered, halo = rng.choice((0.0, 0.1, 0.4)), rng.uniform(0, 0.8)
     for _ in range(rng.poisson(density * ground.size / diameter**2)):
-        radius = diameter * rng.uniform(0.04, widest)
-        _add_speck(ground, radius, rng, sign * strength * rng.lognormal(0, 0.3))
+        at = rng.uniform(0, ground.shape[0], 2)
+        dots = int(rng.integers(2, 9)) if rng.random() < clustered else 1
+        for _ in range(dots):
+            radius = diameter * rng.uniform(0.04, widest)
+            contrast = sign * strength * rng.lognormal(0, 0.3)
+            place = at + rng.normal(0, 0.2 * diameter, 2) * (dots > 1)
+            if crisp:
+                _add_dot(ground, place, radius, contrast, halo)
+            else:
+                _add_speck(ground, radius, rng, contrast)
+
+
+def _add_dot(
+    ground: FloatArray,
+    at: npt.NDArray[np.float64],
+    radius: float,
+    contrast: float,
+    halo: float,
+) -> None:
+    """Add a disc with a sharp edge and a halo of the other sign round it, in place."""
+    window = _round(ground.shape[0], at, int(3 * radius) + 2)
+    rows, columns = np.ogrid[window]
+    away = np.hypot(rows - at[0], columns - at[1])
+    disc = 1 / (1 + np.exp(np.clip((away - radius) / 0.4, -30, 30)))
+    ring = np.exp(-np.square((away - radius - 1.2) / max(0.3 * radius, 0.8)))
+    ground[window] += (contrast * (disc - halo * ring * (1 - disc))).astype(np.float32)
+
+
+def _round(size: int, at: npt.NDArray[np.float64], reach: int) -> tuple[slice, slice]:
+    """Cut the window round a place, as far as it lies in a square frame."""
+    low = [min(size, max(0, int(place) - reach)) for place in at]
+    high = [max(0, min(size, int(place) + reach)) for place in at]
+    return slice(low[0], high[0]), slice(low[1], high[1])
 
 
 def _add_speck(
     ground: FloatArray, radius: float, rng: np.random.Generator, contrast: float | None = None
 ) -> None:
     """Add a small dot, some with a ring of the other sign, in place."""
-    y, x = rng.uniform(0, ground.shape[0], 2)
-    reach = int(4 * radius) + 2
-    size = ground.shape[0]
-    window = (
-        slice(max(0, int(y) - reach), min(size, int(y) + reach)),
-        slice(max(0, int(x) - reach), min(size, int(x) + reach)),
-    )
+    at = rng.uniform(0, ground.shape[0], 2)
+    window = _round(ground.shape[0], at, int(4 * radius) + 2)
     rows, columns = np.ogrid[window]
-    away = (np.square(rows - y) + np.square(columns - x)) / max(radius, 0.7) ** 2
+    away = (np.square(rows - at[0]) + np.square(columns - at[1])) / max(radius, 0.7) ** 2
     strength = rng.normal(0, 1.8) if contrast is None else contrast
     ring = rng.choice((0.0, 1.0))
     ground[window] += (strength * (1 - ring * away / 3) * np.exp(-away / 2)).astype(np.float32)

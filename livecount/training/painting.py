@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from livecount.frame import FloatArray
 from livecount.training.dish import grain, paint_dish
+from livecount.training.protrusions import draw_arms
 from livecount.training.recipe import PaintingRecipe
 
 __all__ = ["PaintedFrame", "paint_frame"]
@@ -63,6 +64,8 @@ def paint_frame(
     diameter = float(np.exp(rng.uniform(*np.log(diameter_px))))
     bodies = _place(size_px, diameter, recipe, rng)
     cells = _Cells.grown(size_px, bodies, rng)
+    if rng.random() < recipe.arms:
+        cells = cells.with_arms(bodies, diameter, rng)
     signal = _optics(_composed(cells, diameter, rng), cells, diameter, rng)
     dish = paint_dish(size_px, diameter, recipe, rng)
     blur_px = max(0.0, float(rng.uniform(-0.4, 1.3)))
@@ -90,12 +93,16 @@ def _place(
     covered = 0.0
     if rng.random() >= recipe.empty:
         covered = float(np.exp(rng.uniform(*np.log(recipe.coverage))))
-    centres = _centres(size_px, diameter, round(covered * size_px**2 / area), rng)
+    wanted = round(covered * size_px**2 / area)
+    if rng.random() < recipe.colonies:
+        centres = _colonies(size_px, diameter, wanted, rng)
+    else:
+        centres = _centres(size_px, diameter, wanted, rng)
     n = len(centres)
     heading = rng.uniform(0, np.pi)
     aligned = rng.random() < 0.4
     angle = heading + rng.normal(0, 0.35 if aligned else 10.0, n)
-    return _Bodies(centres, angle, _outlines(n, diameter, recipe.size_spread, rng))
+    return _Bodies(centres, angle, _outlines(n, diameter, recipe, rng))
 
 
 def _centres(
@@ -121,20 +128,46 @@ def _centres(
     return placed[:n]
 
 
+def _colonies(
+    size_px: int, diameter: float, wanted: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Fill round islands with cells that touch all round, as an epithelium grows."""
+    apart = diameter * rng.uniform(0.62, 0.8)
+    number = int(rng.integers(1, 9))
+    hubs = rng.uniform(0, size_px, (number, 2))
+    # Thrown at random, discs fill little more than half of an area before none fits any more.
+    reach = apart * np.sqrt(wanted / number / 0.5) / 2 * rng.lognormal(0, 0.3, number)
+    thrown = min(8 * wanted, 4000)
+    hub = rng.integers(number, size=thrown)
+    theta = rng.uniform(0, 2 * np.pi, thrown)
+    bulge = 1 + 0.25 * np.cos(3 * theta + hub) + 0.15 * np.cos(5 * theta + 2 * hub)
+    radius = reach[hub] * np.sqrt(rng.random(thrown)) * bulge
+    placed = hubs[hub] + radius[:, None] * np.stack([np.sin(theta), np.cos(theta)], axis=1)
+    kept = np.empty((wanted, 2))
+    n = 0
+    for at in placed:
+        if n == wanted:
+            break
+        if n == 0 or np.square(kept[:n] - at).sum(axis=1).min() > apart**2:
+            kept[n] = at
+            n += 1
+    return kept[:n]
+
+
 def _outlines(
-    n: int, diameter: float, size_spread: tuple[float, float], rng: np.random.Generator
+    n: int, diameter: float, recipe: PaintingRecipe, rng: np.random.Generator
 ) -> FloatArray:
     """Draw ellipses that bulge, and spindles; each of its own area."""
     theta = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
     typical = np.exp(abs(rng.normal(0, 0.5)))
-    aspect = np.clip(typical * rng.lognormal(0, 0.25, n), 1.0, 5.0)[:, None]
+    aspect = np.clip(typical * rng.lognormal(0, 0.25, n), 1.0, recipe.longest_aspect)[:, None]
     radius = 1 / np.sqrt(np.cos(theta) ** 2 / aspect + aspect * np.sin(theta) ** 2)
     wobble = rng.uniform(0, 0.28)
     for k in _HARMONICS:
         amplitude = wobble * rng.standard_normal((n, 1)) / (k - 1)
         radius = radius * (1 + amplitude * np.cos(k * theta + rng.uniform(0, 6.3, (n, 1))))
     radius = np.maximum(radius, 0.15)
-    size = rng.lognormal(0, rng.uniform(*size_spread), (n, 1))
+    size = rng.lognormal(0, rng.uniform(*recipe.size_spread), (n, 1))
     scale = 0.5 * diameter * np.sqrt(size / np.square(radius).mean(axis=1, keepdims=True))
     outlines: FloatArray = (scale * radius).astype(np.float32)
     return outlines
@@ -147,7 +180,9 @@ class _Cells:
     Attributes
     ----------
     labels
-        Shape (y, x), 0 = background.
+        Shape (y, x), 0 = background: what a person would mask.
+    drawn_as
+        Shape (y, x), 0 = background: what shows; beside the masks, arms as thin as a hair.
     depth
         Shape (y, x), 0 at the outline to 1 in the middle; 0 outside.
     u, v
@@ -157,6 +192,7 @@ class _Cells:
     """
 
     labels: npt.NDArray[np.int32]
+    drawn_as: npt.NDArray[np.int32]
     depth: FloatArray
     u: FloatArray
     v: FloatArray
@@ -176,13 +212,28 @@ class _Cells:
             labels[window][won] = cell + 1
             u[window][won] = along[won]
             v[window][won] = across[won]
-        return cls(labels, np.where(labels > 0, 1 - nearest, 0).astype(np.float32), u, v, n)
+        depth = np.where(labels > 0, 1 - nearest, 0).astype(np.float32)
+        return cls(labels, labels, depth, u, v, n)
+
+    def with_arms(self, bodies: _Bodies, diameter: float, rng: np.random.Generator) -> _Cells:
+        """Let arms grow from the cells, over the dish and never over another cell."""
+        arms = draw_arms(len(self.labels), bodies.centres, bodies.angle, diameter, rng)
+        free = self.depth[arms.y, arms.x] == 0
+        y, x, masked = arms.y[free], arms.x[free], arms.masked[free]
+        drawn, depth = self.drawn_as.copy(), self.depth.copy()
+        u, v, labels = self.u.copy(), self.v.copy(), self.labels.copy()
+        drawn[y, x] = arms.cell[free] + 1
+        depth[y, x] = 0.7 * arms.depth[free]
+        # Far from the cell's middle in its own coordinates: an arm holds no nucleus.
+        u[y, x] = v[y, x] = 2.0
+        labels[y[masked], x[masked]] = arms.cell[free][masked] + 1
+        return _Cells(labels, drawn, depth, u, v, self.n)
 
     def of_each(self, values: npt.NDArray[Any]) -> FloatArray:
         """Spread one value per cell over its pixels; background gets 0."""
         table = np.zeros(self.n + 1, np.float32)
         table[1:] = values
-        return table[self.labels]
+        return table[self.drawn_as]
 
     def drawn(self, rng: np.random.Generator, typical: float, spread: float) -> FloatArray:
         """Spread a random value per cell over its pixels."""
@@ -219,16 +270,17 @@ def _composed(cells: _Cells, diameter: float, rng: np.random.Generator) -> Float
     depth = cells.depth
     inside = (depth > 0).astype(np.float32)
     parts = [
-        _contacts(cells.labels, rng),
+        _contacts(cells.drawn_as, rng),
         np.minimum(depth * np.float32(rng.uniform(3, 12)), 1),
         np.sqrt(np.maximum(0, 1 - np.square(1 - depth))) * inside,
         np.exp(-np.square((depth - rng.uniform(0.02, 0.2)) / rng.uniform(0.05, 0.15))) * inside,
         _nuclei(cells, rng) * inside,
-        grain(cells.labels.shape, rng.uniform(0.6, 1.6), rng) * inside,
-        grain(cells.labels.shape, diameter * rng.uniform(0.06, 0.15), rng) * inside,
+        grain(depth.shape, rng.uniform(0.6, 1.6), rng) * inside,
+        grain(depth.shape, diameter * rng.uniform(0.06, 0.15), rng) * inside,
     ]
     shares = rng.normal(0, 1, len(parts)) * (rng.random(len(parts)) < 0.7)
-    shares[int(rng.integers(len(parts)))] += rng.choice((-1.0, 1.0))
+    # Grain alone tells no cell from its neighbour: something that has a shape is always there.
+    shares[int(rng.integers(len(parts) - 2))] += rng.choice((-1.0, 1.0))
     shares[-2:] *= 0.5
     vary = float(rng.uniform(0.05, 0.35))
     mixed = np.zeros(depth.shape, np.float32)
@@ -280,7 +332,7 @@ def _optics(
         slope_y, slope_x = np.gradient(ndimage.gaussian_filter(body, 0.8))
         slanted = np.cos(direction) * slope_y + np.sin(direction) * slope_x
         image = np.float32(rng.uniform(0, 1)) * image + np.float32(6.0) * slanted
-    visible = ndimage.binary_dilation(cells.labels > 0, iterations=2)
+    visible = ndimage.binary_dilation(cells.drawn_as > 0, iterations=2)
     deviation = float(image[visible].std()) if visible.any() else 0.0
     level = np.sqrt(deviation**2 + 0.3 * float(np.mean(image[visible])) ** 2) if deviation else 1.0
     painted: FloatArray = (image / np.float32(max(level, 1e-3))).astype(np.float32)

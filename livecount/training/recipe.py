@@ -91,8 +91,10 @@ class AugmentationRecipe:
 
     ``contrast`` is the range of a gain on the normalised image, ``blur_px`` and ``noise`` the
     largest Gaussian sigma, ``illumination`` the largest relative difference of light across a view,
-    ``blank`` the share of crops that hold nothing but noise. ``polarity_inversion`` is the share of
-    crops with dark and bright exchanged, before and from ``polarity_change_step``: a network that
+    ``flattened`` is the share of views of which a Gaussian mean is taken away, of a sigma in
+    ``flattening_px``: so do microscopes that show every dish on the same flat grey. ``blank`` is
+    the share of crops that hold nothing but noise. ``polarity_inversion`` is the share of crops
+    with dark and bright exchanged, before and from ``polarity_change_step``: a network that
     knows one polarity learns the other faster than both at once.
     """
 
@@ -106,6 +108,8 @@ class AugmentationRecipe:
     noise: float = 0.15
     blur_px: float = 1.0
     illumination: float = 0.5
+    flattened: float = 0.0
+    flattening_px: tuple[float, float] = (2.5, 10.0)
     polarity_inversion: tuple[float, float] = (0.1, 0.1)
     polarity_change_step: int = 0
     blank: float = 0.02
@@ -123,7 +127,9 @@ class PaintingRecipe:
     strongest texture of the dish, ``specks`` and ``lines`` how many there are per cell area and
     per frame. ``webs`` is the share of frames that a web of beaded neurites crosses, ``debris``
     that of frames strewn with debris of one kind, up to half a cell wide. ``size_spread`` is the
-    range of the deviation of the logarithm of cell areas within a frame.
+    range of the deviation of the logarithm of cell areas within a frame, ``longest_aspect`` the
+    largest ratio of a cell's length to its width. ``arms`` is the share of frames whose cells have
+    processes, ``colonies`` that of frames where they grow as islands.
     """
 
     share: float = 0.0
@@ -137,6 +143,9 @@ class PaintingRecipe:
     webs: float = 0.0
     debris: float = 0.0
     size_spread: tuple[float, float] = (0.08, 0.35)
+    longest_aspect: float = 5.0
+    arms: float = 0.0
+    colonies: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +350,7 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
         "diameter_px": varied.diameter_px,
         "gamma": varied.gamma,
         "contrast": varied.contrast,
+        "flattening_px": varied.flattening_px,
     }
     counts = (run.steps, run.batch, run.threads, run.checkpoint_every, run.validate_every)
     yield bool(recipe.images), "images", "Give at least one [[images]] table"
@@ -353,6 +363,7 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
         holds = 0 < smallest <= largest
         yield holds, f"augmentation.{name}", "Give two values above 0, the smaller first"
     yield varied.crops_per_view >= 1, "augmentation.crops_per_view", "Give 1 or more"
+    yield 0 <= varied.flattened <= 1, "augmentation.flattened", "Give a share from 0 to 1"
     yield varied.aspect >= 1, "augmentation.aspect", "Give a ratio of at least 1"
     choices = run.h_choices
     holds = bool(choices) and all(0 < h < 1 for h in choices)
@@ -365,8 +376,9 @@ def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:
         smallest, largest = getattr(painting, name)
         holds = 0 < smallest <= largest
         yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
-    for name in ("empty", "webs", "debris"):
+    for name in ("empty", "webs", "debris", "arms", "colonies"):
         holds = 0 <= getattr(painting, name) <= 1
         yield holds, f"painting.{name}", "Give a share of frames from 0 to 1"
+    yield painting.longest_aspect >= 1, "painting.longest_aspect", "Give a ratio of at least 1"
     yield painting.share >= 0, "painting.share", "Give 0 or a share above it"
     yield painting.frames >= 1, "painting.frames", "Give 1 or more"

@@ -191,5 +191,8 @@ def _relit(
     sigma = max(0.0, rng.uniform(-1, 1)) * augmentation.blur_px
     if sigma > 0.2:
         lit = ndimage.gaussian_filter(lit, sigma)
+    if augmentation.flattened and rng.random() < augmentation.flattened:
+        sigma = np.exp(rng.uniform(*np.log(augmentation.flattening_px)))
+        lit = lit - np.float32(rng.uniform(0.6, 1.0)) * ndimage.gaussian_filter(lit, sigma)
     relit: FloatArray = lit.astype(np.float32)
     return relit
