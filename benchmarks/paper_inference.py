@@ -21,7 +21,7 @@ from livecount.annotations import Dataset, find_datasets, load_image
 from livecount.detection import find_peaks
 from livecount.evaluation import FrameScore, score_frame, summarise
 from livecount.frame import Frame
-from livecount.inference import Engine, Model, find_model, open_engine
+from livecount.inference import Engine, Model, find_model, infer_tiled, open_engine
 from livecount.normalisation import normalise, resize
 from livecount.pipeline import LOCATION_H
 from livecount.platform.process import usable_cores
@@ -113,11 +113,15 @@ def score(
 
 
 def whole_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map:  # noqa: ARG001
-    """Infer the whole frame at once, padded to the network's multiple."""
-    height, width = normalised.shape
-    padding = [(0, -side % model.multiple_px) for side in (height, width)]
-    maps = engine.infer(np.pad(normalised, padding, mode="symmetric"))
-    return np.ascontiguousarray(maps[model.inner_index, :height, :width])
+    """Infer the whole frame at once, as livecount does."""
+    maps = infer_tiled(
+        engine.infer,
+        normalised,
+        max_px=10**9,
+        halo_px=model.halo_px,
+        multiple_px=model.multiple_px,
+    )
+    return np.ascontiguousarray(maps[model.inner_index])
 
 
 def tiled_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map:

@@ -92,7 +92,9 @@ class AnnotatedPixels:
     masks: npt.NDArray[np.uint16] | None
 
 
-def find_datasets(roots: Iterable[Path]) -> tuple[list[Dataset], list[Path]]:
+def find_datasets(
+    roots: Iterable[Path], *, assumed_diameter_px: float | None = None
+) -> tuple[list[Dataset], list[Path]]:
     """Find every annotated image in some folders and below, grouped into data sets.
 
     Parameters
@@ -100,6 +102,9 @@ def find_datasets(roots: Iterable[Path]) -> tuple[list[Dataset], list[Path]]:
     roots
         Folders; where one lies in another, its images still count once. A data set's
         ``dataset.toml`` may also lie above them.
+    assumed_diameter_px
+        Cell diameter of folders without a ``dataset.toml``; matches lie within half of it. None
+        refuses such folders.
 
     Returns
     -------
@@ -123,8 +128,8 @@ def find_datasets(roots: Iterable[Path]) -> tuple[list[Dataset], list[Path]]:
         images = list(_annotated_images(folder, names))
         skipped += _without_annotations(folder, names, images)
         if images:
-            card_path = _nearest_card(folder)
-            dataset = datasets.setdefault(card_path.resolve(), _read_card(card_path))
+            card = _card_of(folder, assumed_diameter_px)
+            dataset = datasets.setdefault(card.card_path.resolve(), card)
             dataset.images.extend(images)
     _refuse_equal_names(datasets.values())
     return sorted(datasets.values(), key=lambda dataset: dataset.name), skipped
@@ -285,10 +290,13 @@ def _without_annotations(
     return frames if images else [folder] * bool(frames)
 
 
-def _nearest_card(folder: Path) -> Path:
+def _card_of(folder: Path, assumed_diameter_px: float | None) -> Dataset:
     for parent in (folder.resolve(), *folder.resolve().parents):
         if (parent / _CARD_NAME).is_file():
-            return parent / _CARD_NAME
+            return _read_card(parent / _CARD_NAME)
+    if assumed_diameter_px is not None:
+        radius_px = assumed_diameter_px / 2
+        return Dataset(folder.name, folder / _CARD_NAME, assumed_diameter_px, radius_px)
     raise AnnotationError(
         f"{folder} holds annotated images, but no {_CARD_NAME} lies there or in a folder above",
         hint=f"Write a {_CARD_NAME} with name, cell_diameter_px and match_radius_px",

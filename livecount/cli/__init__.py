@@ -21,7 +21,7 @@ from livecount.cli.score import evaluate
 from livecount.cli.service import install_service
 from livecount.cli.simulate import simulate
 from livecount.cli.terminal import FAILED, USAGE, show_error
-from livecount.cli.train import train
+from livecount.cli.train import finetune, train
 from livecount.cli.watch import run, serve, status
 from livecount.errors import ConfigError, LivecountError
 
@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, run, count, export, plot, serve, status, doctor, backup, restore, verify,
-    install_service, evaluate, train, simulate,
+    install_service, evaluate, train, finetune, simulate,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

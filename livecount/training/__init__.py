@@ -11,9 +11,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from livecount.errors import MissingExtraError
+from livecount.training.finetuning import FineTuning, write_finetuning_recipe
 from livecount.training.progress import TrainingProgress
 
-__all__ = ["TrainingProgress", "export_model", "train"]
+__all__ = [
+    "FineTuning",
+    "TrainingProgress",
+    "export_model",
+    "train",
+    "write_finetuning_recipe",
+]
 
 _NEEDED = ("torch", "onnx", "onnxscript", "safetensors")
 

@@ -24,11 +24,22 @@ __all__ = ["Batch", "CropSource"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one step learns from: shapes (n, 1, y, x), (n, heads, y, x), (n, heads, y, x)."""
+    """What one step learns from.
+
+    Attributes
+    ----------
+    images
+        Shape (n, 1, y, x).
+    targets, known
+        Shape (n, heads, y, x).
+    painted
+        Shape (n,), 1 where the crop is of a frame that nobody took.
+    """
 
     images: FloatArray
     targets: FloatArray
     known: FloatArray
+    painted: FloatArray
 
 
 class CropSource:
@@ -66,14 +77,15 @@ class CropSource:
     def batch(self, step: int) -> Batch:
         """Cut the crops of one step, from 0."""
         crops = [self._crop(step, place) for place in range(self._recipe.run.batch)]
-        images, targets, known = (np.stack(parts) for parts in zip(*crops, strict=True))
-        return Batch(images[:, None], targets, known)
+        images, targets, known, painted = (np.stack(parts) for parts in zip(*crops, strict=True))
+        return Batch(images[:, None], targets, known, painted)
 
-    def _crop(self, step: int, place: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _crop(self, step: int, place: int) -> tuple[FloatArray, FloatArray, FloatArray, np.float32]:
         rng = np.random.default_rng([self._recipe.run.seed, 1, step, place])
         index = int(rng.choice(len(self._shares), p=self._shares))
         view = self._view(index, self._view_number(index, step))
-        return _varied_crop(view, self._recipe, step, rng)
+        painted = np.float32(index >= len(self._frames))
+        return *_varied_crop(view, self._recipe, step, rng), painted
 
     def _view_number(self, index: int, step: int) -> int:
         """Which view of a frame a step uses, so that each serves a set number of crops on average.

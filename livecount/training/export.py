@@ -114,6 +114,7 @@ def _card(
         "licence": recipe.licence,
         "non_commercial": recipe.non_commercial,
         "recipe": RECIPE_NAME,
+        "parent": recipe.parent or None,
         "normalisation": {
             "kind": recipe.normalisation.kind,
             "sigma_px": recipe.normalisation.sigma_px,
@@ -126,7 +127,7 @@ def _card(
         "validation": result["validation"],
         "training_data": [
             {
-                "name": f"{entry.root}/{entry.split}",
+                "name": f"{Path(entry.root).name}/{entry.split}".rstrip("/"),
                 "licence": entry.licence,
                 "source": entry.source,
                 "annotation": entry.annotation,

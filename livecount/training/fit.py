@@ -111,6 +111,8 @@ class _Run:
         self.network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(self.network, recipe.optimiser)
+        keeping = recipe.adaptation.distillation or recipe.adaptation.interpolation < 1
+        self.before = copy.deepcopy(self.network).eval() if keeping else None
         self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
         digest = hashlib.sha256(recipe_path.read_bytes()).hexdigest()
         self.state = RunState(recipe_hash=digest)
@@ -180,9 +182,10 @@ class _Run:
         known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
         chosen = known.measure(self.network, self.device)
         held_out = self.validator.measure(self.network, self.device) if self.validator else chosen
-        h = chosen.h if chosen.h is not None else _PAPER_H
+        h = recipe.run.h or chosen.h or _PAPER_H
+        nearest = min(chosen.h_choices, key=lambda choice: abs(choice - h))
         scores = {
-            name: round(float(values[chosen.h_choices.index(h)]), 2)
+            name: round(float(values[chosen.h_choices.index(nearest)]), 2)
             for name, values in held_out.f_scores.items()
         }
         return {
@@ -199,15 +202,17 @@ class _Run:
         """One step; randomness follows from the step alone, so that a resumed run repeats it."""
         recipe, step = self.recipe, self.state.step
         torch.manual_seed(recipe.run.seed * 1_000_003 + step)
-        self.network.train()
+        self._set_training()
         for group in self.optimiser.param_groups:
             group["lr"] = _learning_rate(recipe, step)
-        images, targets, known = (
+        images, targets, known, painted = (
             torch.from_numpy(part).to(self.device)
-            for part in (batch.images, batch.targets, batch.known)
+            for part in (batch.images, batch.targets, batch.known, batch.painted)
         )
+        images = images.contiguous(memory_format=torch.channels_last)
+        targets, known = self._with_old_maps(images, targets, known, painted)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.run.mixed_precision):
-            maps = self.network(images.contiguous(memory_format=torch.channels_last))
+            maps = self.network(images)
         losses = head_losses(maps.float(), targets, known, recipe.heads)
         self.optimiser.zero_grad(set_to_none=True)
         total_loss(losses, recipe.heads).backward()  # type: ignore[no-untyped-call]
@@ -216,6 +221,27 @@ class _Run:
         self.optimiser.step()
         self._average()
         return losses.detach()
+
+    def _set_training(self) -> None:
+        self.network.train()
+        if self.recipe.adaptation.frozen_norm:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+
+    def _with_old_maps(
+        self, images: Tensor, targets: Tensor, known: Tensor, painted: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Ask for the starting weights' own maps where nothing else is known, or it is painted."""
+        weight = self.recipe.adaptation.distillation
+        if self.before is None or not weight:
+            return targets, known
+        bfloat16 = self.recipe.run.mixed_precision
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            old = self.before(images).float()
+        share = weight * painted[:, None, None, None]
+        mixed = torch.where(known > 0, torch.lerp(targets, old, share), old)
+        return mixed, torch.where(known > 0, known, weight)
 
     def _average(self) -> None:
         """Move the averaged weights towards the present ones; faster in the first steps."""
@@ -229,7 +255,14 @@ class _Run:
                 self.averaged[name].copy_(value)
 
     def _kept_weights(self) -> dict[str, Tensor]:
-        return self.averaged or self.network.state_dict()
+        trained = self.averaged or self.network.state_dict()
+        share = self.recipe.adaptation.interpolation
+        if self.before is None or share == 1:
+            return trained
+        return {
+            name: torch.lerp(value, trained[name], share) if value.is_floating_point() else value
+            for name, value in self.before.state_dict().items()
+        }
 
     def _validate(self, losses: list[Tensor], elapsed_s: float) -> None:
         if not self.validator:

@@ -16,7 +16,11 @@ from livecount.training.recipe import ImagesRecipe
 
 __all__ = ["AnnotatedFrame", "load_frames"]
 
-_SUFFIXES: Final = {"masks": "cells.png and NAME.centres.csv", "centres": "centres.csv"}
+_SUFFIXES: Final = {
+    "masks": "cells.png and NAME.centres.csv",
+    "centres": "centres.csv",
+    "either": "centres.csv",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +38,8 @@ class AnnotatedFrame:
         Shape (y, x), 0 = background; None where only centres were clicked.
     centres
         Shape (n, 2) as (y, x) in pixels.
+    complete
+        Whether every cell is among the centres.
     """
 
     name: str
@@ -42,6 +48,7 @@ class AnnotatedFrame:
     centres: npt.NDArray[np.float64]
     cell_diameter_px: float
     match_radius_px: float
+    complete: bool = False
 
 
 def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
@@ -68,7 +75,8 @@ def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
             hint="Give the folder that holds the recipe's data sets with --data or LIVECOUNT_DATA",
         )
     frames: list[AnnotatedFrame] = []
-    for dataset in find_datasets([folder])[0]:
+    assumed = recipe.cell_diameter_px
+    for dataset in find_datasets([folder], assumed_diameter_px=assumed)[0]:
         for image in dataset.images:
             if recipe.annotation == "masks" and image.masks_path is None:
                 continue
@@ -85,7 +93,7 @@ def _frame(
     annotated: AnnotatedPixels, name: str, dataset: Dataset, recipe: ImagesRecipe
 ) -> AnnotatedFrame:
     inside = _inside(annotated.pixels.shape, dataset.edge_margin_px, name)
-    masks = annotated.masks if recipe.annotation == "masks" else None
+    masks = None if recipe.annotation == "centres" else annotated.masks
     origin = np.array([side.start for side in inside], np.float64)
     centres = annotated.centres_yx - origin
     shape = annotated.pixels[inside].shape
@@ -96,6 +104,7 @@ def _frame(
         centres=centres[((centres >= -0.5) & (centres < np.array(shape) - 0.5)).all(axis=1)],
         cell_diameter_px=recipe.cell_diameter_px or dataset.cell_diameter_px,
         match_radius_px=dataset.match_radius_px,
+        complete=recipe.complete,
     )
 
 

@@ -219,7 +219,9 @@ class _Cells:
         """Let arms grow from the cells, over the dish and never over another cell."""
         arms = draw_arms(len(self.labels), bodies.centres, bodies.angle, diameter, rng)
         free = self.depth[arms.y, arms.x] == 0
-        y, x, masked = arms.y[free], arms.x[free], arms.masked[free]
+        y, x = arms.y[free], arms.x[free]
+        # An arm that reaches in from a cell outside the frame is not what is counted.
+        masked = arms.masked[free] & np.isin(arms.cell[free] + 1, self.labels)
         drawn, depth = self.drawn_as.copy(), self.depth.copy()
         u, v, labels = self.u.copy(), self.v.copy(), self.labels.copy()
         drawn[y, x] = arms.cell[free] + 1

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Activation = Literal["relu", "sigmoid", "linear"]
-AnnotationKind = Literal["masks", "centres"]
+AnnotationKind = Literal["masks", "centres", "either"]
 Norm = Literal["none", "batch"]
 
 _TARGETS: Final = ("inner", "outer", "cell")
@@ -74,11 +74,16 @@ class ScaleRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ImagesRecipe:
-    """Annotated images: ``root/split/NAME.tif`` with masks or centre clicks beside them."""
+    """Annotated images: ``root/split/NAME.tif`` with masks or centre clicks beside them.
+
+    ``annotation = "either"`` takes masks where an image has them and clicks where not. ``complete``
+    says that every cell of an image is clicked, so that what lies far from all clicks is no cell.
+    """
 
     root: str
     split: str = "train"
     annotation: AnnotationKind = "masks"
+    complete: bool = False
     cell_diameter_px: float | None = None
     share: float = 1.0
     licence: str = ""
@@ -169,13 +174,30 @@ class OptimiserRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptationRecipe:
+    """How much of the weights that a run starts from is to stay.
+
+    ``distillation`` is the weight of the maps that the starting weights draw, in place of the
+    target where nothing is annotated and mixed with it on painted frames (Hinton et al. 2015; Li
+    and Hoiem, "Learning without forgetting", 2017). ``frozen_norm`` keeps the running means of
+    batch normalisation. ``interpolation`` is how far the kept weights go from the starting ones to
+    the trained ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
+    """
+
+    distillation: float = 0.0
+    frozen_norm: bool = False
+    interpolation: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecipe:
     """How long to train, on what, and which weights to keep.
 
     ``keep`` is which weights are exported: those of the lowest validation loss, of the highest
     validation f-score, or the last. ``patience`` counts validations without improvement before the
     run ends early; 0 never ends it. ``start_from`` is a file of weights of the same network, from
-    which the run starts instead of from random ones (relative to the current folder).
+    which the run starts instead of from random ones (relative to the current folder). ``h``
+    is the model's; 0 chooses it out of ``h_choices`` on training and validation images.
     """
 
     steps: int = 6000
@@ -190,6 +212,7 @@ class RunRecipe:
     keep: Literal["loss", "f_score", "last"] = "last"
     patience: int = 0
     start_from: str = ""
+    h: float = 0.0
     h_choices: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
@@ -204,11 +227,13 @@ class Recipe:
     validation: tuple[ImagesRecipe, ...] = ()
     licence: str = ""
     non_commercial: bool = False
+    parent: str = ""
     network: NetworkRecipe = field(default_factory=NetworkRecipe)
     scale: ScaleRecipe = field(default_factory=ScaleRecipe)
     normalisation: Normalisation = field(default_factory=Normalisation)
     augmentation: AugmentationRecipe = field(default_factory=AugmentationRecipe)
     painting: PaintingRecipe = field(default_factory=PaintingRecipe)
+    adaptation: AdaptationRecipe = field(default_factory=AdaptationRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     run: RunRecipe = field(default_factory=RunRecipe)
 
@@ -368,7 +393,19 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     choices = run.h_choices
     holds = bool(choices) and all(0 < h < 1 for h in choices)
     yield holds, "run.h_choices", "Give values between 0 and 1"
+    yield 0 <= run.h < 1, "run.h", "Give a value from 0 (choose it) to below 1"
+    yield from _adaptation_rules(recipe)
     yield recipe.optimiser.decay_steps >= 1, "optimiser.decay_steps", "Give 1 or more"
+
+
+def _adaptation_rules(recipe: Recipe) -> Iterator[_Rule]:
+    adaptation = recipe.adaptation
+    for name in ("distillation", "interpolation"):
+        holds = 0 <= getattr(adaptation, name) <= 1
+        yield holds, f"adaptation.{name}", "Give a value from 0 to 1"
+    keeps = adaptation.distillation > 0 or adaptation.interpolation < 1
+    started = bool(recipe.run.start_from) or not keeps
+    yield started, "adaptation", "Set run.start_from, the weights to keep something of"
 
 
 def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:

@@ -187,6 +187,8 @@ def maps_from_centres(
     heads: tuple[str, ...],
     alpha: float,
     radius_px: float,
+    *,
+    complete: bool = False,
 ) -> TargetMaps:
     """Draw the inner distance around centre clicks; nothing else is known from clicks.
 
@@ -203,16 +205,21 @@ def maps_from_centres(
     radius_px
         The map is known up to this distance from a click: further away may lie cells that nobody
         clicked, and calling them background would teach undercounting.
+    complete
+        Every cell was clicked: from twice that distance on there is no cell, and the map is 0.
+        Between the two lie the outskirts of a cell whose outline nobody drew.
     """
     values = np.zeros((len(heads), *shape), np.float32)
     known = np.zeros_like(values)
-    if "inner" in heads and len(centres):
-        rounded = np.floor(centres + 0.5).astype(np.int64)
+    if "inner" in heads and (len(centres) or complete):
+        rounded = np.floor(centres + 0.5).astype(np.int64).reshape(-1, 2)
         inner = heads.index("inner")
         nearness = _nearness(rounded, shape, alpha)
         near = nearness >= 1 / (1 + alpha * radius_px)
         values[inner][near] = nearness[near]
         known[inner][near] = 1.0
+        if complete:
+            known[inner][nearness <= 1 / (1 + alpha * 2 * radius_px)] = 1.0
     return TargetMaps(values, known)
 
 

@@ -43,15 +43,23 @@ def whole_view(frame: AnnotatedFrame, recipe: Recipe) -> View:
         masks = _nearest(frame.masks, image.shape)
         maps = maps_from_masks(masks, recipe.head_names, recipe.scale.alpha)
     else:
-        maps = _click_maps(_scaled(frame.centres, frame.pixels.shape, image.shape), image, recipe)
+        centres = _scaled(frame.centres, frame.pixels.shape, image.shape)
+        maps = _click_maps(centres, image, recipe, frame)
     return View(image, maps)
 
 
-def _click_maps(centres: npt.NDArray[np.float64], image: FloatArray, recipe: Recipe) -> TargetMaps:
+def _click_maps(
+    centres: npt.NDArray[np.float64], image: FloatArray, recipe: Recipe, frame: AnnotatedFrame
+) -> TargetMaps:
     height, width = image.shape
     scale = recipe.scale
     return maps_from_centres(
-        centres, (height, width), recipe.head_names, scale.alpha, scale.click_radius_px
+        centres,
+        (height, width),
+        recipe.head_names,
+        scale.alpha,
+        scale.click_radius_px,
+        complete=frame.complete,
     )
 
 
@@ -102,7 +110,7 @@ def draw_view(frame: AnnotatedFrame, recipe: Recipe, rng: np.random.Generator) -
         masks = transform.labels(_nearest(frame.masks[window], pixels.shape))
         maps = maps_from_masks(masks, recipe.head_names, recipe.scale.alpha)
     else:
-        maps = _click_maps(transform.points(centres), image, recipe)
+        maps = _click_maps(transform.points(centres), image, recipe, frame)
     return View(image, TargetMaps(maps.values, maps.known * covered))
 
 

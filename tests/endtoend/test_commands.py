@@ -273,7 +273,19 @@ def test_bad_usage_is_one_clear_message(
 
 
 COMMANDS = [
-    *("demo", "run", "count", "export", "plot", "status", "doctor", "evaluate", "train", "simulate")
+    *(
+        "demo",
+        "run",
+        "count",
+        "export",
+        "plot",
+        "status",
+        "doctor",
+        "evaluate",
+        "train",
+        "finetune",
+        "simulate",
+    )
 ]
 
 

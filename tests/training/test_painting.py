@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from scipy.spatial import KDTree
 
 from livecount.errors import ConfigError
 from livecount.training.crops import CropSource
 from livecount.training.painting import paint_frame
 from livecount.training.recipe import PaintingRecipe, read_recipe
+from livecount.training.views import paint_view
 
 SIZE = 256
 DIAMETER = (20.0, 34.0)
@@ -78,6 +81,48 @@ def test_dirt_changes_what_is_seen_and_nothing_that_is_true(dirt: str) -> None:
         assert np.abs(dirty.pixels - clean.pixels).max() > 0.1
 
 
+def test_arms_leave_every_cell_where_it_is() -> None:
+    grown = 0
+    for seed in range(12):
+        plain, armed = painted(seed), painted(seed, arms=1.0)
+        cells = plain.masks > 0
+        np.testing.assert_array_equal(armed.masks[cells], plain.masks[cells])
+        assert set(np.unique(armed.masks)) <= {0, *np.unique(plain.masks)} or not cells.any()
+        assert np.isfinite(armed.pixels).all()
+        grown += int((armed.masks > 0).sum() > cells.sum())
+    assert grown > 5
+
+
+def neighbour_distances_px(masks: np.ndarray) -> np.ndarray:
+    labels = np.unique(masks)[1:]
+    centres = np.array(ndimage.center_of_mass(masks > 0, masks, labels))
+    return KDTree(centres).query(centres, k=2)[0][:, 1] if len(centres) > 1 else np.empty(0)
+
+
+def test_cells_of_a_colony_lie_side_by_side() -> None:
+    sparse = {"empty": 0.0, "coverage": (0.1, 0.15)}
+    apart = np.concatenate([neighbour_distances_px(painted(s, **sparse).masks) for s in range(12)])
+    together = np.concatenate(
+        [neighbour_distances_px(painted(s, colonies=1.0, **sparse).masks) for s in range(12)]
+    )
+    assert np.median(together) < 0.8 * np.median(apart)
+
+
+def test_a_flattened_view_keeps_detail_and_loses_what_is_wide(tiny_recipe: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    recipe = dataclasses.replace(
+        recipe, painting=dataclasses.replace(recipe.painting, empty=0.0, coverage=(0.2, 0.3))
+    )
+    flat = dataclasses.replace(recipe.augmentation, flattened=1.0, flattening_px=(3.0, 3.0))
+    wide = {}
+    for name, augmentation in (("plain", recipe.augmentation), ("flat", flat)):
+        varied = dataclasses.replace(recipe, augmentation=augmentation)
+        views = [paint_view(varied, np.random.default_rng(seed)) for seed in range(12)]
+        assert all(np.isfinite(view.image).all() for view in views)
+        wide[name] = [ndimage.gaussian_filter(v.image, 5).std() / v.image.std() for v in views]
+    assert np.mean(wide["flat"]) < 0.6 * np.mean(wide["plain"])
+
+
 def test_a_run_learns_from_painted_frames_in_the_asked_share(
     tiny_recipe: Path, tiny_data: Path
 ) -> None:
@@ -102,6 +147,9 @@ def test_a_run_learns_from_painted_frames_in_the_asked_share(
         ("size_spread = [0.3, 0.2]", "painting.size_spread"),
         ("webs = 1.5", "painting.webs"),
         ("debris = -0.1", "painting.debris"),
+        ("arms = 2", "painting.arms"),
+        ("colonies = -1", "painting.colonies"),
+        ("longest_aspect = 0.5", "painting.longest_aspect"),
     ],
 )
 def test_impossible_painting_is_refused(

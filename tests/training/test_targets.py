@@ -149,3 +149,21 @@ def test_clicks_say_something_only_of_the_inner_map_near_them(
             assert maps.known[1, y, x] == (nearest <= radius)
             expected = 1 / (1 + ALPHA * nearest) if nearest <= radius else 0
             assert maps.values[1, y, x] == pytest.approx(expected)
+
+
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(0, 4), st.just(2)), elements=st.floats(0, 11)),
+    st.floats(1, 4),
+)
+def test_where_every_cell_is_clicked_what_is_far_from_all_clicks_is_none(
+    centres: npt.NDArray[np.float64], radius: float
+) -> None:
+    maps = maps_from_centres(centres, (12, 12), ("inner",), ALPHA, radius, complete=True)
+    rounded = np.floor(centres + 0.5)
+    inside = rounded[(rounded < 12).all(axis=1)]
+    for y, x in np.ndindex(12, 12):
+        nearest = min((np.hypot(y - b, x - a) for b, a in inside), default=np.inf)
+        if not np.isclose(nearest, radius) and not np.isclose(nearest, 2 * radius):
+            assert maps.known[0, y, x] == (nearest < radius or nearest > 2 * radius)
+        if nearest > 2 * radius:
+            assert maps.values[0, y, x] == 0

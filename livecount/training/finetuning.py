@@ -1,0 +1,135 @@
+"""Fine-tuning: a model learns from a few frames of one's own and keeps what it knew.
+
+The images that a model learnt from do not come with it. In their place the run sees painted frames
+again (rehearsal), draws on them half what the old weights drew (distillation), keeps the running
+means of batch normalisation, and its weights go only a part of the way (interpolation).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from livecount.errors import TrainingError
+from livecount.inference import Model
+from livecount.training.card import to_toml
+from livecount.training.recipe import AdaptationRecipe, ImagesRecipe, Recipe, read_recipe
+
+__all__ = ["FineTuning", "write_finetuning_recipe"]
+
+RECIPE_NAME: Final = "finetuning.toml"
+_REHEARSAL: Final = 1.0
+"""Weight of painted frames beside the user's, which weigh 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """What a model is to learn from, and under which name.
+
+    Attributes
+    ----------
+    frames
+        Folder of NAME.tif with NAME.centres.csv (every cell) and perhaps NAME.cells.png.
+    name
+        Of the new model.
+    cell_diameter_px
+        Of the cells in these frames; None takes it from their ``dataset.toml``.
+    steps
+        How many batches to learn from.
+    seed
+        Two runs with one seed give the same weights.
+    """
+
+    frames: Path
+    name: str
+    cell_diameter_px: float | None = None
+    steps: int = 600
+    seed: int = 1
+
+
+def write_finetuning_recipe(parent: Model, wanted: FineTuning, run_folder: Path) -> Path:
+    """Write the recipe of a run that starts from a model's weights.
+
+    Parameters
+    ----------
+    parent
+        A model with ``weights.safetensors`` and ``recipe.toml`` in its folder.
+    wanted
+        What to learn from.
+    run_folder
+        Receives the recipe.
+
+    Returns
+    -------
+    Path
+        To be given to :func:`livecount.training.train`.
+
+    Raises
+    ------
+    TrainingError
+        The model cannot be trained further, or the run would write into its folder.
+    """
+    weights = parent.folder / "weights.safetensors"
+    recipe_path = parent.folder / "recipe.toml"
+    for needed in (weights, recipe_path):
+        if not needed.is_file():
+            raise TrainingError(
+                f"Model {parent.name!r} cannot be fine-tuned: {needed} is missing",
+                hint="Name a model that has it with --model, or install the model again",
+            )
+    if parent.folder.resolve() in (run_folder.resolve(), *run_folder.resolve().parents):
+        raise TrainingError(
+            f"{run_folder} lies in the folder of model {parent.name!r}, which is never changed",
+            hint="Give another folder with --output",
+        )
+    recipe = _recipe(read_recipe(recipe_path), parent, wanted, weights)
+    run_folder.mkdir(parents=True, exist_ok=True)
+    path = run_folder / RECIPE_NAME
+    path.write_text(to_toml(dataclasses.asdict(recipe), _COMMENT), encoding="utf-8")
+    return path
+
+
+_COMMENT: Final = "Written by `livecount finetune`."
+
+
+def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) -> Recipe:
+    frames = ImagesRecipe(
+        root=str(wanted.frames.resolve()),
+        split="",
+        annotation="either",
+        complete=True,
+        cell_diameter_px=wanted.cell_diameter_px,
+        source="the user's own frames",
+    )
+    return replace(
+        before,
+        name=wanted.name,
+        version="1",
+        parent=f"{parent.name} {parent.version}, SHA-256 {parent.onnx_sha256}",
+        images=(frames,),
+        validation=(),
+        painting=replace(before.painting, share=_REHEARSAL),
+        adaptation=AdaptationRecipe(distillation=0.5, frozen_norm=True, interpolation=0.8),
+        optimiser=replace(
+            before.optimiser,
+            kind="adamw",
+            learning_rate=5e-4,
+            schedule="cosine",
+            warm_up_steps=min(50, wanted.steps),
+            averaging=0.98,
+        ),
+        run=replace(
+            before.run,
+            steps=wanted.steps,
+            seed=wanted.seed,
+            device="auto",
+            checkpoint_every=100,
+            validate_every=wanted.steps,
+            keep="last",
+            patience=0,
+            start_from=str(weights.resolve()),
+            h=parent.h,
+        ),
+    )
