@@ -11,7 +11,7 @@ import pytest
 
 from livecount.errors import AnnotationError, TrainingError
 from livecount.training.crops import CropSource
-from livecount.training.images import load_frames
+from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.recipe import ImagesRecipe, Recipe, read_recipe
 from livecount.training.views import draw_view, whole_view
 
@@ -172,3 +172,35 @@ def test_polarity_is_inverted_as_often_as_the_recipe_says(recipe: Recipe, tiny_d
         for image, targets in zip(batch.images[:, 0], batch.targets[:, 0], strict=True):
             brighter = image[targets > 0.5].mean() > image[targets == 0].mean()
             assert brighter == (step < 6)
+
+
+def odd_frame(kind: str) -> AnnotatedFrame:
+    """A frame as labs have them: nothing in it, one cell, all one grey, smaller than a crop."""
+    pixels = np.random.default_rng(0).normal(100, 3, (90, 110)).astype(np.float32)
+    masks = np.zeros(pixels.shape, np.uint16)
+    if kind == "one cell":
+        masks[40:52, 30:44] = 7
+    elif kind == "all one grey":
+        pixels[:] = 500
+        masks[40:52, 30:44] = 1
+    elif kind == "small":
+        pixels, masks = pixels[:9, :7], masks[:9, :7]
+    found = np.argwhere(masks > 0)
+    centres = found.mean(axis=0, keepdims=True) if len(found) else np.empty((0, 2))
+    return AnnotatedFrame(kind, pixels, masks, centres, 17.0, 8.0)
+
+
+@pytest.mark.parametrize("kind", ["no cell", "one cell", "all one grey", "small"])
+@pytest.mark.parametrize("clicked", [False, True])
+def test_odd_frames_give_finite_views(recipe: Recipe, kind: str, clicked: bool) -> None:
+    frame = odd_frame(kind)
+    if clicked:
+        frame = dataclasses.replace(frame, masks=None, complete=True)
+    flat = dataclasses.replace(recipe.augmentation, flattened=0.5)
+    varied = dataclasses.replace(recipe, augmentation=flat)
+    for seed in range(4):
+        view = draw_view(frame, varied, np.random.default_rng(seed))
+        for part in (view.image, view.maps.values, view.maps.known):
+            assert np.isfinite(part).all()
+        assert view.maps.known.any()
+        assert view.maps.values.any() == (len(frame.centres) > 0)
