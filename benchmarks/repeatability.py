@@ -45,11 +45,13 @@ def as_8_bit(pixels: Pixels) -> Pixels:
 
 
 def light(factor: float) -> Change:
-    """Multiply the light; what exceeds the camera's range is clipped."""
+    """Multiply the light, to whole grey values; what exceeds the camera's range is clipped."""
 
     def change(pixels: Pixels) -> Pixels:
-        top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else np.inf
-        return np.minimum(pixels * factor, top).astype(pixels.dtype)
+        if pixels.dtype.kind != "u":
+            return pixels * np.float32(factor)
+        top = np.iinfo(pixels.dtype).max
+        return np.minimum(np.rint(pixels * factor), top).astype(pixels.dtype)
 
     return change
 
