@@ -25,7 +25,7 @@ from livecount.training.fit import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 from livecount.training.network import DeepDistanceNet, count_parameters, receptive_radius_px
 from livecount.training.recipe import Recipe, read_recipe
 
-__all__ = ["export", "folded", "write_onnx"]
+__all__ = ["export", "folded", "verify_onnx", "write_onnx"]
 
 CARD_NAME: Final = "model.toml"
 ONNX_NAME: Final = "model.onnx"
@@ -67,7 +67,7 @@ def export(run_folder: Path, target_folder: Path) -> Path:
     bare = _rounded(folded(network))
     onnx_path = target_folder / ONNX_NAME
     write_onnx(bare, recipe, onnx_path)
-    _verify(bare, recipe, onnx_path)
+    verify_onnx(bare, recipe, onnx_path)
     save_weights(_halved(network), target_folder / WEIGHTS_NAME, {"recipe": RECIPE_NAME})
     if recipe_path.resolve() != (target_folder / RECIPE_NAME).resolve():
         shutil.copyfile(recipe_path, target_folder / RECIPE_NAME)
@@ -97,7 +97,7 @@ def _read_result(run_folder: Path) -> dict[str, Any]:
 def _card(
     recipe: Recipe, result: dict[str, Any], network: nn.Module, onnx_sha256: str
 ) -> dict[str, Any]:
-    radius = receptive_radius_px(len(recipe.network.widths))
+    radius = receptive_radius_px(recipe.network, recipe.heads)
     return {
         "name": recipe.name,
         "version": recipe.version,
@@ -175,8 +175,8 @@ def _folded_pair(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     result = nn.Conv2d(
         convolution.in_channels,
         convolution.out_channels,
-        3,
-        padding=1,
+        convolution.kernel_size[0],
+        padding=convolution.kernel_size[0] // 2,
     )
     with torch.no_grad():
         result.weight.copy_(convolution.weight * scale[:, None, None, None])
@@ -287,7 +287,7 @@ def _store_as_half(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _verify(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
+def verify_onnx(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
     """Refuse a model whose maps differ from torch's, at two sizes."""
     import onnxruntime
 

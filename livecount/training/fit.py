@@ -30,6 +30,7 @@ from livecount.training.losses import head_losses, total_loss
 from livecount.training.network import DeepDistanceNet
 from livecount.training.progress import TrainingProgress
 from livecount.training.recipe import OptimiserRecipe, Recipe, read_recipe
+from livecount.training.recipe_reading import complete_text
 from livecount.training.validation import Validator
 
 __all__ = ["RECIPE_NAME", "RESULT_NAME", "WEIGHTS_NAME", "fit"]
@@ -81,8 +82,7 @@ def fit(
     if resume and (out / CHECKPOINT_NAME).is_file():
         run.take_up()
     # Only now: a wrong recipe that is refused must not replace the one that the folder was made by.
-    if recipe_path.resolve() != (out / RECIPE_NAME).resolve():
-        shutil.copyfile(recipe_path, out / RECIPE_NAME)
+    (out / RECIPE_NAME).write_text(run.recipe_text, encoding="utf-8", newline="")
     with ThreadPoolExecutor(1, "crops") as ahead:
         run.go(ahead, on_progress)
     return run.finish()
@@ -112,7 +112,8 @@ class _Run:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = _optimiser(self.network, recipe.optimiser)
         self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
-        digest = hashlib.sha256(recipe_path.read_bytes()).hexdigest()
+        self.recipe_text = complete_text(recipe_path)
+        digest = hashlib.sha256(self.recipe_text.encode()).hexdigest()
         self.state = RunState(recipe_hash=digest)
         self.crops = CropSource(recipe, data_root)
         self.data_root = data_root

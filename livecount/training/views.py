@@ -41,7 +41,7 @@ def whole_view(frame: AnnotatedFrame, recipe: Recipe) -> View:
     image = normalise(resize(frame.pixels, factor), recipe.normalisation)
     if frame.masks is not None:
         masks = _nearest(frame.masks, image.shape)
-        maps = maps_from_masks(masks, recipe.head_names, recipe.scale.alpha)
+        maps = maps_from_masks(masks, recipe.targets, recipe.scale.alpha)
     else:
         maps = _click_maps(_scaled(frame.centres, frame.pixels.shape, image.shape), image, recipe)
     return View(image, maps)
@@ -51,7 +51,7 @@ def _click_maps(centres: npt.NDArray[np.float64], image: FloatArray, recipe: Rec
     height, width = image.shape
     scale = recipe.scale
     return maps_from_centres(
-        centres, (height, width), recipe.head_names, scale.alpha, scale.click_radius_px
+        centres, (height, width), recipe.targets, scale.alpha, scale.click_radius_px
     )
 
 
@@ -100,7 +100,7 @@ def draw_view(frame: AnnotatedFrame, recipe: Recipe, rng: np.random.Generator) -
     image = normalise(_relit(image, augmentation, rng), recipe.normalisation)
     if frame.masks is not None:
         masks = transform.labels(_nearest(frame.masks[window], pixels.shape))
-        maps = maps_from_masks(masks, recipe.head_names, recipe.scale.alpha)
+        maps = maps_from_masks(masks, recipe.targets, recipe.scale.alpha)
     else:
         maps = _click_maps(transform.points(centres), image, recipe)
     return View(image, TargetMaps(maps.values, maps.known * covered))
@@ -119,7 +119,7 @@ def paint_view(recipe: Recipe, rng: np.random.Generator) -> View:
     augmentation = recipe.augmentation
     painted = paint_frame(augmentation.view_px, augmentation.diameter_px, recipe.painting, rng)
     image = normalise(_relit(painted.pixels, augmentation, rng), recipe.normalisation)
-    maps = maps_from_masks(painted.masks, recipe.head_names, recipe.scale.alpha)
+    maps = maps_from_masks(painted.masks, recipe.targets, recipe.scale.alpha)
     return View(image, maps)
 
 
