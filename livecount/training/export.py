@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from livecount.errors import TrainingError
 from livecount.training.card import to_toml
 from livecount.training.checkpoint import load_weights, save_weights
-from livecount.training.fit import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 from livecount.training.network import DeepDistanceNet, count_parameters, receptive_radius_px
 from livecount.training.recipe import Recipe, read_recipe
+from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 
 __all__ = ["export", "folded", "verify_onnx", "write_onnx"]
 

@@ -31,13 +31,11 @@ from livecount.training.network import DeepDistanceNet
 from livecount.training.progress import TrainingProgress
 from livecount.training.recipe import OptimiserRecipe, Recipe, read_recipe
 from livecount.training.recipe_reading import complete_text
+from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 from livecount.training.validation import Validator
 
-__all__ = ["RECIPE_NAME", "RESULT_NAME", "WEIGHTS_NAME", "fit"]
+__all__ = ["fit"]
 
-RECIPE_NAME = "recipe.toml"
-RESULT_NAME = "result.json"
-WEIGHTS_NAME = "weights.safetensors"
 _REPORT_EVERY = 20
 _PAPER_H = 0.2
 
