@@ -117,6 +117,7 @@ class _Run:
         self.data_root = data_root
         self.validator = Validator(recipe, recipe.validation, data_root)
         self.measured: dict[str, float] = {}
+        self.since_validation: list[Tensor] = []
 
     def take_up(self) -> None:
         """Go on where the checkpoint stands."""
@@ -139,6 +140,7 @@ class _Run:
             batch = coming.result()
             coming = ahead.submit(self.crops.batch, self.state.step + 1)
             losses.append(self._take_step(batch))
+            self.since_validation.append(losses[-1])
             self.state.step += 1
             taken += 1
             step, last = self.state.step, self.state.step == run.steps
@@ -147,7 +149,7 @@ class _Run:
                 pace = (time.monotonic() - begun) / taken
                 on_progress(self._progress(losses, pace))
             if step % run.validate_every == 0 or last:
-                self._validate(losses, time.monotonic() - begun)
+                self._validate(time.monotonic() - begun)
                 on_progress(self._progress(losses, (time.monotonic() - begun) / taken))
             if step % _REPORT_EVERY == 0:
                 losses = losses[-1:]
@@ -178,12 +180,12 @@ class _Run:
         recipe = self.recipe
         known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
         chosen = known.measure(self.network, self.device)
-        held_out = self.validator.measure(self.network, self.device) if self.validator else chosen
+        validated = self.validator.measure(self.network, self.device) if self.validator else chosen
         h = chosen.h if chosen.h is not None else _PAPER_H
-        scores = {
-            name: round(float(values[chosen.h_choices.index(h)]), 2)
-            for name, values in held_out.f_scores.items()
-        }
+        unseen = Validator(recipe, recipe.held_out, self.data_root)
+        parts = {"validation": validated}
+        if unseen:
+            parts["held_out"] = unseen.measure(self.network, self.device)
         return {
             "h": h,
             "steps": self.state.step,
@@ -191,7 +193,9 @@ class _Run:
             "device": self.device.type,
             "torch": torch.__version__,
             "frames": self.crops.frame_counts,
-            "validation": {"loss": held_out.loss, "f_score_assignment": scores},
+        } | {
+            name: {"loss": found.loss, "f_score_assignment": found.f_scores_at(h)}
+            for name, found in parts.items()
         }
 
     def _take_step(self, batch: Batch) -> Tensor:
@@ -230,9 +234,18 @@ class _Run:
     def _kept_weights(self) -> dict[str, Tensor]:
         return self.averaged or self.network.state_dict()
 
-    def _validate(self, losses: list[Tensor], elapsed_s: float) -> None:
-        if not self.validator:
-            return
+    def _validate(self, elapsed_s: float) -> None:
+        """Measure the weights that would be kept, and add a row to the history."""
+        if self.validator:
+            self._judge()
+        row: dict[str, float] = {"step": self.state.step, "seconds": self.state.seconds + elapsed_s}
+        mean = torch.stack(self.since_validation).mean(dim=0)
+        row["train_loss"] = float(total_loss(mean, self.recipe.heads))
+        row |= {f"train_{name}": value for name, value in self._named(mean).items()}
+        self.state.history.append(row | self.measured)
+        self.since_validation = []
+
+    def _judge(self) -> None:
         judged = copy.deepcopy(self.network)
         judged.load_state_dict(self._kept_weights())
         self.measured = self.validator.measure(judged, self.device).as_numbers()
@@ -240,37 +253,31 @@ class _Run:
         measure = "f_score" if keep == "f_score" and "f_score" in self.measured else "loss"
         score = self.measured[measure] * (1 if measure == "f_score" else -1)
         state = self.state
-        if state.best_score is None or score > state.best_score:
-            state.best_score, state.best_step, state.without_improvement = score, state.step, 0
-            if keep != "last":
-                save_weights(
-                    judged.state_dict(),
-                    self.out / f"best-{WEIGHTS_NAME}",
-                    {"step": str(state.step)},
-                )
-        else:
+        if state.best_score is not None and not score > state.best_score:
             state.without_improvement += 1
-        row: dict[str, float] = {"step": state.step, "seconds": state.seconds + elapsed_s}
-        row |= {f"train_{name}": value for name, value in self._mean(losses).items()}
-        state.history.append(row | self.measured)
+            return
+        state.best_score, state.best_step, state.without_improvement = score, state.step, 0
+        if keep != "last":
+            path = self.out / f"best-{WEIGHTS_NAME}"
+            save_weights(judged.state_dict(), path, {"step": str(state.step)})
 
     def _stopped_early(self) -> bool:
         patience = self.recipe.run.patience
         return patience > 0 and self.state.without_improvement >= patience
 
-    def _mean(self, losses: list[Tensor]) -> dict[str, float]:
-        mean = torch.stack(losses).mean(dim=0).tolist()
-        return dict(zip(self.recipe.head_names, mean, strict=True))
+    def _named(self, losses: Tensor) -> dict[str, float]:
+        return dict(zip(self.recipe.head_names, losses.tolist(), strict=True))
 
     def _progress(self, losses: list[Tensor], pace_s: float) -> TrainingProgress:
         return TrainingProgress(
             step=self.state.step,
             steps=self.recipe.run.steps,
-            losses=self._mean(losses),
+            losses=self._named(torch.stack(losses).mean(dim=0)),
             learning_rate=_learning_rate(self.recipe, self.state.step - 1),
             seconds_per_step=pace_s,
             validation=self.measured,
             best_step=self.state.best_step,
+            history=tuple(self.state.history),
         )
 
     def _refuse_divergence(self, losses: list[Tensor]) -> None:

@@ -94,7 +94,11 @@ class ScaleRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ImagesRecipe:
-    """Annotated images: ``root/split/NAME.tif`` with masks or centre clicks beside them."""
+    """Annotated images: ``root/split/NAME.tif`` with masks or centre clicks beside them.
+
+    ``leave_out = [2, 5]`` takes all but the second of five contiguous blocks of frames, ``only``
+    takes that block alone.
+    """
 
     root: str
     split: str = "train"
@@ -103,6 +107,8 @@ class ImagesRecipe:
     share: float = 1.0
     licence: str = ""
     source: str = ""
+    leave_out: tuple[int, int] | None = None
+    only: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +221,18 @@ class RunRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole training run."""
+    """A whole training run.
+
+    Weights and h are chosen on ``validation`` (and h on ``images`` too); ``held_out`` chooses
+    nothing and is scored once, at the end.
+    """
 
     name: str
     version: str
     images: tuple[ImagesRecipe, ...]
     heads: tuple[HeadRecipe, ...]
     validation: tuple[ImagesRecipe, ...] = ()
+    held_out: tuple[ImagesRecipe, ...] = ()
     licence: str = ""
     non_commercial: bool = False
     network: NetworkRecipe = field(default_factory=NetworkRecipe)

@@ -9,7 +9,7 @@ from livecount.errors import ConfigError
 from livecount.training.targets import TARGET_NAMES
 
 if TYPE_CHECKING:
-    from livecount.training.recipe import HeadRecipe, PaintingRecipe, Recipe
+    from livecount.training.recipe import HeadRecipe, ImagesRecipe, PaintingRecipe, Recipe
 
 __all__ = ["check_recipe"]
 
@@ -94,6 +94,8 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     counts = (run.steps, run.batch, run.threads, run.checkpoint_every, run.validate_every)
     yield bool(recipe.images), "images", "Give at least one [[images]] table"
     yield all(item.share > 0 for item in recipe.images), "images.share", "Give shares above 0"
+    for item in (*recipe.images, *recipe.validation, *recipe.held_out):
+        yield from _rules_of_images(item)
     yield min(counts) >= 1, "run", "Give steps, batch, threads and intervals of at least 1"
     fits = run.crop_px > 0 and run.crop_px % multiple == 0
     yield fits, "run.crop_px", f"Give a multiple of {multiple}"
@@ -108,6 +110,15 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     holds = bool(choices) and all(0 < h < 1 for h in choices)
     yield holds, "run.h_choices", "Give values between 0 and 1"
     yield recipe.optimiser.decay_steps >= 1, "optimiser.decay_steps", "Give 1 or more"
+
+
+def _rules_of_images(item: ImagesRecipe) -> Iterator[_Rule]:
+    both = item.leave_out is not None and item.only is not None
+    yield not both, "images.only", "Give either leave_out or only"
+    for name in ("leave_out", "only"):
+        block, blocks = getattr(item, name) or (1, 2)
+        holds = 1 <= block <= blocks and blocks >= 2
+        yield holds, f"images.{name}", "Give the number of a block, from 1, and how many there are"
 
 
 def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:
