@@ -89,11 +89,11 @@ def _cross_validate(
 
 
 def _show_folds(found: CrossValidation) -> None:
+    from rich.markup import escape
     from rich.table import Table
-    from rich.text import Text
 
     names = list(dict.fromkeys(name for fold in found.folds for name in fold.f_score_assignment))
-    table = Table("fold", "h", *(Text(name) for name in names), "mean", title="f-score, %")
+    table = Table("fold", "h", *(escape(name) for name in names), "mean", title="f-score, %")
     for fold in found.folds:
         scores = [fold.f_score_assignment.get(name) for name in names]
         cells = ["" if score is None else f"{score:.1f}" for score in scores]

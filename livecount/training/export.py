@@ -21,7 +21,12 @@ from torch import Tensor, nn
 from livecount.errors import TrainingError
 from livecount.training.card import to_toml
 from livecount.training.checkpoint import load_weights, save_weights
-from livecount.training.network import DeepDistanceNet, count_parameters, receptive_radius_px
+from livecount.training.network import (
+    KERNELS,
+    DeepDistanceNet,
+    count_parameters,
+    receptive_radius_px,
+)
 from livecount.training.recipe import Recipe, read_recipe
 from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 
@@ -98,6 +103,7 @@ def _card(
     recipe: Recipe, result: dict[str, Any], network: nn.Module, onnx_sha256: str
 ) -> dict[str, Any]:
     radius = receptive_radius_px(recipe.network, recipe.heads)
+    filters = recipe.network.widths[0] * len(KERNELS[recipe.network.block])
     return {
         "name": recipe.name,
         "version": recipe.version,
@@ -108,7 +114,7 @@ def _card(
         "cell_diameter_px": recipe.scale.cell_diameter_px,
         "multiple_px": recipe.multiple_px,
         "halo_px": -(-radius // 16) * 16,
-        "memory_bytes_per_px": _BYTES_PER_PX_AND_FILTER * recipe.network.widths[0],
+        "memory_bytes_per_px": _BYTES_PER_PX_AND_FILTER * filters,
         "onnx_sha256": onnx_sha256,
         "parameters": count_parameters(network),
         "licence": recipe.licence,

@@ -18,12 +18,12 @@ from torch.nn import functional
 
 from livecount.training.recipe import HeadRecipe, NetworkRecipe, Norm
 
-__all__ = ["UNBOUNDED_PX", "DeepDistanceNet", "count_parameters", "receptive_radius_px"]
+__all__ = ["KERNELS", "UNBOUNDED_PX", "DeepDistanceNet", "count_parameters", "receptive_radius_px"]
 
 UNBOUNDED_PX: Final = 1 << 16
 """Stands for a reach over any frame: who tiles with such a halo takes every frame whole."""
 
-_KERNELS: Final = {"plain": (3,), "residual": (3,), "multiscale": (1, 3, 5)}
+KERNELS: Final = {"plain": (3,), "residual": (3,), "multiscale": (1, 3, 5)}
 """Edge lengths of a block's convolutions, in pixels."""
 
 
@@ -149,7 +149,7 @@ class _MultiscaleBlock(nn.Module):
 
     def __init__(self, before: int, after: int, network: NetworkRecipe) -> None:
         super().__init__()
-        kernels = _KERNELS["multiscale"]
+        kernels = KERNELS["multiscale"]
         self.scales = nn.ModuleList(
             _ConvBlock(before, after, network, kernel) for kernel in kernels
         )
@@ -231,7 +231,7 @@ def receptive_radius_px(network: NetworkRecipe, heads: tuple[HeadRecipe, ...]) -
     if network.norm == "group":
         return UNBOUNDED_PX
     levels = len(network.widths)
-    convolutions = 2 * (max(_KERNELS[network.block]) // 2)
+    convolutions = 2 * (max(KERNELS[network.block]) // 2)
     down = sum(convolutions << level for level in range(levels))
     up = sum(convolutions << level for level in range(levels - 1))
     grid = 2 * sum(1 << level for level in range(levels - 1))
