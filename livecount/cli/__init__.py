@@ -15,13 +15,14 @@ from livecount import __version__
 from livecount.cli.count import count
 from livecount.cli.demo import demo
 from livecount.cli.doctor import doctor
+from livecount.cli.finetune import finetune
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.results import export, plot
 from livecount.cli.score import evaluate
 from livecount.cli.service import install_service
 from livecount.cli.simulate import simulate
 from livecount.cli.terminal import FAILED, USAGE, show_error
-from livecount.cli.train import finetune, train
+from livecount.cli.train import train
 from livecount.cli.watch import run, serve, status
 from livecount.errors import ConfigError, LivecountError
 

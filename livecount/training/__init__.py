@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from livecount.errors import MissingExtraError
 from livecount.training.finetuning import FineTuning, write_finetuning_recipe
@@ -17,10 +18,14 @@ from livecount.training.progress import TrainingProgress
 __all__ = [
     "FineTuning",
     "TrainingProgress",
+    "cross_validate",
     "export_model",
     "train",
     "write_finetuning_recipe",
 ]
+
+if TYPE_CHECKING:
+    from livecount.training.folds import CrossValidation
 
 _NEEDED = ("torch", "onnx", "onnxscript", "safetensors")
 
@@ -64,9 +69,53 @@ def train(
     _require_torch()
     from livecount.training.fit import fit
 
-    root = data_root or Path(os.environ.get("LIVECOUNT_DATA") or recipe_path.parent)
     report = on_progress or (lambda _: None)
+    root = _root(data_root, recipe_path)
     return fit(recipe_path, out, data_root=root, resume=resume, on_progress=report)
+
+
+def cross_validate(
+    recipe_path: Path,
+    out: Path,
+    folds: int,
+    *,
+    resume: bool = False,
+    on_progress: Callable[[int, TrainingProgress], None] | None = None,
+    data_root: Path | None = None,
+) -> CrossValidation:
+    """Train a recipe once a fold, each time without some frames, and score it on those.
+
+    Parameters
+    ----------
+    recipe_path, out, resume, data_root
+        As for :func:`train`; ``out`` receives a run folder for each fold, and ``folds.json``.
+    folds
+        How many, from 2.
+    on_progress
+        Called with the number of the fold, from 1, and its progress.
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed.
+    ConfigError, TrainingError, AnnotationError
+        The recipe, a folder or the images cannot be used, or no set has enough frames.
+    """
+    _require_torch()
+    from livecount.training import folds as training_folds
+
+    return training_folds.cross_validate(
+        recipe_path,
+        out,
+        folds,
+        data_root=_root(data_root, recipe_path),
+        resume=resume,
+        on_progress=on_progress or (lambda _, __: None),
+    )
+
+
+def _root(data_root: Path | None, recipe_path: Path) -> Path:
+    return data_root or Path(os.environ.get("LIVECOUNT_DATA") or recipe_path.parent)
 
 
 def export_model(run_folder: Path, target_folder: Path) -> Path:

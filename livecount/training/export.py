@@ -21,11 +21,16 @@ from torch import Tensor, nn
 from livecount.errors import TrainingError
 from livecount.training.card import to_toml
 from livecount.training.checkpoint import load_weights, save_weights
-from livecount.training.fit import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
-from livecount.training.network import DeepDistanceNet, count_parameters, receptive_radius_px
+from livecount.training.network import (
+    KERNELS,
+    DeepDistanceNet,
+    count_parameters,
+    receptive_radius_px,
+)
 from livecount.training.recipe import Recipe, read_recipe
+from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 
-__all__ = ["export", "folded", "write_onnx"]
+__all__ = ["export", "folded", "verify_onnx", "write_onnx"]
 
 CARD_NAME: Final = "model.toml"
 ONNX_NAME: Final = "model.onnx"
@@ -67,7 +72,7 @@ def export(run_folder: Path, target_folder: Path) -> Path:
     bare = _rounded(folded(network))
     onnx_path = target_folder / ONNX_NAME
     write_onnx(bare, recipe, onnx_path)
-    _verify(bare, recipe, onnx_path)
+    verify_onnx(bare, recipe, onnx_path)
     save_weights(_halved(network), target_folder / WEIGHTS_NAME, {"recipe": RECIPE_NAME})
     if recipe_path.resolve() != (target_folder / RECIPE_NAME).resolve():
         shutil.copyfile(recipe_path, target_folder / RECIPE_NAME)
@@ -97,7 +102,8 @@ def _read_result(run_folder: Path) -> dict[str, Any]:
 def _card(
     recipe: Recipe, result: dict[str, Any], network: nn.Module, onnx_sha256: str
 ) -> dict[str, Any]:
-    radius = receptive_radius_px(len(recipe.network.widths))
+    radius = receptive_radius_px(recipe.network, recipe.heads)
+    filters = recipe.network.widths[0] * len(KERNELS[recipe.network.block])
     return {
         "name": recipe.name,
         "version": recipe.version,
@@ -108,7 +114,7 @@ def _card(
         "cell_diameter_px": recipe.scale.cell_diameter_px,
         "multiple_px": recipe.multiple_px,
         "halo_px": -(-radius // 16) * 16,
-        "memory_bytes_per_px": _BYTES_PER_PX_AND_FILTER * recipe.network.widths[0],
+        "memory_bytes_per_px": _BYTES_PER_PX_AND_FILTER * filters,
         "onnx_sha256": onnx_sha256,
         "parameters": count_parameters(network),
         "licence": recipe.licence,
@@ -176,8 +182,8 @@ def _folded_pair(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     result = nn.Conv2d(
         convolution.in_channels,
         convolution.out_channels,
-        3,
-        padding=1,
+        convolution.kernel_size[0],
+        padding=convolution.kernel_size[0] // 2,
     )
     with torch.no_grad():
         result.weight.copy_(convolution.weight * scale[:, None, None, None])
@@ -288,7 +294,7 @@ def _store_as_half(graph: onnx.GraphProto) -> None:
     graph.node.extend(nodes)
 
 
-def _verify(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
+def verify_onnx(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
     """Refuse a model whose maps differ from torch's, at two sizes."""
     import onnxruntime
 

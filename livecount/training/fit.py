@@ -30,13 +30,12 @@ from livecount.training.losses import head_losses, total_loss
 from livecount.training.network import DeepDistanceNet
 from livecount.training.progress import TrainingProgress
 from livecount.training.recipe import OptimiserRecipe, Recipe, read_recipe
+from livecount.training.recipe_reading import complete_text
+from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 from livecount.training.validation import Validator
 
-__all__ = ["RECIPE_NAME", "RESULT_NAME", "WEIGHTS_NAME", "fit"]
+__all__ = ["fit"]
 
-RECIPE_NAME = "recipe.toml"
-RESULT_NAME = "result.json"
-WEIGHTS_NAME = "weights.safetensors"
 _REPORT_EVERY = 20
 _PAPER_H = 0.2
 
@@ -81,8 +80,7 @@ def fit(
     if resume and (out / CHECKPOINT_NAME).is_file():
         run.take_up()
     # Only now: a wrong recipe that is refused must not replace the one that the folder was made by.
-    if recipe_path.resolve() != (out / RECIPE_NAME).resolve():
-        shutil.copyfile(recipe_path, out / RECIPE_NAME)
+    (out / RECIPE_NAME).write_text(run.recipe_text, encoding="utf-8", newline="")
     with ThreadPoolExecutor(1, "crops") as ahead:
         run.go(ahead, on_progress)
     return run.finish()
@@ -114,12 +112,14 @@ class _Run:
         keeping = recipe.adaptation.distillation or recipe.adaptation.interpolation < 1
         self.before = copy.deepcopy(self.network).eval() if keeping else None
         self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
-        digest = hashlib.sha256(recipe_path.read_bytes()).hexdigest()
+        self.recipe_text = complete_text(recipe_path)
+        digest = hashlib.sha256(self.recipe_text.encode()).hexdigest()
         self.state = RunState(recipe_hash=digest)
         self.crops = CropSource(recipe, data_root)
         self.data_root = data_root
         self.validator = Validator(recipe, recipe.validation, data_root)
         self.measured: dict[str, float] = {}
+        self.since_validation: list[Tensor] = []
 
     def take_up(self) -> None:
         """Go on where the checkpoint stands."""
@@ -142,6 +142,7 @@ class _Run:
             batch = coming.result()
             coming = ahead.submit(self.crops.batch, self.state.step + 1)
             losses.append(self._take_step(batch))
+            self.since_validation.append(losses[-1])
             self.state.step += 1
             taken += 1
             step, last = self.state.step, self.state.step == run.steps
@@ -150,7 +151,7 @@ class _Run:
                 pace = (time.monotonic() - begun) / taken
                 on_progress(self._progress(losses, pace))
             if step % run.validate_every == 0 or last:
-                self._validate(losses, time.monotonic() - begun)
+                self._validate(time.monotonic() - begun)
                 on_progress(self._progress(losses, (time.monotonic() - begun) / taken))
             if step % _REPORT_EVERY == 0:
                 losses = losses[-1:]
@@ -181,13 +182,12 @@ class _Run:
         recipe = self.recipe
         known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
         chosen = known.measure(self.network, self.device)
-        held_out = self.validator.measure(self.network, self.device) if self.validator else chosen
+        validated = self.validator.measure(self.network, self.device) if self.validator else chosen
         h = recipe.run.h or chosen.h or _PAPER_H
-        nearest = min(chosen.h_choices, key=lambda choice: abs(choice - h))
-        scores = {
-            name: round(float(values[chosen.h_choices.index(nearest)]), 2)
-            for name, values in held_out.f_scores.items()
-        }
+        unseen = Validator(recipe, recipe.held_out, self.data_root)
+        parts = {"validation": validated}
+        if unseen:
+            parts["held_out"] = unseen.measure(self.network, self.device)
         return {
             "h": h,
             "steps": self.state.step,
@@ -195,7 +195,9 @@ class _Run:
             "device": self.device.type,
             "torch": torch.__version__,
             "frames": self.crops.frame_counts,
-            "validation": {"loss": held_out.loss, "f_score_assignment": scores},
+        } | {
+            name: {"loss": found.loss, "f_score_assignment": found.f_scores_at(h)}
+            for name, found in parts.items()
         }
 
     def _take_step(self, batch: Batch) -> Tensor:
@@ -264,9 +266,18 @@ class _Run:
             for name, value in self.before.state_dict().items()
         }
 
-    def _validate(self, losses: list[Tensor], elapsed_s: float) -> None:
-        if not self.validator:
-            return
+    def _validate(self, elapsed_s: float) -> None:
+        """Measure the weights that would be kept, and add a row to the history."""
+        if self.validator:
+            self._judge()
+        row: dict[str, float] = {"step": self.state.step, "seconds": self.state.seconds + elapsed_s}
+        mean = torch.stack(self.since_validation).mean(dim=0)
+        row["train_loss"] = float(total_loss(mean, self.recipe.heads))
+        row |= {f"train_{name}": value for name, value in self._named(mean).items()}
+        self.state.history.append(row | self.measured)
+        self.since_validation = []
+
+    def _judge(self) -> None:
         judged = copy.deepcopy(self.network)
         judged.load_state_dict(self._kept_weights())
         self.measured = self.validator.measure(judged, self.device).as_numbers()
@@ -274,37 +285,31 @@ class _Run:
         measure = "f_score" if keep == "f_score" and "f_score" in self.measured else "loss"
         score = self.measured[measure] * (1 if measure == "f_score" else -1)
         state = self.state
-        if state.best_score is None or score > state.best_score:
-            state.best_score, state.best_step, state.without_improvement = score, state.step, 0
-            if keep != "last":
-                save_weights(
-                    judged.state_dict(),
-                    self.out / f"best-{WEIGHTS_NAME}",
-                    {"step": str(state.step)},
-                )
-        else:
+        if state.best_score is not None and not score > state.best_score:
             state.without_improvement += 1
-        row: dict[str, float] = {"step": state.step, "seconds": state.seconds + elapsed_s}
-        row |= {f"train_{name}": value for name, value in self._mean(losses).items()}
-        state.history.append(row | self.measured)
+            return
+        state.best_score, state.best_step, state.without_improvement = score, state.step, 0
+        if keep != "last":
+            path = self.out / f"best-{WEIGHTS_NAME}"
+            save_weights(judged.state_dict(), path, {"step": str(state.step)})
 
     def _stopped_early(self) -> bool:
         patience = self.recipe.run.patience
         return patience > 0 and self.state.without_improvement >= patience
 
-    def _mean(self, losses: list[Tensor]) -> dict[str, float]:
-        mean = torch.stack(losses).mean(dim=0).tolist()
-        return dict(zip(self.recipe.head_names, mean, strict=True))
+    def _named(self, losses: Tensor) -> dict[str, float]:
+        return dict(zip(self.recipe.head_names, losses.tolist(), strict=True))
 
     def _progress(self, losses: list[Tensor], pace_s: float) -> TrainingProgress:
         return TrainingProgress(
             step=self.state.step,
             steps=self.recipe.run.steps,
-            losses=self._mean(losses),
+            losses=self._named(torch.stack(losses).mean(dim=0)),
             learning_rate=_learning_rate(self.recipe, self.state.step - 1),
             seconds_per_step=pace_s,
             validation=self.measured,
             best_step=self.state.best_step,
+            history=tuple(self.state.history),
         )
 
     def _refuse_divergence(self, losses: list[Tensor]) -> None:

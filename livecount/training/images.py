@@ -9,12 +9,18 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from livecount.annotations import AnnotatedPixels, Dataset, find_datasets, load_image
+from livecount.annotations import (
+    AnnotatedImage,
+    AnnotatedPixels,
+    Dataset,
+    find_datasets,
+    load_image,
+)
 from livecount.errors import TrainingError
 from livecount.readers import read_pixels
 from livecount.training.recipe import ImagesRecipe
 
-__all__ = ["AnnotatedFrame", "load_frames"]
+__all__ = ["AnnotatedFrame", "count_frames", "load_frames"]
 
 _SUFFIXES: Final = {
     "masks": "cells.png and NAME.centres.csv",
@@ -64,29 +70,63 @@ def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
     Raises
     ------
     TrainingError
-        There is no such folder, or no annotated image in it.
+        There is no such folder, or no annotated image in it, or fewer than blocks to part them in.
     AnnotationError
         Image and annotation do not belong together.
     """
+    return [
+        _frame(load_image(image, read_pixels), image.path.stem, dataset, recipe)
+        for dataset, image in _taken(_listed(recipe, data_root), recipe)
+    ]
+
+
+def count_frames(recipe: ImagesRecipe, data_root: Path) -> int:
+    """Count the images of an entry without reading them, whatever it leaves out.
+
+    Raises
+    ------
+    TrainingError
+        There is no such folder, or no annotated image in it.
+    """
+    return len(_listed(recipe, data_root))
+
+
+def _listed(recipe: ImagesRecipe, data_root: Path) -> list[tuple[Dataset, AnnotatedImage]]:
     folder = data_root / recipe.root / recipe.split
     if not folder.is_dir():
         raise TrainingError(
             f"The recipe's folder {folder} does not exist",
             hint="Give the folder that holds the recipe's data sets with --data or LIVECOUNT_DATA",
         )
-    frames: list[AnnotatedFrame] = []
-    assumed = recipe.cell_diameter_px
-    for dataset in find_datasets([folder], assumed_diameter_px=assumed)[0]:
-        for image in dataset.images:
-            if recipe.annotation == "masks" and image.masks_path is None:
-                continue
-            frames.append(_frame(load_image(image, read_pixels), image.path.stem, dataset, recipe))
-    if not frames:
+    listed = [
+        (dataset, image)
+        for dataset in find_datasets([folder], assumed_diameter_px=recipe.cell_diameter_px)[0]
+        for image in dataset.images
+        if recipe.annotation != "masks" or image.masks_path is not None
+    ]
+    if not listed:
         raise TrainingError(
             f"No image with {recipe.annotation} was found in {folder}",
             hint=f"Put NAME.tif with NAME.{_SUFFIXES[recipe.annotation]} there",
         )
-    return frames
+    return listed
+
+
+def _taken(
+    listed: list[tuple[Dataset, AnnotatedImage]], recipe: ImagesRecipe
+) -> list[tuple[Dataset, AnnotatedImage]]:
+    """Keep the block that the entry asks for, or what lies around the one it leaves out."""
+    parting = recipe.leave_out or recipe.only
+    if parting is None:
+        return listed
+    block, blocks = parting
+    if len(listed) < blocks:
+        raise TrainingError(
+            f"{recipe.root}/{recipe.split} has {len(listed)} frames, too few for {blocks} blocks",
+            hint="Give fewer blocks in leave_out and only",
+        )
+    first, last = (len(listed) * edge // blocks for edge in (block - 1, block))
+    return listed[first:last] if recipe.only else listed[:first] + listed[last:]
 
 
 def _frame(

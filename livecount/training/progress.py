@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = ["TrainingProgress"]
@@ -27,6 +27,10 @@ class TrainingProgress:
         percent and the ``h`` that reached it); empty before the first.
     best_step
         The step whose weights are the best so far; None before the first validation.
+    history
+        One row per validation since the run began, resumed or not: ``step``, ``seconds``, the
+        mean training losses since the row before (``train_HEAD``, and all heads together as
+        ``train_loss``), and what was measured as in ``validation``.
     """
 
     step: int
@@ -36,6 +40,7 @@ class TrainingProgress:
     seconds_per_step: float
     validation: Mapping[str, float]
     best_step: int | None
+    history: Sequence[Mapping[str, float]] = ()
 
     @property
     def remaining_s(self) -> float:

@@ -6,25 +6,22 @@ that is given apart, so that a recipe holds on every machine.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import tomllib
-import types
-import typing
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from livecount.errors import ConfigError
 from livecount.normalisation import Normalisation
+from livecount.training.recipe_reading import build, read_table
+from livecount.training.recipe_rules import check_recipe
 
 __all__ = [
     "Activation",
     "AnnotationKind",
     "AugmentationRecipe",
+    "Block",
     "HeadRecipe",
     "ImagesRecipe",
+    "Loss",
     "NetworkRecipe",
     "Norm",
     "OptimiserRecipe",
@@ -37,30 +34,53 @@ __all__ = [
 
 Activation = Literal["relu", "sigmoid", "linear"]
 AnnotationKind = Literal["masks", "centres", "either"]
-Norm = Literal["none", "batch"]
+Block = Literal["plain", "residual", "multiscale"]
+Loss = Literal["mse", "bce", "focal", "dice"]
+Norm = Literal["none", "batch", "group"]
 
-_TARGETS: Final = ("inner", "outer", "cell")
 _PAPER_WIDTHS: Final = (64, 128, 256, 512, 1024)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkRecipe:
-    """The shape of the network; the defaults are the paper's, on grey frames."""
+    """The shape of the network; the defaults are the paper's, on grey frames.
+
+    ``block`` is what every level of encoder and decoders consists of: two 3 x 3 convolutions
+    (``plain``), these with a shortcut around them (``residual``), or the sum of double convolutions
+    of 1 x 1, 3 x 3 and 5 x 5 (``multiscale``). ``norm`` follows each convolution; ``group`` takes
+    all channels as one group and a whole image at a time, so that such a network cannot be tiled.
+    """
 
     widths: tuple[int, ...] = _PAPER_WIDTHS
     in_channels: int = 1
     dropout: float = 0.2
     norm: Norm = "none"
+    block: Block = "plain"
 
 
 @dataclass(frozen=True, slots=True)
 class HeadRecipe:
-    """One output map: its target (inner, outer or cell), activation and place in the loss."""
+    """One output map: what it draws, from what, and its place in the loss.
+
+    ``target`` is inner, outer, cell or boundary; without it, the head's name. ``reads`` names the
+    head before it whose map it is drawn from, by a network of its own; without it, the image.
+    ``emphasis`` weighs bright targets more. ``focal_alpha`` is the weight of what is to be drawn
+    against what is not, ``focal_gamma`` how much less what is drawn well already weighs.
+    """
 
     name: str
     activation: Activation = "relu"
     loss_weight: float = 1.0
     emphasis: float = 0.0
+    target: str = ""
+    loss: Loss = "mse"
+    reads: str = ""
+    focal_alpha: float = 0.25
+    focal_gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.target:
+            object.__setattr__(self, "target", self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,8 @@ class ImagesRecipe:
 
     ``annotation = "either"`` takes masks where an image has them and clicks where not. ``complete``
     says that every cell of an image is clicked, so that what lies far from all clicks is no cell.
+    ``leave_out = [2, 5]`` takes all but the second of five contiguous blocks of frames, ``only``
+    takes that block alone.
     """
 
     root: str
@@ -88,6 +110,8 @@ class ImagesRecipe:
     share: float = 1.0
     licence: str = ""
     source: str = ""
+    leave_out: tuple[int, int] | None = None
+    only: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +242,18 @@ class RunRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole training run."""
+    """A whole training run.
+
+    Weights and h are chosen on ``validation`` (and h on ``images`` too); ``held_out`` chooses
+    nothing and is scored once, at the end.
+    """
 
     name: str
     version: str
     images: tuple[ImagesRecipe, ...]
     heads: tuple[HeadRecipe, ...]
     validation: tuple[ImagesRecipe, ...] = ()
+    held_out: tuple[ImagesRecipe, ...] = ()
     licence: str = ""
     non_commercial: bool = False
     parent: str = ""
@@ -243,6 +272,11 @@ class Recipe:
         return tuple(head.name for head in self.heads)
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """What the maps draw, in the order of the network's output."""
+        return tuple(head.target for head in self.heads)
+
+    @property
     def multiple_px(self) -> int:
         """What the sides of an image must be a multiple of, in pixels."""
         return 1 << max(0, len(self.network.widths) - 1)
@@ -254,7 +288,7 @@ def read_recipe(path: Path) -> Recipe:
     Parameters
     ----------
     path
-        A TOML file.
+        A TOML file; its key ``extends`` may name another one (see ``recipe_reading``).
 
     Raises
     ------
@@ -262,160 +296,6 @@ def read_recipe(path: Path) -> Recipe:
         The file is not readable, a key is unknown (with the nearest valid one), a value is of the
         wrong type or out of range.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"The recipe {path} cannot be read ({error})", hint="Give the path of a TOML file"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"The recipe {path} is not valid TOML: {error}", hint="Correct the named line"
-        ) from error
-    recipe: Recipe = _built(Recipe, table, str(path), "")
-    _check(recipe, str(path))
+    recipe: Recipe = build(Recipe, read_table(path), str(path), "")
+    check_recipe(recipe, str(path))
     return recipe
-
-
-def _built(kind: type[Any], table: dict[str, Any], path: str, where: str) -> Any:
-    """Build a dataclass from a TOML table, refusing what it does not know."""
-    known = {item.name: item for item in dataclasses.fields(kind)}
-    types_of = typing.get_type_hints(kind)
-    for key in table:
-        if key not in known:
-            raise ConfigError(
-                f"{path}: the key '{where}{key}' is unknown", hint=_nearest(key, list(known))
-            )
-    for name, item in known.items():
-        required = item.default is dataclasses.MISSING and (
-            item.default_factory is dataclasses.MISSING
-        )
-        if required and name not in table:
-            raise ConfigError(
-                f"{path}: the key '{where}{name}' is missing", hint=f"Add {where}{name}"
-            )
-    values = {
-        key: _converted(types_of[key], value, path, f"{where}{key}") for key, value in table.items()
-    }
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {where.rstrip('.')}: {error}", hint="Correct it") from error
-
-
-def _nearest(key: str, valid: list[str]) -> str:
-    close = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return f"Valid keys are {', '.join(sorted(valid))}"
-
-
-def _converted(expected: Any, value: Any, path: str, where: str) -> Any:
-    """Check a TOML value against a field's type; lists become tuples, tables dataclasses."""
-    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if dataclasses.is_dataclass(expected) and isinstance(value, dict):
-        return _built(typing.cast(type[Any], expected), value, path, f"{where}.")
-    if origin is Literal:
-        if value in arguments:
-            return value
-        choices = ", ".join(repr(choice) for choice in arguments)
-        raise ConfigError(f"{path}: {where} is {value!r}", hint=f"Choose one of {choices}")
-    if origin is types.UnionType:
-        options = [option for option in arguments if option is not type(None)]
-        return _converted(options[0], value, path, where)
-    if origin is tuple and isinstance(value, list):
-        if arguments[-1] is not Ellipsis and len(arguments) != len(value):
-            raise ConfigError(
-                f"{path}: {where} has {len(value)} values", hint=f"Give {len(arguments)} values"
-            )
-        return tuple(
-            _converted(arguments[0], item, path, f"{where}[{index}]")
-            for index, item in enumerate(value)
-        )
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(expected, type) and type(value) is expected:
-        return value
-    named = getattr(expected, "__name__", str(expected))
-    raise ConfigError(f"{path}: {where} is {value!r}", hint=f"Give a value of type {named}")
-
-
-def _check(recipe: Recipe, path: str) -> None:
-    """Refuse values that are of the right type and yet impossible."""
-    for holds, where, hint in (
-        *_network_rules(recipe),
-        *_run_rules(recipe),
-        *_painting_rules(recipe.painting),
-    ):
-        if not holds:
-            raise ConfigError(f"{path}: {where} cannot be used as given", hint=hint)
-
-
-_Rule = tuple[bool, str, str]
-
-
-def _network_rules(recipe: Recipe) -> Iterator[_Rule]:
-    network, scale, names = recipe.network, recipe.scale, recipe.head_names
-    widths = network.widths
-    yield bool(names), "heads", "Give at least one [[heads]] table"
-    yield len(set(names)) == len(names), "heads", "Name every head once"
-    yield set(names) <= set(_TARGETS), "heads", f"Name heads out of {', '.join(_TARGETS)}"
-    yield bool(widths), "network.widths", "Give the width of at least one level"
-    yield all(width >= 1 for width in widths), "network.widths", "Give widths above 0"
-    yield network.in_channels >= 1, "network.in_channels", "Give 1, or 3 to repeat grey as colour"
-    yield 0 <= network.dropout < 1, "network.dropout", "Give a share from 0 to below 1"
-    yield scale.cell_diameter_px > 0, "scale.cell_diameter_px", "Give a diameter above 0"
-    yield scale.alpha > 0, "scale.alpha", "Give a steepness above 0"
-    yield scale.click_radius_px > 0, "scale.click_radius_px", "Give a radius above 0"
-
-
-def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
-    run, varied, multiple = recipe.run, recipe.augmentation, recipe.multiple_px
-    ranges = {
-        "diameter_px": varied.diameter_px,
-        "gamma": varied.gamma,
-        "contrast": varied.contrast,
-        "flattening_px": varied.flattening_px,
-    }
-    counts = (run.steps, run.batch, run.threads, run.checkpoint_every, run.validate_every)
-    yield bool(recipe.images), "images", "Give at least one [[images]] table"
-    yield all(item.share > 0 for item in recipe.images), "images.share", "Give shares above 0"
-    yield min(counts) >= 1, "run", "Give steps, batch, threads and intervals of at least 1"
-    fits = run.crop_px > 0 and run.crop_px % multiple == 0
-    yield fits, "run.crop_px", f"Give a multiple of {multiple}"
-    yield varied.view_px >= run.crop_px, "augmentation.view_px", "Give at least run.crop_px"
-    for name, (smallest, largest) in ranges.items():
-        holds = 0 < smallest <= largest
-        yield holds, f"augmentation.{name}", "Give two values above 0, the smaller first"
-    yield varied.crops_per_view >= 1, "augmentation.crops_per_view", "Give 1 or more"
-    yield 0 <= varied.flattened <= 1, "augmentation.flattened", "Give a share from 0 to 1"
-    yield varied.aspect >= 1, "augmentation.aspect", "Give a ratio of at least 1"
-    choices = run.h_choices
-    holds = bool(choices) and all(0 < h < 1 for h in choices)
-    yield holds, "run.h_choices", "Give values between 0 and 1"
-    yield 0 <= run.h < 1, "run.h", "Give a value from 0 (choose it) to below 1"
-    yield from _adaptation_rules(recipe)
-    yield recipe.optimiser.decay_steps >= 1, "optimiser.decay_steps", "Give 1 or more"
-
-
-def _adaptation_rules(recipe: Recipe) -> Iterator[_Rule]:
-    adaptation = recipe.adaptation
-    for name in ("distillation", "interpolation"):
-        holds = 0 <= getattr(adaptation, name) <= 1
-        yield holds, f"adaptation.{name}", "Give a value from 0 to 1"
-    keeps = adaptation.distillation > 0 or adaptation.interpolation < 1
-    started = bool(recipe.run.start_from) or not keeps
-    yield started, "adaptation", "Set run.start_from, the weights to keep something of"
-
-
-def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:
-    for name in ("coverage", "noise", "size_spread"):
-        smallest, largest = getattr(painting, name)
-        holds = 0 < smallest <= largest
-        yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
-    for name in ("empty", "webs", "debris", "arms", "colonies"):
-        holds = 0 <= getattr(painting, name) <= 1
-        yield holds, f"painting.{name}", "Give a share of frames from 0 to 1"
-    yield painting.longest_aspect >= 1, "painting.longest_aspect", "Give a ratio of at least 1"
-    yield painting.share >= 0, "painting.share", "Give 0 or a share above it"
-    yield painting.frames >= 1, "painting.frames", "Give 1 or more"

@@ -20,6 +20,7 @@ from livecount.frame import FloatArray
 __all__ = [
     "TARGET_NAMES",
     "TargetMaps",
+    "boundary_map",
     "cell_centroids",
     "cell_map",
     "inner_distance",
@@ -28,7 +29,7 @@ __all__ = [
     "normalised_outer_distance",
 ]
 
-TARGET_NAMES: Final = ("inner", "outer", "cell")
+TARGET_NAMES: Final = ("inner", "outer", "cell", "boundary")
 
 Masks = npt.NDArray[np.integer[Any]]
 
@@ -136,6 +137,25 @@ def cell_map(masks: Masks, gap_px: int = 1) -> FloatArray:
     FloatArray
         Shape (y, x), 0 or 1.
     """
+    apart: FloatArray = np.where(masks != 0, 1 - boundary_map(masks, gap_px), 0).astype(np.float32)
+    return apart
+
+
+def boundary_map(masks: Masks, gap_px: int = 1) -> FloatArray:
+    """Draw 1 on widened boundaries: what :func:`cell_map` leaves out.
+
+    Parameters
+    ----------
+    masks
+        Shape (y, x), 0 = background.
+    gap_px
+        As for :func:`cell_map`.
+
+    Returns
+    -------
+    FloatArray
+        Shape (y, x), 0 or 1.
+    """
     none = np.iinfo(np.int32).max
     labels = masks.astype(np.int32)
     highest = ndimage.maximum_filter(labels, footprint=_CROSS, mode="nearest")
@@ -145,37 +165,39 @@ def cell_map(masks: Masks, gap_px: int = 1) -> FloatArray:
     boundary = (highest != labels) | ((lowest != labels) & (lowest != none))
     if gap_px:
         boundary = ndimage.binary_dilation(boundary, _CROSS, iterations=gap_px)
-    apart: FloatArray = ((labels != 0) & ~boundary).astype(np.float32)
-    return apart
+    widened: FloatArray = boundary.astype(np.float32)
+    return widened
 
 
 _CROSS: Final = ndimage.generate_binary_structure(2, 1)
 
 
-def maps_from_masks(masks: Masks, heads: tuple[str, ...], alpha: float) -> TargetMaps:
+def maps_from_masks(masks: Masks, targets: tuple[str, ...], alpha: float) -> TargetMaps:
     """Draw the target of every head from instance masks; known everywhere.
 
     Parameters
     ----------
     masks
         Shape (y, x), 0 = background.
-    heads
-        Names out of :data:`TARGET_NAMES`.
+    targets
+        What each head draws, out of :data:`TARGET_NAMES`.
     alpha
         Steepness of the inner distance per pixel.
     """
     drawn: list[FloatArray] = []
-    for head in heads:
-        if head == "inner":
+    for target in targets:
+        if target == "inner":
             drawn.append(inner_distance(masks, alpha))
-        elif head == "outer":
+        elif target == "outer":
             drawn.append(normalised_outer_distance(masks))
-        elif head == "cell":
+        elif target == "cell":
             drawn.append(cell_map(masks))
+        elif target == "boundary":
+            drawn.append(boundary_map(masks))
         else:
             raise TrainingError(
-                f"No target is known for a head named '{head}'",
-                hint=f"Name heads out of {', '.join(TARGET_NAMES)}",
+                f"There is no target '{target}'",
+                hint=f"Give targets out of {', '.join(TARGET_NAMES)}",
             )
     values = np.stack(drawn)
     return TargetMaps(values, np.ones_like(values))
@@ -184,7 +206,7 @@ def maps_from_masks(masks: Masks, heads: tuple[str, ...], alpha: float) -> Targe
 def maps_from_centres(
     centres: npt.NDArray[np.float64],
     shape: tuple[int, int],
-    heads: tuple[str, ...],
+    targets: tuple[str, ...],
     alpha: float,
     radius_px: float,
     *,
@@ -198,8 +220,8 @@ def maps_from_centres(
         Shape (n, 2) as (y, x) in pixels.
     shape
         Of the map, (y, x).
-    heads
-        Names of the heads; every head but ``inner`` is unknown everywhere.
+    targets
+        What each head draws; everything but ``inner`` is unknown everywhere.
     alpha
         Steepness of the inner distance per pixel.
     radius_px
@@ -209,17 +231,17 @@ def maps_from_centres(
         Every cell was clicked: from twice that distance on there is no cell, and the map is 0.
         Between the two lie the outskirts of a cell whose outline nobody drew.
     """
-    values = np.zeros((len(heads), *shape), np.float32)
+    values = np.zeros((len(targets), *shape), np.float32)
     known = np.zeros_like(values)
-    if "inner" in heads and (len(centres) or complete):
+    inner = np.array(targets) == "inner"
+    if inner.any() and (len(centres) or complete):
         rounded = np.floor(centres + 0.5).astype(np.int64).reshape(-1, 2)
-        inner = heads.index("inner")
         nearness = _nearness(rounded, shape, alpha)
         near = nearness >= 1 / (1 + alpha * radius_px)
-        values[inner][near] = nearness[near]
-        known[inner][near] = 1.0
+        values[inner] = np.where(near, nearness, 0)
+        known[inner] = near
         if complete:
-            known[inner][nearness <= 1 / (1 + alpha * 2 * radius_px)] = 1.0
+            known[inner] = near | (nearness <= 1 / (1 + alpha * 2 * radius_px))
     return TargetMaps(values, known)
 
 

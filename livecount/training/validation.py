@@ -57,6 +57,13 @@ class Measured:
         """The mean f-score of the data sets at that h, in percent."""
         return float(self._mean().max()) if self.f_scores else None
 
+    def f_scores_at(self, h: float) -> dict[str, float]:
+        """Give every data set's f-score at one of ``h_choices``, in percent."""
+        if h not in self.h_choices:
+            return {}
+        place = self.h_choices.index(h)
+        return {name: round(float(values[place]), 2) for name, values in self.f_scores.items()}
+
     def as_numbers(self) -> dict[str, float]:
         """Give the measures that exist, by name."""
         found = {"loss": self.loss, "f_score": self.f_score, "h": self.h}

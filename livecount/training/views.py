@@ -41,7 +41,7 @@ def whole_view(frame: AnnotatedFrame, recipe: Recipe) -> View:
     image = normalise(resize(frame.pixels, factor), recipe.normalisation)
     if frame.masks is not None:
         masks = _nearest(frame.masks, image.shape)
-        maps = maps_from_masks(masks, recipe.head_names, recipe.scale.alpha)
+        maps = maps_from_masks(masks, recipe.targets, recipe.scale.alpha)
     else:
         centres = _scaled(frame.centres, frame.pixels.shape, image.shape)
         maps = _click_maps(centres, image, recipe, frame)
@@ -56,7 +56,7 @@ def _click_maps(
     return maps_from_centres(
         centres,
         (height, width),
-        recipe.head_names,
+        recipe.targets,
         scale.alpha,
         scale.click_radius_px,
         complete=frame.complete,
@@ -108,7 +108,7 @@ def draw_view(frame: AnnotatedFrame, recipe: Recipe, rng: np.random.Generator) -
     image = normalise(_relit(image, augmentation, rng), recipe.normalisation)
     if frame.masks is not None:
         masks = transform.labels(_nearest(frame.masks[window], pixels.shape))
-        maps = maps_from_masks(masks, recipe.head_names, recipe.scale.alpha)
+        maps = maps_from_masks(masks, recipe.targets, recipe.scale.alpha)
     else:
         maps = _click_maps(transform.points(centres), image, recipe, frame)
     return View(image, TargetMaps(maps.values, maps.known * covered))
@@ -127,7 +127,7 @@ def paint_view(recipe: Recipe, rng: np.random.Generator) -> View:
     augmentation = recipe.augmentation
     painted = paint_frame(augmentation.view_px, augmentation.diameter_px, recipe.painting, rng)
     image = normalise(_relit(painted.pixels, augmentation, rng), recipe.normalisation)
-    maps = maps_from_masks(painted.masks, recipe.head_names, recipe.scale.alpha)
+    maps = maps_from_masks(painted.masks, recipe.targets, recipe.scale.alpha)
     return View(image, maps)
 
 

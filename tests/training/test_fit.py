@@ -97,6 +97,38 @@ def test_training_reports_its_progress(tmp_path: Path, tiny_recipe: Path, tiny_d
     assert reports[-1].remaining_s == 0
     assert set(reports[-1].losses) == {"inner", "outer"}
     assert {"loss", "f_score", "h"} <= set(reports[-1].validation)
+    history = reports[-1].history
+    assert [row["step"] for row in history] == [4, 8]
+    for row in history:
+        assert {"seconds", "loss", "f_score", "h"} <= set(row)
+        assert row["train_loss"] == pytest.approx(row["train_inner"] + row["train_outer"])
+
+
+def test_history_holds_what_was_before_a_kill(
+    tmp_path: Path, tiny_recipe: Path, tiny_data: Path
+) -> None:
+    folder, reports = tmp_path / "run", []
+    with pytest.raises(KilledError):
+        train(
+            tiny_recipe,
+            folder,
+            data_root=tiny_data,
+            on_progress=lambda progress: kill_at(8, progress),
+        )
+    train(tiny_recipe, folder, data_root=tiny_data, resume=True, on_progress=reports.append)
+    assert [row["step"] for row in reports[-1].history] == [4, 8]
+
+
+def test_a_run_without_validation_images_has_a_history(
+    tmp_path: Path, tiny_recipe: Path, tiny_data: Path
+) -> None:
+    text = tiny_recipe.read_text(encoding="utf-8")
+    held_out = text.index("[[validation]]")
+    tiny_recipe.write_text(text[:held_out] + text[text.index("[augmentation]") :], encoding="utf-8")
+    reports: list[TrainingProgress] = []
+    train(tiny_recipe, tmp_path / "run", data_root=tiny_data, on_progress=reports.append)
+    assert [row["step"] for row in reports[-1].history] == [4, 8]
+    assert all("loss" not in row and row["train_loss"] > 0 for row in reports[-1].history)
 
 
 def test_training_lowers_the_loss(tmp_path: Path, tiny_recipe: Path, tiny_data: Path) -> None:

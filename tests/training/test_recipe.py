@@ -8,6 +8,7 @@ import pytest
 
 from livecount.errors import ConfigError
 from livecount.training.recipe import read_recipe
+from livecount.training.recipe_reading import complete_text
 
 MINIMAL = """
 name = "m"
@@ -71,6 +72,19 @@ def test_unknown_keys_are_refused_with_the_nearest(
         ("[normalisation]\nfloor = 0.0", "floor"),
         ('[[heads]]\nname = "inner"', "heads"),
         ('[[heads]]\nname = "border"', "heads"),
+        ('[[heads]]\nname = "a"\ntarget = "edge"', "target.*boundary"),
+        ('[[heads]]\nname = "outer"\ntarget = "cell"', "it draws 'cell'"),
+        ('[[heads]]\nname = "a b"\ntarget = "cell"', "heads.name"),
+        ('[[heads]]\nname = "cell"\nreads = "cell"', "stands above 'cell' .'inner'."),
+        ('[[heads]]\nname = "cell"\nloss = "bce"', "sigmoid"),
+        ('[[heads]]\nname = "cell"\nloss = "hinge"', "dice"),
+        (
+            '[[heads]]\nname = "cell"\nactivation = "sigmoid"\nloss = "dice"\nemphasis = 1',
+            "emphasis",
+        ),
+        ('[[heads]]\nname = "cell"\nfocal_alpha = 1.0', "focal_alpha"),
+        ('[[heads]]\nname = "cell"\nloss_weight = -1.0', "loss_weight"),
+        ('[network]\nblock = "dense"', "residual"),
         ('[[images]]\nsplit = "train"', "root"),
         ('[[images]]\nroot = "x"\nshare = 0', "share"),
         ("name = [", "TOML"),
@@ -122,3 +136,54 @@ def test_the_papers_recipe_is_the_papers() -> None:
     assert (recipe.network.dropout, recipe.network.norm) == (0.2, "none")
     assert (recipe.optimiser.kind, recipe.run.patience) == ("adadelta", 100)
     assert recipe.normalisation.kind == "global"
+
+
+def test_a_head_draws_what_it_is_named_after_unless_it_says_so(tmp_path: Path) -> None:
+    more = '[[heads]]\nname = "edges"\ntarget = "boundary"'
+    recipe = read_recipe(written(tmp_path, MINIMAL + more))
+    assert recipe.head_names == ("inner", "edges")
+    assert recipe.targets == ("inner", "boundary")
+
+
+def test_the_counted_map_is_found_by_its_name(tmp_path: Path) -> None:
+    text = MINIMAL.replace('name = "inner"', 'name = "distance"\ntarget = "inner"')
+    with pytest.raises(ConfigError, match="Name the head 'inner'"):
+        read_recipe(written(tmp_path, text))
+
+
+def test_clicks_alone_teach_no_other_map(tmp_path: Path) -> None:
+    text = MINIMAL.replace('"set"', '"set"\nannotation = "centres"').replace("inner", "outer")
+    with pytest.raises(ConfigError, match="masks"):
+        read_recipe(written(tmp_path, text))
+
+
+def test_a_recipe_says_only_what_differs_from_another(tmp_path: Path) -> None:
+    common = (
+        MINIMAL + '[[heads]]\nname = "outer"\n[run]\nsteps = 7\nseed = 2\n[network]\ndropout = 0'
+    )
+    (tmp_path / "common.toml").write_text(common, encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    middle = tmp_path / "below" / "middle.toml"
+    middle.write_text('extends = "../common.toml"\n[run]\nseed = 3', encoding="utf-8")
+    text = 'extends = "below/middle.toml"\nname = "single"\n[[heads]]\nname = "cell"'
+    recipe = read_recipe(written(tmp_path, text))
+    assert (recipe.name, recipe.version, recipe.head_names) == ("single", "1", ("cell",))
+    assert (recipe.run.steps, recipe.run.seed, recipe.network.dropout) == (7, 3, 0.0)
+
+
+def test_a_recipe_that_extends_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.toml").write_text('extends = "recipe.toml"', encoding="utf-8")
+    with pytest.raises(ConfigError, match="extends"):
+        read_recipe(written(tmp_path, 'extends = "other.toml"' + MINIMAL))
+    with pytest.raises(ConfigError, match=r"absent\.toml"):
+        read_recipe(written(tmp_path, 'extends = "absent.toml"' + MINIMAL))
+
+
+def test_a_recipe_is_kept_whole(tmp_path: Path) -> None:
+    assert complete_text(written(tmp_path, "# mine" + MINIMAL)) == "# mine" + MINIMAL
+    (tmp_path / "common.toml").write_text(MINIMAL, encoding="utf-8")
+    short = tmp_path / "short.toml"
+    short.write_text('extends = "common.toml"\n[run]\nseed = 5', encoding="utf-8")
+    whole = written(tmp_path, complete_text(short))
+    assert "extends" not in whole.read_text(encoding="utf-8")
+    assert read_recipe(whole) == read_recipe(short)

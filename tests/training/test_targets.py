@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from livecount.errors import TrainingError
 from livecount.training.targets import (
+    boundary_map,
     cell_centroids,
     cell_map,
     inner_distance,
@@ -90,6 +91,11 @@ def test_cell_map_subtracts_widened_boundaries(masks: Masks, gap_px: int) -> Non
     for place in pixels_of(masks):
         expected[place] = place not in removed
     np.testing.assert_array_equal(cell_map(masks, gap_px), expected)
+    boundaries = np.zeros(masks.shape)
+    for y, x in removed:
+        if 0 <= y < masks.shape[0] and 0 <= x < masks.shape[1]:
+            boundaries[y, x] = 1
+    np.testing.assert_array_equal(boundary_map(masks, gap_px), boundaries)
 
 
 def test_touching_cells_come_apart_in_the_cell_map() -> None:
@@ -122,6 +128,18 @@ def test_maps_come_in_the_order_of_the_heads() -> None:
     maps = maps_from_masks(masks, ("cell", "inner"), ALPHA)
     np.testing.assert_array_equal(maps.values[0], cell_map(masks))
     np.testing.assert_array_equal(maps.values[1], inner_distance(masks, ALPHA))
+
+
+def test_two_heads_may_draw_the_same() -> None:
+    masks = np.zeros((9, 9), np.uint16)
+    masks[2:7, 2:7] = 1
+    maps = maps_from_masks(masks, ("inner", "boundary", "inner"), ALPHA)
+    np.testing.assert_array_equal(maps.values[0], maps.values[2])
+    np.testing.assert_array_equal(maps.values[1], boundary_map(masks))
+    clicked = maps_from_centres(np.array([[4.0, 4.0]]), (9, 9), ("inner", "inner"), ALPHA, 3.0)
+    assert clicked.known[0].any()
+    np.testing.assert_array_equal(clicked.values[0], clicked.values[1])
+    np.testing.assert_array_equal(clicked.known[0], clicked.known[1])
 
 
 def test_an_unknown_head_is_refused() -> None:

@@ -1,0 +1,55 @@
+"""``finetune``: adapt a model to one's own cells (needs the extra ``train``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livecount.cli.options import AsJson, CellDiameterPx, ModelName, load_settings
+from livecount.cli.terminal import say, write_json
+from livecount.cli.train import learn
+
+
+def finetune(
+    frames: Annotated[
+        Path,
+        typer.Option("--frames", help="Folder with NAME.tif + NAME.centres.csv (every cell)."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Run folder; the new model lies in model/.")
+    ],
+    model: ModelName = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Of the new model (default: the folder's).")
+    ] = None,
+    cell_diameter_px: CellDiameterPx = None,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="How long to learn.")] = 600,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal weights.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Adapt a model to your own cells, from a few frames in which every cell is clicked.
+
+    Click the centre of every cell (one frame helps, three help more), save the clicks as
+    NAME.centres.csv with the columns y_px,x_px; masks as NAME.cells.png are used where they are
+    there. The model that you start from is left as it is. Score the new one on frames that it has
+    not seen: livecount evaluate OTHERS --model FOLDER/model
+
+    Example: livecount finetune --frames clicked/ --cell-diameter-px 24 -o astrocytes/
+    """
+    from livecount.inference import find_model
+    from livecount.training import FineTuning, write_finetuning_recipe
+
+    settings = load_settings(None, {"counting.model": model}).counting
+    parent = find_model(settings.model)
+    wanted = FineTuning(frames, name or output.resolve().name, cell_diameter_px, steps, seed)
+    recipe = write_finetuning_recipe(parent, wanted, output)
+    card, _ = learn(recipe, output, images=frames, resume=resume)
+    if as_json:
+        write_json({"run": str(output), "model": str(card), "parent": parent.name})
+    else:
+        say(f"model -> {card}\nuse it with: --model {card.parent}")
