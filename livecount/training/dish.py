@@ -55,7 +55,7 @@ def _add_web(ground: FloatArray, diameter: float, rng: np.random.Generator) -> N
     """Add neurites that cross the whole frame, with beads along them, in place."""
     lines = np.zeros_like(ground)
     beads = np.zeros_like(ground)
-    density = np.exp(rng.uniform(np.log(0.02), np.log(0.2)))
+    density = np.exp(rng.uniform(np.log(0.02), np.log(0.5)))
     beads_per_line = rng.uniform(0, 15)
     for _ in range(int(density * ground.size / diameter**2)):
         path = _wander(ground.shape, int(rng.uniform(2, 15) * diameter), rng)
@@ -65,10 +65,10 @@ def _add_web(ground: FloatArray, diameter: float, rng: np.random.Generator) -> N
         at = rng.integers(path.shape[1], size=rng.poisson(beads_per_line))
         beads[tuple(path[:, at])] += rng.lognormal(0, 0.5, len(at))
     sign = rng.choice((-1.0, 1.0))
-    width_px = max(0.6, diameter * rng.uniform(0.02, 0.07))
+    width_px = max(0.5, diameter * np.exp(rng.uniform(np.log(0.012), np.log(0.06))))
     bead_px = max(0.8, diameter * rng.uniform(0.03, 0.1))
     # A Gaussian lowers a line by its width and a dot by its area: give both their contrast back.
-    lines = ndimage.gaussian_filter(lines, width_px) * (2.5 * width_px * rng.uniform(0.3, 1.5))
+    lines = ndimage.gaussian_filter(lines, width_px) * (2.5 * width_px * rng.uniform(0.2, 1.5))
     beads = ndimage.gaussian_filter(beads, bead_px) * (6.3 * bead_px**2 * rng.uniform(0.3, 2.5))
     web = (lines + beads) * sign
     if rng.random() < 0.6:
@@ -79,12 +79,12 @@ def _add_web(ground: FloatArray, diameter: float, rng: np.random.Generator) -> N
 def _strew_debris(ground: FloatArray, diameter: float, rng: np.random.Generator) -> None:
     """Strew dead matter of one look, alone and in clusters, dots up to half a cell wide, in place.
 
-    Crisp dots with a halo, as dead cells fall into; or soft ones, out of focus.
+    Crisp and grainy with a halo, as what dead cells fall into; or soft, out of focus.
     """
     density = np.exp(rng.uniform(np.log(0.03), np.log(0.8)))
     sign, strength = rng.choice((-1.0, 1.0), p=(0.7, 0.3)), rng.uniform(0.5, 4.0)
-    widest, crisp = rng.uniform(0.07, 0.25), rng.random() < 0.7
-    clustered, halo = rng.choice((0.0, 0.1, 0.4)), rng.uniform(0, 0.8)
+    widest, crisp = rng.uniform(0.07, 0.28), rng.random() < 0.7
+    clustered, halo = rng.choice((0.0, 0.1, 0.4)), rng.uniform(0, 1.2)
     for _ in range(rng.poisson(density * ground.size / diameter**2)):
         at = rng.uniform(0, ground.shape[0], 2)
         dots = int(rng.integers(2, 9)) if rng.random() < clustered else 1
@@ -93,7 +93,7 @@ def _strew_debris(ground: FloatArray, diameter: float, rng: np.random.Generator)
             contrast = sign * strength * rng.lognormal(0, 0.3)
             place = at + rng.normal(0, 0.2 * diameter, 2) * (dots > 1)
             if crisp:
-                _add_dot(ground, place, radius, contrast, halo)
+                _add_dot(ground, place, radius, (contrast, halo), rng)
             else:
                 _add_speck(ground, radius, rng, contrast)
 
@@ -102,16 +102,23 @@ def _add_dot(
     ground: FloatArray,
     at: npt.NDArray[np.float64],
     radius: float,
-    contrast: float,
-    halo: float,
+    look: tuple[float, float],
+    rng: np.random.Generator,
 ) -> None:
-    """Add a disc with a sharp edge and a halo of the other sign round it, in place."""
-    window = _round(ground.shape[0], at, int(3 * radius) + 2)
+    """Add a grainy disc, not quite round, with a halo of the other sign round it, in place.
+
+    ``look`` is the disc's contrast and how strong its halo is beside it.
+    """
+    contrast, halo = look
+    window = _round(ground.shape[0], at, int(3 * radius) + 4)
     rows, columns = np.ogrid[window]
-    away = np.hypot(rows - at[0], columns - at[1])
-    disc = 1 / (1 + np.exp(np.clip((away - radius) / 0.4, -30, 30)))
-    ring = np.exp(-np.square((away - radius - 1.2) / max(0.3 * radius, 0.8)))
-    ground[window] += (contrast * (disc - halo * ring * (1 - disc))).astype(np.float32)
+    down, right = rows - at[0], columns - at[1]
+    bulge = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.arctan2(down, right) + rng.uniform(0, 6.3))
+    away = np.hypot(down, right) - radius * bulge
+    disc = 1 / (1 + np.exp(np.clip(away / 0.4, -30, 30)))
+    grainy = 1 + rng.uniform(0, 0.8) * grain(disc.shape, rng.uniform(0.7, 1.5), rng)
+    ring = np.exp(-np.square((away - 1.2) / max(0.4 * radius, 0.8)))
+    ground[window] += (contrast * (disc * grainy - halo * ring * (1 - disc))).astype(np.float32)
 
 
 def _round(size: int, at: npt.NDArray[np.float64], reach: int) -> tuple[slice, slice]:

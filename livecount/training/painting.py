@@ -168,6 +168,8 @@ def _outlines(
         radius = radius * (1 + amplitude * np.cos(k * theta + rng.uniform(0, 6.3, (n, 1))))
     radius = np.maximum(radius, 0.15)
     size = rng.lognormal(0, rng.uniform(*recipe.size_spread), (n, 1))
+    # What is less than about half a typical cell wide is debris, of which there is enough.
+    size = np.maximum(size, recipe.smallest)
     scale = 0.5 * diameter * np.sqrt(size / np.square(radius).mean(axis=1, keepdims=True))
     outlines: FloatArray = (scale * radius).astype(np.float32)
     return outlines

@@ -156,8 +156,9 @@ class PaintingRecipe:
     strongest texture of the dish, ``specks`` and ``lines`` how many there are per cell area and
     per frame. ``webs`` is the share of frames that a web of beaded neurites crosses, ``debris``
     that of frames strewn with debris of one kind, up to half a cell wide. ``size_spread`` is the
-    range of the deviation of the logarithm of cell areas within a frame, ``longest_aspect`` the
-    largest ratio of a cell's length to its width. ``arms`` is the share of frames whose cells have
+    range of the deviation of the logarithm of cell areas within a frame, ``smallest`` the least
+    area over that of the frame's typical cell, ``longest_aspect`` the largest ratio of a cell's
+    length to its width. ``arms`` is the share of frames whose cells have
     processes, ``colonies`` that of frames where they grow as islands.
     """
 
@@ -172,6 +173,7 @@ class PaintingRecipe:
     webs: float = 0.0
     debris: float = 0.0
     size_spread: tuple[float, float] = (0.08, 0.35)
+    smallest: float = 0.0
     longest_aspect: float = 5.0
     arms: float = 0.0
     colonies: float = 0.0

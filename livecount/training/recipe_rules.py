@@ -138,6 +138,7 @@ def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:
         smallest, largest = getattr(painting, name)
         holds = 0 < smallest <= largest
         yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
+    yield 0 <= painting.smallest <= 1, "painting.smallest", "Give a ratio from 0 to 1"
     for name in ("empty", "webs", "debris", "arms", "colonies"):
         holds = 0 <= getattr(painting, name) <= 1
         yield holds, f"painting.{name}", "Give a share of frames from 0 to 1"
