@@ -14,7 +14,7 @@ SCORES = {
 }
 INTRODUCTION = """\
 The networks of Table 2 of the DeepDistance paper (section 4.4), each trained on the same images for
-the same number of steps, with {seeds} seeds each
+the same number of steps; number of seeds: {seeds}
 ([what they share](../engines/recipes/paper-comparison/common.toml), and what differs from the
 paper's training). h, or the smallest area of a connected part, is the one with the best f-score on
 training and validation images. Mean and standard deviation over seeds, in percent; the means of

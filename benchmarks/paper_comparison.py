@@ -63,7 +63,10 @@ def main() -> None:
             f"python benchmarks/paper_comparison.py IMAGES {given.report} --width {given.width} "
             f"--seeds {given.seeds} --steps {given.steps}"
         )
-        text = report(plan, outcomes, describe_origin() | {"command": command})
+        origin = describe_origin() | {"command": command}
+        if torch.cuda.is_available():
+            origin["machine"] += f", {torch.cuda.get_device_name()}"
+        text = report(plan, outcomes, origin)
         given.report.write_text(text, encoding="utf-8")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 from livecount.training.components import find_components
 from livecount.training.recipe import read_recipe
 
-FOLDER = Path(__file__).parents[2] / "engines" / "recipes" / "paper-comparison"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "engines" / "recipes" / "paper-comparison"
 COMMON, PLAN = FOLDER / "common.toml", FOLDER / "comparison.toml"
 RECIPES = sorted(set(FOLDER.glob("*.toml")) - {COMMON, PLAN})
 HEADS = {
@@ -92,3 +96,62 @@ def test_a_boundary_parts_touching_cells() -> None:
     boundary[:, 10] = 1
     assert len(find_components(cell)) == 1
     assert len(find_components(cell, boundary)) == 2
+
+
+PLAN_OF_TWO = """
+area_shares = [0.05, 0.2]
+[[models]]
+name = "peaks"
+recipe = "tiny.toml"
+detection = "peaks"
+map = "inner"
+proposed = true
+[[models]]
+name = "parts"
+recipe = "tiny.toml"
+detection = "components"
+map = "outer"
+[[images]]
+folder = "discs/val"
+line = "seen"
+[[images]]
+folder = "disc*/clicks"
+line = "unseen"
+every = 2
+"""
+
+
+def compare(tiny_data: Path, folder: Path) -> tuple[str, str]:
+    """Run the comparison as its one command; what it says and what it writes."""
+    words = ["--runs", folder / "runs", "--recipes", folder, "--width", 2, "--seeds", 2]
+    words += ["--steps", 2, "--threads", 1]
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "paper_comparison.py", tiny_data,
+         folder / "report.md", *map(str, words)],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout, (folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="figures name the commit they are of")
+def test_the_comparison_is_one_command_that_goes_on(
+    tmp_path: Path, tiny_recipe: Path, tiny_data: Path
+) -> None:
+    pytest.importorskip("torch", reason="needs the extra livecount[train]")
+    (tmp_path / "comparison.toml").write_text(PLAN_OF_TWO, encoding="utf-8")
+    said, written = compare(tiny_data, tmp_path)
+    for seed in (1, 2):
+        assert f"tiny-width2-steps2-seed{seed}: step 2" in said
+        assert f"tiny-width2-steps2-seed{seed}, parts:" in said
+    rows = [line for line in written.splitlines() if line.startswith(("| parts", "| **peaks**"))]
+    assert len(rows) >= 4
+    assert all("±" in row for row in rows[:4])
+    assert "seen, mean" in written
+    assert "unseen, mean" in written
+    (tmp_path / "runs" / "tiny-width2-steps2-seed2" / "scores.json").unlink()
+    said, again = compare(tiny_data, tmp_path)
+    assert ": step" not in said
+    assert "seed1" not in said
+    assert "seed2, peaks:" in said
+    assert again == written
