@@ -30,7 +30,7 @@ from livecount.segmentation.scoring import MaskScore, score_masks
 LONG_SERIES = 30
 THINNED_BY = 10
 LEARNT_FROM = ("train", "val")
-FOREGROUNDS = (0.05, 0.06, 0.07, 0.08, 0.1, 0.12, 0.15, 0.2)
+FOREGROUNDS = (0.05, 0.08, 0.1, 0.15)
 COLUMNS = (
     "frames|annotated cells|IoU of matched cells|matched %|IoU > 0.5 %|confluence % annotated"
     "|difference, mean|difference, worst frame|bright rounded % of found"
@@ -123,10 +123,11 @@ def rules_table(
     rules = {
         f"outer > {level:g}": replace(shipped, foreground_outer=level) for level in FOREGROUNDS
     }
-    rules["as shipped, markers from outer > 0.5"] = replace(shipped, marker_outer=0.5)
-    rules["as shipped, half of the adjacent pixels free"] = replace(shipped, least_free=0.5)
-    rules["both, as the paper grows"] = replace(shipped, marker_outer=0.5, least_free=0.5)
-    rules["as shipped, not smoothed"] = replace(shipped, smoothing_px=0)
+    rules["markers from outer > 0.5"] = replace(shipped, marker_outer=0.5)
+    rules["so, and half of what is adjacent must be free (paper)"] = replace(
+        shipped, marker_outer=0.5, least_free=0.5
+    )
+    rules["not smoothed"] = replace(shipped, smoothing_px=0)
     yield "Training and validation frames, where the rule was chosen."
     yield ""
     yield "| images | rule |" + COLUMNS + "|"

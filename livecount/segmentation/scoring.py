@@ -60,10 +60,9 @@ def score_masks(found: _Masks, annotated: _Masks) -> MaskScore:
     """
     if found.shape != annotated.shape:
         raise ValueError(f"masks of shapes {found.shape} and {annotated.shape} do not fit")
-    _, found_index = np.unique(np.append(0, found.ravel()), return_inverse=True)
-    names, annotated_index = np.unique(np.append(0, annotated.ravel()), return_inverse=True)
-    n_found, n_annotated = int(found_index.max()) + 1, len(names)
-    pairs = found_index[1:].astype(np.int64) * n_annotated + annotated_index[1:]
+    found_index, n_found = _numbered(found)
+    annotated_index, n_annotated = _numbered(annotated)
+    pairs = found_index.astype(np.int64) * n_annotated + annotated_index
     overlap = np.bincount(pairs, minlength=n_found * n_annotated).reshape(n_found, n_annotated)
     union = overlap.sum(axis=1)[:, None] + overlap.sum(axis=0)[None, :] - overlap
     iou = (overlap / np.maximum(union, 1))[1:, 1:]
@@ -73,6 +72,13 @@ def score_masks(found: _Masks, annotated: _Masks) -> MaskScore:
     cells = np.arange(n_annotated - 1)
     is_matched = (iou[best, cells] > 0) & (iou.argmax(axis=1)[best] == cells)
     return MaskScore(iou[best, cells], is_matched, _percent(found), _percent(annotated))
+
+
+def _numbered(masks: _Masks) -> tuple[npt.NDArray[np.int64], int]:
+    """Number what is there from 0, the background, without gaps; and say how many there are."""
+    there = np.bincount(masks.ravel()) > 0
+    there[:1] = True
+    return (np.cumsum(there) - 1)[masks.ravel()], int(there.sum())
 
 
 def _percent(masks: _Masks) -> float:
