@@ -75,7 +75,7 @@ def score_masks(found: _Masks, annotated: _Masks) -> MaskScore:
 
 
 def _numbered(masks: _Masks) -> tuple[npt.NDArray[np.int64], int]:
-    """Number what is there from 0, the background, without gaps; and say how many there are."""
+    """Give labels other numbers, from 0, the background, without gaps; and how many there are."""
     there = np.bincount(masks.ravel()) > 0
     there[:1] = True
     return (np.cumsum(there) - 1)[masks.ravel()], int(there.sum())
