@@ -11,18 +11,15 @@ the lower of the two peaks (Kruskal's algorithm over basins instead of pixels).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from livecount.compiling import compiled
 from livecount.frame import MIN_PROMINENCE, Candidates, FloatArray
 
 __all__ = ["find_peaks"]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _Int32Array = npt.NDArray[np.int32]
 _Int64Array = npt.NDArray[np.int64]
@@ -107,15 +104,7 @@ def _sorted_candidates(
     return Candidates(y32[order], x32[order], prominence[order])
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile on first use, and keep the code for later starts where there is a place to write."""
-    try:
-        return cast(_Function, numba.njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # a service's account may have no folder of its own
-        return cast(_Function, numba.njit(nogil=True)(function))
-
-
-@_compiled
+@compiled
 def _point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int32Array]:
     """Point each pixel to its highest neighbour, or to itself where none is higher.
 
@@ -148,7 +137,7 @@ def _point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int3
     return uphill, flat_pixels
 
 
-@_compiled
+@compiled
 def _join_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -> None:
     """Make each connected set of ``flat`` pixels one basin, of the first of them in raster order.
 
@@ -179,7 +168,7 @@ def _join_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -
                         size += 1
 
 
-@_compiled
+@compiled
 def _label_basins(uphill: _Int32Array) -> _Int32Array:
     """Replace each pixel's pointer by the number of its peak; return the peaks in raster order."""
     peaks = _follow_to_peaks(uphill)
@@ -195,7 +184,7 @@ def _label_basins(uphill: _Int32Array) -> _Int32Array:
     return peaks
 
 
-@_compiled
+@compiled
 def _follow_to_peaks(uphill: _Int32Array) -> _Int32Array:
     n_peaks = 0
     for here in range(uphill.size):
@@ -217,7 +206,7 @@ def _follow_to_peaks(uphill: _Int32Array) -> _Int32Array:
     return peaks
 
 
-@_compiled
+@compiled
 def _meeting_basins(
     padded: FloatArray, basin: _Int32Array, n_peaks: int
 ) -> tuple[_Int32Array, _Int32Array, FloatArray]:
@@ -257,14 +246,14 @@ def _meeting_basins(
     return lower[:n], upper[:n], saddle[:n]
 
 
-@_compiled
+@compiled
 def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     bigger = np.empty(2 * array.size, dtype=array.dtype)
     bigger[: array.size] = array
     return bigger
 
 
-@_compiled
+@compiled
 def _join_basins(
     peak_value: FloatArray,
     first: _Int32Array,
@@ -298,7 +287,7 @@ def _join_basins(
     return ends_at
 
 
-@_compiled
+@compiled
 def _locate(
     padded: FloatArray, scratch: _Int32Array, peaks: _Int32Array, ends_at: FloatArray, h: float
 ) -> tuple[_Float64Array, _Float64Array]:
@@ -322,7 +311,7 @@ def _locate(
     return y_px, x_px
 
 
-@_compiled
+@compiled
 def _component_centroid(
     flat_map: FloatArray,
     width: int,

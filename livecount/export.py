@@ -1,4 +1,4 @@
-"""Tables on disk: CSV that spreadsheets, R and scripts read alike.
+"""Tables and masks on disk: CSV that spreadsheets, R and scripts read alike, and 16-bit PNG.
 
 UTF-8, comma separated, times ISO 8601 in UTC, absent values empty (never 0). Text that a
 spreadsheet would take for a formula gets a leading apostrophe; numbers are left alone.
@@ -16,10 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from livecount.errors import LivecountError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["guard_text", "write_csv", "write_csv_chunks", "write_text_atomically"]
+__all__ = ["guard_text", "write_csv", "write_csv_chunks", "write_masks", "write_text_atomically"]
 
+_MOST_MASKS: Final = 65_535
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -91,7 +94,7 @@ def _ready(table: pd.DataFrame) -> pd.DataFrame:
 
 def _whole(column: pd.Series) -> bool:
     """Tell whether a float column only became float because some of its integers are absent."""
-    return column.name in ("time_point", "z", "page", "count") and bool(
+    return column.name in ("time_point", "z", "page", "count", "bright_rounded_count") and bool(
         (column.dropna() % 1 == 0).all()
     )
 
@@ -108,6 +111,31 @@ def _text(value: Any) -> Any:
     if hasattr(value, "isoformat"):
         return _iso_utc(value)
     return guard_text(value)
+
+
+def write_masks(labels: npt.NDArray[np.integer[Any]], path: Path) -> None:
+    """Write labels as a grey PNG of 16 bits, as annotated masks are kept; it appears whole.
+
+    Parameters
+    ----------
+    labels
+        Shape (y, x); 0 where there is no cell.
+
+    Raises
+    ------
+    LivecountError
+        There are more cells than 16 bits can number, or the file cannot be written.
+    """
+    import imagecodecs
+
+    n_cells = int(labels.max(initial=0))
+    if n_cells > _MOST_MASKS:
+        raise LivecountError(
+            f"{path}: {n_cells} cells are too many for masks of 16 bits",
+            hint="Cut the image into parts",
+        )
+    with _appearing_whole(path) as file:
+        file.write(imagecodecs.png_encode(labels.astype("u2")))
 
 
 def write_text_atomically(text: str, path: Path) -> None:

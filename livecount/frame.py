@@ -22,6 +22,7 @@ __all__ = [
     "MIN_PROMINENCE",
     "AttributeSource",
     "Candidates",
+    "CellShapes",
     "FloatArray",
     "Frame",
     "FrameAttributes",
@@ -198,6 +199,37 @@ class Candidates:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CellShapes:
+    """The shape of each cell that was counted: entry k belongs to candidate k of the frame.
+
+    A cell that has no mask is NaN throughout, and 0 in ``is_bright_rounded``.
+
+    Attributes
+    ----------
+    area_px, perimeter_px
+        In square pixels and pixels of the frame as acquired, shape (n,), float32.
+    aspect_ratio, eccentricity
+        Long over short axis of the ellipse with the same second moments, and its eccentricity.
+    is_bright_rounded
+        1 where the cell is bright and round as mitotic and dying ones are, else 0.
+    """
+
+    area_px: FloatArray
+    perimeter_px: FloatArray
+    aspect_ratio: FloatArray
+    eccentricity: FloatArray
+    is_bright_rounded: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.area_px)
+
+    @property
+    def n_bright_rounded(self) -> int:
+        """How many cells are bright and rounded."""
+        return int(np.count_nonzero(self.is_bright_rounded > 0))
+
+
 @dataclass(frozen=True, slots=True)
 class FrameQuality:
     """What a frame looks like before anything is counted.
@@ -240,6 +272,10 @@ class FrameCount:
         Area of the frame, or None where the pixel size is not known.
     flags
         The frame's flags and those of counting, for example ``out_of_focus``.
+    confluence_percent
+        Share of the frame's area that cells cover; None where it was not segmented.
+    shapes
+        The shape of each of the ``count`` cells, in the candidates' order; None likewise.
     """
 
     key: FrameKey
@@ -253,6 +289,8 @@ class FrameCount:
     area_mm2: float | None
     flags: tuple[str, ...]
     provenance: Provenance
+    confluence_percent: float | None = None
+    shapes: CellShapes | None = None
 
     @property
     def density_per_mm2(self) -> float | None:

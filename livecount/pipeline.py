@@ -19,6 +19,7 @@ from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import (
     MIN_PROMINENCE,
     Candidates,
+    CellShapes,
     FloatArray,
     Frame,
     FrameCount,
@@ -27,6 +28,15 @@ from livecount.frame import (
 )
 from livecount.inference import Engine, Model, infer_tiled
 from livecount.normalisation import normalise, resize
+from livecount.segmentation import (
+    Labels,
+    SegmentationRule,
+    confluence_percent,
+    find_foreground,
+    labels_at,
+    measure_shapes,
+    segment,
+)
 
 __all__ = ["CountingRule", "DiameterEstimate", "FrameCounter", "assess", "estimate_cell_diameter"]
 
@@ -131,6 +141,14 @@ class FrameCounter:
         Kept with every count; empty where no database is involved.
     memory_limit_mb
         Working memory that inference may take; larger frames are tiled.
+    segmentation
+        How cells get their masks; None: they get none, and counting takes no longer for it. The
+        count is the same either way.
+
+    Raises
+    ------
+    EngineError
+        Cells are to be segmented, but the model has no outer distance map.
     """
 
     def __init__(
@@ -141,36 +159,27 @@ class FrameCounter:
         *,
         analysis_id: str = "",
         memory_limit_mb: float = 1500,
+        segmentation: SegmentationRule | None = None,
     ) -> None:
+        if segmentation is not None and "outer" not in model.heads:
+            raise EngineError(
+                f"Model {model.name!r} has no outer distance map, so it cannot segment cells",
+                hint="Count without segmentation, or choose another model",
+            )
         self.model = model
         self.rule = rule
         self._engine = engine
         self._analysis_id = analysis_id
+        self._segmentation = segmentation
         self._max_px = int(memory_limit_mb * _MEGABYTE / model.memory_bytes_per_px)
-
-    def inner_map(self, frame: Frame, diameter_px: float) -> FloatArray:
-        """Estimate the inner distance map of a frame, shape (y, x) at the model's own scale."""
-        scaled = resize(frame.pixels, self.model.cell_diameter_px / diameter_px)
-        maps = infer_tiled(
-            self._engine.infer,
-            normalise(scaled, self.model.normalisation),
-            max_px=self._max_px,
-            halo_px=self.model.halo_px,
-            multiple_px=self.model.multiple_px,
-        )
-        return np.ascontiguousarray(maps[self.model.inner_index])
 
     def find_candidates(self, frame: Frame, diameter_px: float) -> Candidates:
         """Find every candidate of a frame, positions in pixels of the frame as acquired."""
-        inner = self.inner_map(frame, diameter_px)
-        height, width = frame.pixels.shape
-        found = find_peaks(
-            inner, h=min(self.rule.h, LOCATION_H), min_prominence=self.rule.min_prominence
-        )
-        return found.scaled(height / inner.shape[0], width / inner.shape[1])
+        maps, _ = self._infer(frame, diameter_px)
+        return _at_frame_scale(self._peaks(maps), maps, frame)
 
     def count(self, frame: Frame) -> FrameCount:
-        """Count the cells of one frame.
+        """Count the cells of one frame; segment them where that was asked for.
 
         Raises
         ------
@@ -179,8 +188,35 @@ class FrameCounter:
         EngineError
             The runtime failed, or memory ran out.
         """
+        return self._count(frame)[0]
+
+    def count_with_labels(self, frame: Frame) -> tuple[FrameCount, Labels]:
+        """Count the cells of one frame and give their masks too.
+
+        Returns
+        -------
+        FrameCount, Labels
+            Labels have the frame's shape: ``k`` on the cell of candidate ``k - 1``, else 0.
+
+        Raises
+        ------
+        RefusedFrameError, EngineError
+            As :meth:`count`.
+        """
+        found, labels = self._count(frame)
+        if labels is None:
+            raise ValueError("the counter was not made to segment")
+        return found, labels_at(labels, (found.height_px, found.width_px))
+
+    def _count(self, frame: Frame) -> tuple[FrameCount, Labels | None]:
+        diameter_px = self.rule.diameter_px(frame)
+        labels: Labels | None = None
+        shapes: CellShapes | None = None
         try:
-            candidates = self.find_candidates(frame, self.rule.diameter_px(frame))
+            maps, normalised = self._infer(frame, diameter_px)
+            peaks = self._peaks(maps)
+            if self._segmentation is not None:
+                labels, shapes = self._segment(maps, normalised, peaks, frame)
         except MemoryError as error:
             raise EngineError(
                 f"{frame.key.display_path}: not enough memory to count it",
@@ -188,19 +224,60 @@ class FrameCounter:
             ) from error
         height, width = frame.pixels.shape
         size_um = frame.attributes.pixel_size_um
-        return FrameCount(
+        counted = FrameCount(
             key=frame.key,
             attributes=frame.attributes,
             analysis_id=self._analysis_id,
-            count=candidates.count_at(self.rule.h),
-            candidates=candidates,
+            count=peaks.count_at(self.rule.h),
+            candidates=_at_frame_scale(peaks, maps, frame),
             quality=assess(frame),
             height_px=height,
             width_px=width,
             area_mm2=None if size_um is None else height * width * (size_um / 1000) ** 2,
             flags=frame.flags,
             provenance=Provenance(self._engine.runtime, self._engine.precision, __version__),
+            confluence_percent=None if labels is None else confluence_percent(labels),
+            shapes=shapes,
         )
+        return counted, labels
+
+    def _infer(self, frame: Frame, diameter_px: float) -> tuple[FloatArray, FloatArray]:
+        """Give a frame's maps (head, y, x) and what the network saw (y, x), at its own scale."""
+        scaled = resize(frame.pixels, self.model.cell_diameter_px / diameter_px)
+        normalised = normalise(scaled, self.model.normalisation)
+        maps = infer_tiled(
+            self._engine.infer,
+            normalised,
+            max_px=self._max_px,
+            halo_px=self.model.halo_px,
+            multiple_px=self.model.multiple_px,
+        )
+        return maps, normalised
+
+    def _peaks(self, maps: FloatArray) -> Candidates:
+        """Find every candidate, positions in pixels of the maps."""
+        inner = np.ascontiguousarray(maps[self.model.inner_index])
+        return find_peaks(
+            inner, h=min(self.rule.h, LOCATION_H), min_prominence=self.rule.min_prominence
+        )
+
+    def _segment(
+        self, maps: FloatArray, normalised: FloatArray, peaks: Candidates, frame: Frame
+    ) -> tuple[Labels, CellShapes]:
+        """Give the cells' labels at the maps' scale, and their shapes in pixels of the frame."""
+        assert self._segmentation is not None
+        cells = peaks.at(self.rule.h)
+        outer = maps[self.model.heads.index("outer")]
+        foreground = find_foreground(maps, self.model.heads, self._segmentation)
+        labels = segment(outer, foreground, cells, self._segmentation)
+        px_per_label_px = float(np.sqrt(frame.pixels.size / labels.size))
+        shapes = measure_shapes(labels, normalised, len(cells), px_per_label_px=px_per_label_px)
+        return labels, shapes
+
+
+def _at_frame_scale(peaks: Candidates, maps: FloatArray, frame: Frame) -> Candidates:
+    height, width = frame.pixels.shape
+    return peaks.scaled(height / maps.shape[1], width / maps.shape[2])
 
 
 def estimate_cell_diameter(frame: Frame, model: Model, engine: Engine) -> DiameterEstimate:

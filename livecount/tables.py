@@ -6,7 +6,7 @@ another t0 changes the table and never needs a recount.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from livecount.experiment import ChannelRule, TimeAxis
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "CELL_COLUMNS",
     "COUNT_COLUMNS",
     "arrange_counts",
-    "cell_chunks",
-    "cell_table",
     "count_table",
     "table_of",
 ]
@@ -62,12 +59,9 @@ COUNT_COLUMNS: Final = (
     "runtime",
     "precision",
     "watched_folder",
+    "bright_rounded_count",
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
-
-_FRAMES_AT_ONCE: Final = 200
-CELL_COLUMNS: Final = (*COUNT_COLUMNS[:10], "source", "page", "model", "analysis_id")
-"""Columns of ``export cells`` before ``y_px,x_px,score``: those that say which frame it is."""
 
 ZSelection = int | Literal["all"] | None
 """The plane of a z series that is counted: a number, all as series of their own, the sharpest."""
@@ -84,6 +78,7 @@ _ATTRIBUTES: Final = (
     "elapsed_s",
     "pixel_size_um",
 )
+_SEGMENTED: Final = ("confluence_percent", "bright_rounded_count")
 _AS_STORED: Final = (
     *_ATTRIBUTES,
     "page",
@@ -93,6 +88,7 @@ _AS_STORED: Final = (
     "focus",
     "mean_intensity",
     "saturated_fraction",
+    *_SEGMENTED,
 )
 _WITH_ORIGIN: Final = ("acquired_at", "elapsed_s", "pixel_size_um")
 
@@ -161,6 +157,8 @@ def table_of(
             **_origins_of(count.attributes.sources),
             "mtime_ns": float("nan"),
             "count": count.count,
+            "confluence_percent": count.confluence_percent,
+            "bright_rounded_count": None if count.shapes is None else count.shapes.n_bright_rounded,
             "area_mm2": count.area_mm2,
             "focus": count.quality.focus,
             "mean_intensity": count.quality.mean_intensity,
@@ -178,54 +176,9 @@ def table_of(
     ]
     if not rows:
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
-    table = pd.DataFrame(rows).astype({"area_mm2": float, "elapsed_s": float})
+    table = pd.DataFrame(rows).astype(dict.fromkeys((*_SEGMENTED, "area_mm2", "elapsed_s"), float))
     table["acquired_at"] = pd.to_datetime(table["acquired_at"], utc=True)
     return arrange_counts(table, axis, channels=channels)
-
-
-def cell_chunks(
-    store: CountReader, analysis: Analysis, counts: pd.DataFrame
-) -> Iterator[pd.DataFrame]:
-    """Give every cell of the frames in a count table, some hundred frames at a time.
-
-    A million frames hold more cells than fit the memory: hand this to
-    :func:`livecount.export.write_csv_chunks`.
-
-    Parameters
-    ----------
-    counts
-        A result of :func:`count_table`, which gives the order of frames and what names them.
-
-    Yields
-    ------
-    pandas.DataFrame
-        Columns :data:`CELL_COLUMNS`, then ``y_px,x_px,score`` (pixels of the frame, prominence);
-        at least one table, which is empty where there is no cell.
-    """
-    import numpy as np
-
-    for start in range(0, max(len(counts), 1), _FRAMES_AT_ONCE):
-        part = counts.iloc[start : start + _FRAMES_AT_ONCE]
-        cells = [
-            store.candidates(analysis, int(frame_id)).at(analysis.settings.h)
-            for frame_id in part.index
-        ]
-        numbers = [len(found) for found in cells]
-        table = part.loc[:, list(CELL_COLUMNS)]
-        table = table.iloc[np.repeat(np.arange(len(part)), numbers)].reset_index(drop=True)
-        for column, name in (("y_px", "y_px"), ("x_px", "x_px"), ("score", "prominence")):
-            values = [getattr(found, name) for found in cells]
-            table[column] = np.concatenate([np.zeros(0, np.float32), *values])
-        yield table
-
-
-def cell_table(store: CountReader, analysis: Analysis, counts: pd.DataFrame) -> pd.DataFrame:
-    """Give the cells of :func:`cell_chunks` as one table, for few frames."""
-    import pandas as pd
-
-    chunks = list(cell_chunks(store, analysis, counts))
-    filled = [chunk for chunk in chunks if len(chunk)]
-    return pd.concat(filled, ignore_index=True) if filled else chunks[0]
 
 
 def _rule_columns(analysis: Analysis) -> dict[str, Any]:
@@ -278,6 +231,9 @@ def arrange_counts(
     if table.empty:
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = table.copy()
+    for name in _SEGMENTED:
+        if name not in table:
+            table[name] = float("nan")
     table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""
     if channels is not None:
         _exclude_other_channels(table, channels)
@@ -285,7 +241,6 @@ def arrange_counts(
     table["elapsed_h"], table["time_source"] = timing.elapsed_h, timing.source
     table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
     table["pixel_size_source"] = table["pixel_size_um_source"]
-    table["confluence_percent"] = pd.Series(float("nan"), table.index)
     table["flags"] = (table["flags"] + ";" + timing.flags).str.strip(";")
     _exclude_other_planes(table, z)
     _exclude_same_place_and_time(table, timing, each_plane=z == "all")

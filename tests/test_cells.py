@@ -1,5 +1,6 @@
 """Counts and cells of a real database as tables, and of counts that were never stored."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from livecount.cell_tables import CELL_COLUMNS, SHAPE_COLUMNS, cell_chunks, cell_table
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import (
     AttributeSource,
     Candidates,
+    CellShapes,
     FrameAttributes,
     FrameCount,
     FrameKey,
@@ -18,9 +21,10 @@ from livecount.frame import (
     Provenance,
 )
 from livecount.storage import AnalysisSettings, CountStore, FileStamp
-from livecount.tables import CELL_COLUMNS, cell_chunks, cell_table, count_table, table_of
+from livecount.tables import count_table, table_of
 
 N_FRAMES = 450
+COLUMNS = (*CELL_COLUMNS, "y_px", "x_px", "score", *SHAPE_COLUMNS)
 FOLDER = "/w"
 SETTINGS = AnalysisSettings("m", "ab" * 32, 20.0, "px", channel="automatic", z="sharpest", h=0.1)
 RULE = {
@@ -67,7 +71,7 @@ def test_cells_come_in_chunks_in_the_order_of_the_table(run) -> None:
     counts = count_table(store, experiment, analysis)
     chunks = list(cell_chunks(store, analysis, counts))
     assert len(chunks) == 3
-    assert all(tuple(chunk.columns) == (*CELL_COLUMNS, "y_px", "x_px", "score") for chunk in chunks)
+    assert all(tuple(chunk.columns) == COLUMNS for chunk in chunks)
     cells = cell_table(store, analysis, counts)
     assert len(cells) == counts["count"].sum() == N_FRAMES
     assert list(cells["y_px"]) == [n for n in range(N_FRAMES) for _ in range(n % 3)]
@@ -85,7 +89,7 @@ def test_no_cells_give_the_columns_all_the_same(run) -> None:
             record(store, source, count_of(0, time_point=0))
             counts = count_table(store, experiment, analysis)
         cells = cell_table(store, analysis, counts)
-        assert tuple(cells.columns) == (*CELL_COLUMNS, "y_px", "x_px", "score")
+        assert tuple(cells.columns) == COLUMNS
         assert cells.empty
 
 
@@ -114,3 +118,39 @@ def test_counts_that_were_never_stored_get_no_invented_time() -> None:
     table = table_of(counts, RULE, TimeAxis())
     assert list(table["elapsed_h"]) == [0, 1, 2]
     assert isinstance(table, pd.DataFrame)
+
+
+def segmented(count: FrameCount) -> FrameCount:
+    """Give every cell a shape but the last, which has no mask."""
+    area = np.arange(1, count.count + 1, dtype=np.float32) * 100
+    area[-1:] = np.nan
+    rounded = np.array([1, 0, 0][: count.count], np.float32)
+    shapes = CellShapes(area, area / 4, area / 80, area / 1000, rounded)
+    return replace(count, shapes=shapes, confluence_percent=12.5)
+
+
+def test_shapes_come_out_as_they_went_in_with_micrometres_where_known(run) -> None:
+    store, experiment, source, analysis = run
+    two, micrometres = count_of(2, time_point=0), count_of(5, time_point=1, pixel_size_um=0.5)
+    for count in (segmented(two), segmented(micrometres), count_of(8, time_point=2)):
+        record(store, source, count)
+    counts = count_table(store, experiment, analysis)
+    assert list(counts["confluence_percent"])[:2] == [12.5, 12.5]
+    assert list(counts["bright_rounded_count"])[:2] == [1, 1]
+    assert counts.iloc[2][["confluence_percent", "bright_rounded_count"]].isna().all()
+    cells = cell_table(store, analysis, counts)
+    words = [word if isinstance(word, str) else "" for word in cells["class"]]
+    assert words == ["bright_rounded", "", "bright_rounded", "", "", ""]
+    np.testing.assert_array_equal(cells["area_px"], [100, np.nan, 100, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(cells["area_um2"], [np.nan, np.nan, 25, *[np.nan] * 3])
+    assert cells["perimeter_um"][2] == 12.5
+    assert cells["aspect_ratio"][0] == 1.25
+    assert cells["eccentricity"][0] == pytest.approx(0.1)
+    assert store.verify() == []
+
+
+def test_counts_that_were_never_stored_have_their_confluence_too() -> None:
+    table = table_of([segmented(count_of(2)), count_of(1)], RULE, TimeAxis())
+    found = table.set_index("source")["confluence_percent"]
+    assert found["f002.tif"] == 12.5
+    assert np.isnan(found["f001.tif"])

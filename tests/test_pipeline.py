@@ -1,12 +1,15 @@
 """From a frame to its count."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from livecount.errors import RefusedFrameError
+from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameKey
 from livecount.inference import find_model, open_engine
 from livecount.pipeline import CountingRule, FrameCounter, assess
+from livecount.segmentation import SegmentationRule
 
 
 def frame_of(pixels: np.ndarray, *, level: float | None = None, **known: object) -> Frame:
@@ -17,6 +20,12 @@ def frame_of(pixels: np.ndarray, *, level: float | None = None, **known: object)
 def counter_for(**rule: float) -> FrameCounter:
     model = find_model("deepdistance")
     return FrameCounter(model, open_engine(model), CountingRule(h=model.h, **rule))
+
+
+def segmenting_counter(**rule: float) -> FrameCounter:
+    model = find_model("deepdistance")
+    counting = CountingRule(h=model.h, **rule)
+    return FrameCounter(model, open_engine(model), counting, segmentation=SegmentationRule())
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +99,43 @@ def test_quality_tells_sharp_from_blurred_and_saturated_from_not() -> None:
     quality = assess(frame_of(sharp, level=4095))
     assert quality.saturated_fraction == pytest.approx(0.1)
     assert 0 < quality.mean_intensity < 1
+
+
+def test_segmenting_adds_masks_and_changes_no_count(blobs: np.ndarray) -> None:
+    frame = frame_of(blobs)
+    plain = counter_for(cell_diameter_px=40).count(frame)
+    counter = segmenting_counter(cell_diameter_px=40)
+    found, labels = counter.count_with_labels(frame)
+    assert found.count == plain.count > 10
+    for name in ("y_px", "x_px", "prominence"):
+        np.testing.assert_array_equal(
+            getattr(found.candidates, name), getattr(plain.candidates, name)
+        )
+    assert (plain.confluence_percent, plain.shapes) == (None, None)
+    assert found.shapes is not None
+    assert len(found.shapes) == found.count
+    assert labels.shape == blobs.shape
+    areas = np.bincount(labels.ravel(), minlength=found.count + 1)[1:]
+    np.testing.assert_allclose(np.nan_to_num(found.shapes.area_px), areas, rtol=0.1, atol=30)
+    assert found.confluence_percent == pytest.approx(100 * np.mean(labels > 0), abs=0.5)
+    cells = found.candidates.at(counter.rule.h)
+    here = labels[cells.y_px.round().astype(int), cells.x_px.round().astype(int)]
+    assert np.mean(here == np.arange(1, found.count + 1)) > 0.95
+
+
+def test_an_empty_field_has_no_confluence() -> None:
+    found, labels = segmenting_counter(cell_diameter_px=26).count_with_labels(
+        frame_of(np.full((80, 90), 500, np.uint16))
+    )
+    assert (found.count, found.confluence_percent, labels.max()) == (0, 0.0, 0)
+    assert found.shapes is not None
+    assert len(found.shapes) == 0
+
+
+def test_a_model_without_an_outer_map_cannot_segment() -> None:
+    model = replace(find_model("deepdistance"), heads=("inner",))
+    engine = open_engine(find_model("deepdistance"))
+    rule = CountingRule(h=model.h, cell_diameter_px=26)
+    FrameCounter(model, engine, rule)
+    with pytest.raises(EngineError, match="cannot segment"):
+        FrameCounter(model, engine, rule, segmentation=SegmentationRule())

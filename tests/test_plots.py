@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from livecount.errors import LivecountError
-from livecount.frame import Candidates
+from livecount.frame import Candidates, CellShapes
 from livecount.growth import growth_table, wells_of
 from livecount.plots import draw_overlay, plot_growth
 from livecount.plots.growth_figure import growth_figure
@@ -324,3 +324,31 @@ def test_real_frame_shows_every_annotated_cell(tmp_path: Path, real_images: Path
         near = yellow[max(row - 16, 0) : row + 17, max(column - 16, 0) : column + 17]
         assert near.any()
     assert yellow.mean() < 0.03
+
+
+def test_outlines_stand_in_for_rings_and_tell_bright_rounded_cells(tmp_path: Path) -> None:
+    labels = np.zeros((300, 400), np.int32)
+    labels[20:60, 20:60], labels[20:60, 60:100] = 1, 3
+    shapes = CellShapes(*np.array([[0] * 3] * 4 + [[1, 0, 0]], np.float32))
+    cells = candidates((40, 40), (200, 200), (40, 80))
+    drawn = overlay(
+        tmp_path, np.zeros((300, 400)), cells, cell_diameter_px=40, labels=labels, shapes=shapes
+    ).astype(int)  # fmt: skip
+    cyan = (np.abs(drawn - (0, 229, 255)).sum(axis=2) < 30)[:300]
+    yellow = (np.abs(drawn - YELLOW).sum(axis=2) < 30)[:300]
+    y, x = np.nonzero(cyan)
+    assert (y.min(), y.max(), x.min(), x.max()) == (20, 59, 20, 59)
+    assert not cyan[30, 30]
+    assert yellow[20, 80]
+    assert yellow[30, 60]
+    assert not yellow[30:50, 65:95].any()
+    # The cell without a mask keeps its ring.
+    assert yellow[190:211, 190:211].sum() > 20
+
+
+@pytest.mark.parametrize("shape", [(9, 8100), (1, 1), (5000, 700)])
+def test_outlines_fit_frames_of_any_size(tmp_path: Path, shape: tuple[int, int]) -> None:
+    labels = np.zeros(shape, np.int32)
+    labels[: shape[0] // 2 + 1, : shape[1] // 2 + 1] = 1
+    drawn = overlay(tmp_path, np.zeros(shape), candidates((0, 0)), labels=labels)
+    assert drawn.shape[0] > 0

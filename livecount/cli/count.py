@@ -22,6 +22,7 @@ from livecount.cli.options import (
     ModelName,
     Pattern,
     PixelSizeUm,
+    Segment,
     counting_overrides,
     load_settings,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from livecount.config import Config
     from livecount.frame import Frame, FrameCount
     from livecount.pipeline import FrameCounter
+    from livecount.segmentation import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,12 @@ def count(
     overlay: Annotated[
         Path | None, typer.Option("--overlay", help="Folder for pictures with the cells marked.")
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            "--masks", help="Folder for 16-bit masks NAME.cells.png; cells are segmented."
+        ),
+    ] = None,
     config: ConfigFile = None,
     cell_diameter_px: CellDiameterPx = None,
     cell_diameter_um: CellDiameterUm = None,
@@ -76,11 +84,14 @@ def count(
     model: ModelName = None,
     h: H = None,
     channel: Channel = None,
+    segment: Segment = None,
     as_json: AsJson = False,
 ) -> None:
     """Count the cells of images now.
 
     A page that cannot be counted is named and the others are counted; the status is then 1.
+    With --segment, --overlay shows the outline of each cell, cyan for those that are bright and
+    rounded as dividing and dying cells are, and the table has the confluence.
 
     Example: livecount count frames/ --cell-diameter-px 40 --csv counts.csv --overlay marked/
     """
@@ -93,6 +104,7 @@ def count(
         h=h,
         channel=channel,
         z=None,
+        segment=True if masks is not None else segment,
     )
     overrides["experiment.frame_interval_min"] = frame_interval_min
     settings = load_settings(config, overrides)
@@ -102,7 +114,7 @@ def count(
             f"No image files in {', '.join(str(path) for path in paths)}",
             hint="Name TIFF, PNG or JPEG files, or folders that hold them",
         )
-    counting = _Counting(settings, overlay)
+    counting = _Counting(settings, overlay, masks)
     with progress_bar("counting", len(files)) as advance:
         for root, file in files:
             counting.take_file(root, file)
@@ -131,7 +143,7 @@ def _files_in(path: Path) -> Iterator[tuple[Path, Path]]:
 class _Counting:
     """Counts file after file by one rule; what goes wrong with a page ends with that page."""
 
-    def __init__(self, settings: Config, overlay: Path | None) -> None:
+    def __init__(self, settings: Config, overlay: Path | None, masks: Path | None) -> None:
         from livecount.inference import find_model, open_engine
         from livecount.monitor import channel_rule, patterns_for
         from livecount.platform.process import usable_cores
@@ -141,6 +153,8 @@ class _Counting:
         self.settings = settings
         self.outcome = _Outcome()
         self._overlay = overlay
+        self._masks = masks
+        self._mask_files: set[Path] = set()
         self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
         self._patterns = patterns_for(settings)
         self._time_zone = ZoneInfo(settings.experiment.time_zone)
@@ -174,12 +188,29 @@ class _Counting:
             self.outcome.left_out.append((frame.key.display_path, refusal))
             return
         counter = self._counter = self._counter or self._open_counter(frame)
-        found = counter.count(frame)
+        labels: Labels | None = None
+        if self.settings.counting.segment:
+            found, labels = counter.count_with_labels(frame)
+        else:
+            found = counter.count(frame)
         self.outcome.counts.append(found)
         if channel is not None:
             self._counted_channels.add(channel)
         if self._overlay is not None:
-            _draw(self._overlay, frame, found, counter)
+            _draw(self._overlay, frame, found, counter, labels)
+        if self._masks is not None and labels is not None:
+            from livecount.export import write_masks
+
+            write_masks(labels, self._mask_file(self._masks, frame))
+
+    def _mask_file(self, folder: Path, frame: Frame) -> Path:
+        """Name a frame's masks after it; where two names differ by their ending only, with it."""
+        name = _flat_name(frame)
+        file = folder / f"{Path(name).stem}{_page(frame)}.cells.png"
+        if file in self._mask_files:
+            file = folder / f"{name}{_page(frame)}.cells.png"
+        self._mask_files.add(file)
+        return file
 
     def _read(self, root: Path, file: Path, page: int) -> Frame:
         from livecount.monitor import with_pixel_size
@@ -198,6 +229,7 @@ class _Counting:
     def _open_counter(self, first: Frame) -> FrameCounter:
         """Fix the rule; where no diameter was given, read it off the first frame that has cells."""
         from livecount.pipeline import CountingRule, FrameCounter, estimate_cell_diameter
+        from livecount.segmentation import SegmentationRule
 
         counting = self.settings.counting
         um, px = counting.cell_diameter_um, counting.cell_diameter_px
@@ -210,7 +242,13 @@ class _Counting:
         h = self._model.h if counting.h is None else counting.h
         rule = CountingRule(h=h, cell_diameter_um=um, cell_diameter_px=px)
         limit_mb = counting.memory_limit_mb
-        return FrameCounter(self._model, self._engine, rule, memory_limit_mb=limit_mb)
+        return FrameCounter(
+            self._model,
+            self._engine,
+            rule,
+            memory_limit_mb=limit_mb,
+            segmentation=SegmentationRule.of_card(self._model.card) if counting.segment else None,
+        )
 
     def rule_columns(self) -> dict[str, Any]:
         """Give the columns of the table that say how was counted."""
@@ -227,18 +265,28 @@ class _Counting:
         }
 
 
-def _draw(folder: Path, frame: Frame, found: FrameCount, counter: FrameCounter) -> None:
+def _page(frame: Frame) -> str:
+    return f".page{frame.key.page}" if frame.key.page else ""
+
+
+def _flat_name(frame: Frame) -> str:
+    return frame.key.display_path.replace("/", "__").replace("\\", "_")
+
+
+def _draw(
+    folder: Path, frame: Frame, found: FrameCount, counter: FrameCounter, labels: Labels | None
+) -> None:
     from livecount.plots import draw_overlay
 
-    page = f".page{frame.key.page}" if frame.key.page else ""
-    name = frame.key.display_path.replace("/", "__").replace("\\", "_")
     draw_overlay(
         frame.pixels,
         found.candidates.at(counter.rule.h),
-        folder / f"{name}{page}.png",
+        folder / f"{_flat_name(frame)}{_page(frame)}.png",
         title=frame.key.display_path,
         pixel_size_um=frame.attributes.pixel_size_um,
         cell_diameter_px=counter.rule.diameter_px(frame),
+        labels=labels,
+        shapes=found.shapes,
     )
 
 
@@ -284,6 +332,8 @@ def _row(found: FrameCount) -> dict[str, Any]:
         "count": found.count,
         "density_per_mm2": found.density_per_mm2,
         "flags": list(found.flags),
+        "confluence_percent": found.confluence_percent,
+        "bright_rounded_count": None if found.shapes is None else found.shapes.n_bright_rounded,
     }
 
 
@@ -291,10 +341,17 @@ def _show(table: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table("frame", "page", "cells", "cells / mm\N{SUPERSCRIPT TWO}", "flags")
+    is_segmented = table["confluence_percent"].notna().any()
+    further = ("confluence %", "bright rounded") if is_segmented else ()
+    shown = Table("frame", "page", "cells", "cells / mm\N{SUPERSCRIPT TWO}", *further, "flags")
     for row in table.itertuples():
-        density = f"{row.density_per_mm2:.1f}" if row.density_per_mm2 == row.density_per_mm2 else ""
-        shown.add_row(
-            Text(row.source), str(row.page), str(row.count), density, str(row.flags or "")
-        )
+        values = [_number(row.density_per_mm2, 1)]
+        if is_segmented:
+            values += [_number(row.confluence_percent, 1), _number(row.bright_rounded_count, 0)]
+        words = (str(row.page), str(row.count), *values, str(row.flags or ""))
+        shown.add_row(Text(row.source), *words)
     terminal().print(shown)
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if value == value else ""

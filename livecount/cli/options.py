@@ -65,6 +65,12 @@ ModelName = Annotated[
 H = Annotated[float | None, typer.Option("--h", help="Prominence from which a peak is a cell.")]
 Channel = Annotated[str | None, typer.Option("--channel", help="The channel to count.")]
 Z = Annotated[str | None, typer.Option("--z", help="Plane to count: sharpest, all, or a number.")]
+Segment = Annotated[
+    bool | None,
+    typer.Option(
+        "--segment/--no-segment", help="Also give each cell a mask: confluence and cell shapes."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts.")]
 
 
@@ -85,6 +91,7 @@ def counting_overrides(
     h: float | None,
     channel: str | None,
     z: str | None,
+    segment: bool | None,
 ) -> dict[str, Any]:
     """Name the settings that the shared counting options stand for."""
     return {
@@ -95,6 +102,7 @@ def counting_overrides(
         "counting.h": h,
         "counting.channel": channel,
         "counting.z": int(z) if z is not None and z.isdigit() else z,
+        "counting.segment": segment,
         "watch.pattern": pattern,
     }
 

@@ -78,7 +78,8 @@ def _chunks(
     store: CountReader, table: Table, found: Experiment, chosen: Analysis
 ) -> Iterator[pd.DataFrame]:
     """Give the table in parts: cells are too many to be held at once."""
-    from livecount.tables import cell_chunks, count_table
+    from livecount.cell_tables import cell_chunks
+    from livecount.tables import count_table
 
     counts = count_table(store, found, chosen)
     if table == "counts":

@@ -22,6 +22,7 @@ from livecount.cli.options import (
     ModelName,
     Pattern,
     PixelSizeUm,
+    Segment,
     Z,
     counting_overrides,
     finite,
@@ -54,6 +55,7 @@ def run(
     h: H = None,
     channel: Channel = None,
     z: Z = None,
+    segment: Segment = None,
     until_idle: Annotated[
         float | None,
         typer.Option(
@@ -98,6 +100,7 @@ def run(
                 h=h,
                 channel=channel,
                 z=z,
+                segment=segment,
             ),
         },
     )
@@ -130,8 +133,10 @@ def _show_count(count: FrameCount) -> None:
     density = count.density_per_mm2
     per_area = "" if density is None else f"  ({density:.0f} per mm\N{SUPERSCRIPT TWO})"
     flags = f"  [{', '.join(count.flags)}]" if count.flags else ""
+    confluence = count.confluence_percent
+    covered = "" if confluence is None else f"  {confluence:.0f} % confluent"
     terminal().print(
-        f"{count.count:6d} cells{per_area}  {count.key.display_path!a:.120}{page}{flags}",
+        f"{count.count:6d} cells{per_area}{covered}  {count.key.display_path!a:.120}{page}{flags}",
         markup=False,
     )
 

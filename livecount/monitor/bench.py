@@ -28,6 +28,7 @@ from livecount.readers import (
     read_attributes,
     read_page,
 )
+from livecount.segmentation import SegmentationRule
 
 __all__ = ["Bench", "PageRead"]
 
@@ -70,6 +71,9 @@ class Bench:
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
         self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
+        self._segmentation = (
+            SegmentationRule.of_card(self._model.card) if counting.segment else None
+        )
         self._frame: Frame | None = None
 
     @property
@@ -100,6 +104,7 @@ class Bench:
             rule,
             analysis_id=analysis_id,
             memory_limit_mb=self._config.counting.memory_limit_mb,
+            segmentation=self._segmentation,
         ).count(self._kept(key))
         release_memory()
         return found

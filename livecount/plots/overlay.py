@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 from livecount.errors import LivecountError
-from livecount.frame import Candidates
+from livecount.frame import Candidates, CellShapes
 from livecount.plots.style import printable, writing
 
 __all__ = ["draw_overlay"]
@@ -19,7 +20,9 @@ __all__ = ["draw_overlay"]
 _LARGEST_PX = 4000
 _NARROWEST_PX = 320
 _RING_COLOUR = (255, 214, 10)
+_BRIGHT_ROUNDED_COLOUR = (0, 229, 255)
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+_THICKER_FROM_PX = 1200
 _BAR_STEPS = (1, 2, 5)
 _SHORTEST_BAR_PX = 8
 
@@ -34,8 +37,10 @@ def draw_overlay(
     title: str = "",
     pixel_size_um: float | None = None,
     cell_diameter_px: float | None = None,
+    labels: npt.NDArray[np.int32] | None = None,
+    shapes: CellShapes | None = None,
 ) -> None:
-    """Draw a frame with a ring on every cell, a caption with the count, and a scale bar.
+    """Draw a frame with a ring or outline on every cell, a caption with the count, and a scale bar.
 
     The contrast is stretched between the percentiles 0.5 and 99.5. The rings are yellow within
     black, so that they show on bright and on dark. Pixels stay as acquired, except that frames
@@ -55,6 +60,10 @@ def draw_overlay(
         Edge length of a pixel; the scale bar is left out where it is not known.
     cell_diameter_px
         Sets the size of the rings; default by the density of the cells.
+    labels
+        Shape (y, x), ``k`` on cell ``k - 1``: cells then have their outline instead of a ring.
+    shapes
+        Tells which cells are bright and rounded: their outlines are cyan.
 
     Raises
     ------
@@ -70,10 +79,15 @@ def draw_overlay(
     picture = _as_grey(_averaged(pixels, factor))
     if cell_diameter_px is None:
         cell_diameter_px = _usual_distance(pixels.shape, len(candidates))
-    shown = candidates.scaled(1 / factor, 1 / factor)
+    shown, words = candidates, f"{len(candidates):,} cells"
+    if labels is not None:
+        picture = _with_outlines(picture, labels, factor, shapes)
+        words += f", {100 * np.mean(labels > 0) if labels.size else 0:.0f} % confluent"
+        shown = _without_mask(candidates, labels)
+    shown = shown.scaled(1 / factor, 1 / factor)
     ringed = _with_rings(picture, shown, cell_diameter_px / factor)
     pixel_size = None if pixel_size_um is None else pixel_size_um * factor
-    image = _with_caption(ringed, title, f"{len(candidates):,} cells", pixel_size)
+    image = _with_caption(ringed, title, words, pixel_size)
     with writing(path):
         if path.suffix.lower() == ".png":
             image.save(path)
@@ -132,6 +146,32 @@ def _with_rings(picture: _Rgb, cells: Candidates, diameter_px: float) -> _Rgb:
         patch *= 1 - 0.85 * edge
         patch += ring * (np.asarray(_RING_COLOUR, dtype=np.float32) - patch)
     return out[reach : reach + height, reach : reach + length].astype(np.uint8)
+
+
+def _with_outlines(
+    picture: _Rgb, labels: npt.NDArray[np.int32], factor: int, shapes: CellShapes | None
+) -> _Rgb:
+    """Draw the innermost pixels of every cell in colour."""
+    steps = [min(factor, length) for length in labels.shape]
+    shown = labels[steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1]]
+    shown = shown[: picture.shape[0], : picture.shape[1]]
+    width = 3 if min(shown.shape) < _THICKER_FROM_PX else 5
+    inner = ndimage.minimum_filter(shown, width) == ndimage.maximum_filter(shown, width)
+    colours = np.tile(np.array(_RING_COLOUR, np.uint8), (int(labels.max(initial=0)) + 1, 1))
+    if shapes is not None:
+        # Labels end with the last cell that has a mask, shapes with the last cell.
+        rounded = np.flatnonzero(shapes.is_bright_rounded > 0) + 1
+        colours[rounded[rounded < len(colours)]] = _BRIGHT_ROUNDED_COLOUR
+    is_outline = (shown > 0) & ~inner
+    out = picture.copy()
+    out[is_outline] = colours[shown[is_outline]]
+    return out
+
+
+def _without_mask(cells: Candidates, labels: npt.NDArray[np.int32]) -> Candidates:
+    """Take the cells that have no mask, so that these too are seen to be counted."""
+    has_none = ~np.isin(np.arange(1, len(cells) + 1), labels)
+    return Candidates(cells.y_px[has_none], cells.x_px[has_none], cells.prominence[has_none])
 
 
 def _with_caption(

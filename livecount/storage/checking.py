@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, exists, func, select
 
 from livecount.errors import StoreError
-from livecount.storage.blobs import unpack_candidates
-from livecount.storage.tables import analyses, candidates, counts, files, frames
+from livecount.storage.blobs import unpack_candidates, unpack_shapes
+from livecount.storage.tables import analyses, candidates, counts, files, frames, segmentations
 
 __all__ = ["broken_counts", "broken_frames", "broken_pages"]
 
@@ -42,7 +42,7 @@ def broken_frames(connection: Connection) -> list[str]:
 
 
 def broken_counts(connection: Connection, after: int, at_most: int) -> tuple[int, list[str]]:
-    """Compare some counts with their stored cell centres: those whose prominence reaches h.
+    """Compare some counts with their stored cell centres, whose prominence reaches h, and shapes.
 
     Parameters
     ----------
@@ -57,9 +57,16 @@ def broken_counts(connection: Connection, after: int, at_most: int) -> tuple[int
         Row id of the last one compared, or ``after`` where there are no more.
     """
     query = (
-        select(counts.c.id, counts.c.count, analyses.c.h, candidates.c.centres)
+        select(
+            counts.c.id,
+            counts.c.count,
+            analyses.c.h,
+            candidates.c.centres,
+            segmentations.c.shapes,
+        )
         .join(analyses, counts.c.analysis_row_id == analyses.c.id)
         .join(candidates, candidates.c.count_id == counts.c.id)
+        .outerjoin(segmentations, segmentations.c.count_id == counts.c.id)
         .where(counts.c.id > after)
         .order_by(counts.c.id)
         .limit(at_most)
@@ -69,11 +76,16 @@ def broken_counts(connection: Connection, after: int, at_most: int) -> tuple[int
     return (rows[-1].id if rows else after), problems
 
 
-def _broken_count(row_id: int, count: int, h: float, blob: bytes) -> Iterator[str]:
+def _broken_count(
+    row_id: int, count: int, h: float, blob: bytes, shapes: bytes | None
+) -> Iterator[str]:
     try:
         centres = unpack_candidates(blob).count_at(h)
+        shaped = count if shapes is None else len(unpack_shapes(shapes))
     except StoreError as error:
         yield f"count {row_id}: {error.message}"
         return
     if centres != count:
         yield f"count {row_id} says {count} cells, its stored centres say {centres}"
+    if shaped != count:
+        yield f"count {row_id} says {count} cells, but {shaped} have a shape"

@@ -15,7 +15,15 @@ from sqlalchemy import Connection, func, select
 
 from livecount.frame import Provenance
 from livecount.storage.records import Analysis
-from livecount.storage.tables import attribute_sources, counts, files, frames, provenances, sources
+from livecount.storage.tables import (
+    attribute_sources,
+    counts,
+    files,
+    frames,
+    provenances,
+    segmentations,
+    sources,
+)
 
 __all__ = ["CountColumns", "read_count_columns"]
 
@@ -48,6 +56,8 @@ class CountColumns:
         Attribute name -> where its value came from, in words.
     mtime_ns
         The file's modification time when the frame was counted.
+    confluence_percent, bright_rounded_count
+        NaN where the frame was not segmented.
     """
 
     frame_id: IntColumn
@@ -77,6 +87,8 @@ class CountColumns:
     flags: list[tuple[str, ...]]
     provenance: list[Provenance]
     counted_at: TimeColumn
+    confluence_percent: RealColumn
+    bright_rounded_count: RealColumn
 
     def __len__(self) -> int:
         return len(self.frame_id)
@@ -121,6 +133,8 @@ def read_count_columns(connection: Connection, analysis: Analysis) -> CountColum
         (counts.c.flags, lambda values: [flags(text) for text in values]),
         (counts.c.provenance_id, lambda ids: [made_by[id_] for id_ in ids]),
         (_moment(counts.c.counted_at), _moments),
+        (segmentations.c.confluence_percent, _reals),
+        (segmentations.c.bright_rounded_count, _reals),
     )
     chunks = _read_in_chunks(connection, analysis, readers)
     return CountColumns(*(_join(parts) for parts in zip(*chunks, strict=True)))
@@ -136,6 +150,7 @@ def _read_in_chunks(
         .select_from(counts)
         .join(frames, counts.c.frame_id == frames.c.id)
         .join(files, frames.c.file_id == files.c.id)
+        .outerjoin(segmentations, segmentations.c.count_id == counts.c.id)
         .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
         .order_by(counts.c.id)
     )

@@ -11,10 +11,10 @@ from typing import Self
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, literal, select
 
 from livecount.errors import NotInStoreError
-from livecount.frame import Candidates
+from livecount.frame import Candidates, CellShapes
 from livecount.platform.files import FileStamp
 from livecount.storage import checking, registry, saying
-from livecount.storage.blobs import unpack_candidates
+from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.columns import CountColumns, read_count_columns
 from livecount.storage.database import plain_errors
 from livecount.storage.moments import from_text
@@ -30,7 +30,7 @@ from livecount.storage.records import (
     Source,
     Tally,
 )
-from livecount.storage.tables import candidates, counts, files, frames, sources
+from livecount.storage.tables import candidates, counts, files, frames, segmentations, sources
 
 __all__ = ["CountReader"]
 
@@ -287,6 +287,17 @@ class CountReader:
         if blob is None:
             raise NotInStoreError(f"Analysis {analysis.id} has no count of frame {frame_id}")
         return unpack_candidates(blob)
+
+    def shapes(self, analysis: Analysis, frame_id: int) -> CellShapes | None:
+        """Read the shapes of one frame's cells; None where it was not segmented."""
+        query = (
+            select(segmentations.c.shapes)
+            .join(counts, segmentations.c.count_id == counts.c.id)
+            .where((counts.c.analysis_row_id == analysis.row_id) & (counts.c.frame_id == frame_id))
+        )
+        with self._reading() as connection:
+            blob = connection.execute(query).scalar()
+        return None if blob is None else unpack_shapes(blob)
 
     def iter_candidates(self, analysis: Analysis) -> Iterator[FrameCandidates]:
         """Go through the candidates of all frames in the order of :meth:`counts`.

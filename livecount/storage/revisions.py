@@ -18,7 +18,7 @@ from livecount.errors import NotInStoreError
 from livecount.frame import FrameAttributes, FrameCount, Provenance
 from livecount.platform.files import FileStamp
 from livecount.storage.attributes import attribute_values, interned, merge_attributes
-from livecount.storage.blobs import pack_candidates
+from livecount.storage.blobs import pack_candidates, pack_shapes
 from livecount.storage.file_rows import ensure_file, finish_file, set_file_state
 from livecount.storage.moments import now_text
 from livecount.storage.records import FrameState, Recorded, Source
@@ -29,6 +29,7 @@ from livecount.storage.tables import (
     files,
     frames,
     provenances,
+    segmentations,
 )
 
 __all__ = [
@@ -257,6 +258,15 @@ def _insert_count(
             count_id=made.inserted_primary_key[0], centres=pack_candidates(count.candidates)
         )
     )
+    if count.shapes is not None and count.confluence_percent is not None:
+        connection.execute(
+            insert(segmentations).values(
+                count_id=made.inserted_primary_key[0],
+                confluence_percent=float(count.confluence_percent),
+                bright_rounded_count=count.shapes.n_bright_rounded,
+                shapes=pack_shapes(count.shapes),
+            )
+        )
 
 
 def _provenance(connection: Connection, provenance: Provenance) -> int:

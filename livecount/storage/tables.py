@@ -264,6 +264,17 @@ candidates = Table(
     sqlite_strict=True,
 )
 
+segmentations = Table(
+    "segmentations",
+    metadata,
+    Column("count_id", Integer, ForeignKey("counts.id"), primary_key=True),
+    _real("confluence_percent", nullable=False),
+    _whole("bright_rounded_count", nullable=False),
+    Column("shapes", LargeBinary, nullable=False),
+    CheckConstraint("confluence_percent BETWEEN 0 AND 100", name="confluence_is_a_share"),
+    sqlite_strict=True,
+)
+
 notices = Table(
     "notices",
     metadata,

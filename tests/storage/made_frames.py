@@ -14,6 +14,7 @@ import numpy as np
 from livecount.frame import (
     AttributeSource,
     Candidates,
+    CellShapes,
     FrameAttributes,
     FrameCount,
     FrameKey,
@@ -40,7 +41,14 @@ def make_candidates(n):
     return Candidates(grid, grid + np.float32(0.5), prominence)
 
 
-def make_count(analysis_id, path, page=0, content="a", n=3, folder=FOLDER, **attributes):
+def make_shapes(n):
+    area = 100 + np.arange(n, dtype=np.float32)
+    return CellShapes(area, area / 3, area / 90, area / 400, (area % 2).astype(np.float32))
+
+
+def make_count(
+    analysis_id, path, page=0, content="a", n=3, folder=FOLDER, segmented=False, **attributes
+):
     return FrameCount(
         key=FrameKey(folder, path, page, content),
         attributes=FrameAttributes.from_source(AttributeSource.FILE_NAME, **attributes),
@@ -53,6 +61,8 @@ def make_count(analysis_id, path, page=0, content="a", n=3, folder=FOLDER, **att
         area_mm2=None,
         flags=("zero_tail",) if n % 2 else (),
         provenance=Provenance("onnxruntime CPU", "fp32", "0.1"),
+        confluence_percent=10.0 + n if segmented else None,
+        shapes=make_shapes(n) if segmented else None,
     )
 
 
@@ -78,7 +88,9 @@ def take_file(store, source, analysis, number):
     if number % 7 == 6:
         early = make_count(analysis.id, path, 0, f"{number}-early", 1)
         store.record(source, early, stamp=FileStamp(1, 1))
-    count = make_count(analysis.id, path, 0, f"{number}", number % 50, well=f"A{number}")
+    count = make_count(
+        analysis.id, path, 0, f"{number}", number % 50, segmented=number % 2 == 0, well=f"A{number}"
+    )
     store.record(source, count, stamp=stamp, n_pages=1)
 
 

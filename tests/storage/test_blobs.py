@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from livecount.errors import StoreError
-from livecount.frame import Candidates
-from livecount.storage.blobs import pack_candidates, unpack_candidates
+from livecount.frame import Candidates, CellShapes
+from livecount.storage.blobs import (
+    pack_candidates,
+    pack_shapes,
+    unpack_candidates,
+    unpack_shapes,
+)
 
 columns = st.integers(0, 200).flatmap(
     lambda n: st.tuples(*[hnp.arrays(np.float32, n, elements=st.floats(width=32))] * 3)
@@ -57,3 +62,18 @@ def test_damage_and_later_versions_are_refused(blob, words):
 def test_unequal_columns_are_refused():
     with pytest.raises(ValueError, match="equally long"):
         pack_candidates(Candidates(*(np.zeros(n, np.float32) for n in (1, 2, 3))))
+
+
+@given(st.integers(0, 50), st.integers(0, 9))
+def test_shapes_keep_every_bit_and_are_not_taken_for_centres(n, seed):
+    columns = np.random.default_rng(seed).normal(size=(5, n)).astype(np.float32)
+    columns[:4, ::3] = np.nan
+    blob = pack_shapes(CellShapes(*columns))
+    found = unpack_shapes(blob)
+    assert len(found) == n
+    for name, wanted in zip(CellShapes.__slots__, columns, strict=True):
+        assert getattr(found, name).tobytes() == wanted.tobytes()
+    with pytest.raises(StoreError, match="no LCC header"):
+        unpack_candidates(blob)
+    with pytest.raises(StoreError, match="cell shapes of a frame are damaged"):
+        unpack_shapes(blob + b"\0\0\0\0")

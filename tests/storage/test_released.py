@@ -6,12 +6,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from livecount.storage import CountStore
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
-from tests.storage.made_frames import make_candidates
+from tests.storage.made_frames import make_candidates, make_shapes
 
 DUMPS = sorted(RELEASED.glob("*.sql"))
 
@@ -39,6 +40,16 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             store.iter_candidates(store.analysis(experiment)), counts.count, strict=True
         ):
             assert frame.candidates.y_px.tolist() == make_candidates(int(n)).y_px.tolist()
+        confluence = {0: 10, 2: 12, 4: 14, 6: 16} if dump.stem >= "0002" else {}
+        for frame_id, n, found in zip(
+            counts.frame_id, counts.count, counts.confluence_percent, strict=True
+        ):
+            shapes = store.shapes(store.analysis(experiment), int(frame_id))
+            assert (shapes is None) == np.isnan(found)
+            if shapes is not None:
+                assert found == confluence.pop(int(n))
+                assert shapes.area_px.tolist() == make_shapes(int(n)).area_px.tolist()
+        assert not confluence
         tally = store.tally()
         assert (tally.counted, tally.ignored, tally.superseded, tally.pending) == (9, 1, 1, 1)
         assert [notice.code for notice in store.notices()] == ["gpu_missing"]
