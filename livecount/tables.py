@@ -14,8 +14,9 @@ from livecount.frame import FrameCount
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
 from livecount.same_scan import PLACE, same_scans
-from livecount.storage import Analysis, CountReader, Experiment
+from livecount.storage import Analysis, CountReader, Experiment, Validation
 from livecount.time_axis import Timing, time_frames
+from livecount.validated import validation_states
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,7 @@ COUNT_COLUMNS: Final = (
     "runtime",
     "precision",
     "watched_folder",
+    "validation",
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -128,6 +130,7 @@ def count_table(store: CountReader, experiment: Experiment, analysis: Analysis) 
         axis,
         z="all" if z == "all" else int(z) if z.isdecimal() else None,
         channels=_channel_rule(analysis),
+        validations=store.validations(analysis),
     )
 
 
@@ -253,6 +256,7 @@ def arrange_counts(
     *,
     z: ZSelection = None,
     channels: ChannelRule | None = None,
+    validations: Sequence[Validation] = (),
 ) -> pd.DataFrame:
     """Turn one experiment's stored counts into the table of ``export counts``.
 
@@ -267,6 +271,8 @@ def arrange_counts(
     channels
         Which channel is counted, where one must be: frames whose channel became known late, or
         that were counted before the counted channel appeared, are excluded by it.
+    validations
+        What people found of the counts' analysis.
 
     Returns
     -------
@@ -284,6 +290,8 @@ def arrange_counts(
     timing = time_frames(table, axis)
     table["elapsed_h"], table["time_source"] = timing.elapsed_h, timing.source
     table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
+    known = (table[name] for name in ("count", "density_per_mm2", "pixel_size_um"))
+    table["validation"] = validation_states(validations, *known)
     table["pixel_size_source"] = table["pixel_size_um_source"]
     table["confluence_percent"] = pd.Series(float("nan"), table.index)
     table["flags"] = (table["flags"] + ";" + timing.flags).str.strip(";")
