@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["guard_text", "write_csv", "write_csv_chunks", "write_text_atomically"]
 
+_WHOLE: Final = ("time_point", "z", "page", "count", "count_low", "count_high")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -91,9 +92,7 @@ def _ready(table: pd.DataFrame) -> pd.DataFrame:
 
 def _whole(column: pd.Series) -> bool:
     """Tell whether a float column only became float because some of its integers are absent."""
-    return column.name in ("time_point", "z", "page", "count") and bool(
-        (column.dropna() % 1 == 0).all()
-    )
+    return column.name in _WHOLE and bool((column.dropna() % 1 == 0).all())
 
 
 def _shortest(value: object) -> str:

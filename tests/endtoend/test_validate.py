@@ -162,6 +162,36 @@ def test_counts_carry_what_was_found(work: Experiment, tmp_path: Path) -> None:
     assert set(states().values()) == {"validated", "outside the validated range"}
 
 
+def test_each_count_has_an_interval_that_a_validation_widens(
+    work: Experiment, tmp_path: Path
+) -> None:
+    def intervals() -> dict[str, tuple[int, int, int]]:
+        livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", work.database)
+        names = ("count_low", "count", "count_high")
+        return {
+            row["source"]: tuple(int(row[name]) for name in names)
+            for row in rows_of(tmp_path / "c.csv")
+        }
+
+    before = intervals()
+    assert all(0 <= low <= count <= high for low, count, high in before.values())
+    assert any(low < count < high for low, count, high in before.values())
+    for name, centres in true_centres(work).items():
+        # A person who sees twice as many cells.
+        twice = np.concatenate([centres, centres])
+        (work.picked / name).with_suffix(".csv").write_text(as_napari(twice), encoding="utf-8")
+    assert score(work)["bias_percent"] < -20
+    for source, (low, count, high) in intervals().items():
+        assert low <= before[source][0]
+        assert high >= 1.6 * count
+    with closing(sqlite3.connect(work.database)) as connection, connection:
+        connection.execute("DELETE FROM calibrations")
+        for table in ("clicks", "validated_fields", "validations"):
+            connection.execute(f"DELETE FROM {table}")
+    livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", work.database)
+    assert {row["count_low"] for row in rows_of(tmp_path / "c.csv")} == {""}
+
+
 def densities(work: Experiment, folder: Path) -> list[dict[str, float]]:
     livecount("export", "counts", "-o", folder / "d.csv", "--database", work.database)
     return [{"density": float(row["density_per_mm2"])} for row in rows_of(folder / "d.csv")]
