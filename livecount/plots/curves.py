@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _UNITS = {"count": "Cells per field", "density_per_mm2": "Cells / mm²"}
-BAND_MEANING = "95 % interval of a count (from peaks near h)"
+BAND_MEANING = "95 % interval of a count, as exported"
 _MANY_POINTS = 60
 _FIT_POINTS = 100
 
@@ -75,9 +75,10 @@ class Curve:
 
     @property
     def drawn(self) -> Series:
-        """All values that a figure may show: the mean's, the fields', the excluded ones."""
+        """All values that a figure may show: mean, fields, what is excluded, and the band."""
         fields = [field.used.counts for field in self.well.fields]
-        return np.concatenate([self.mean.values, self.excluded.counts, *fields])
+        ends = [] if self.band is None else [self.band.low, self.band.high]
+        return np.concatenate([self.mean.values, self.excluded.counts, *fields, *ends])
 
 
 @dataclass(frozen=True, slots=True)

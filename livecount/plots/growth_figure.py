@@ -39,8 +39,8 @@ __all__ = ["growth_figure", "plot_growth"]
 
 _MOST_CURVES = 8
 _MOST_FIELDS_DRAWN = 25
-_MOST_BANDS = 3
-"""Bands of more wells in one panel hide each other."""
+_MOST_BANDS = 1
+"""Bands of several wells in one panel hide each other."""
 _WIDE_MM = 140.0
 _LEGEND_LINE_MM = 3.7
 
@@ -60,9 +60,9 @@ def plot_growth(
 
     Up to eight wells share one panel; stated replicate groups, up to eight, are drawn as means with
     the 95 % interval of the mean across wells; more wells become small multiples in the layout of
-    the plate. Up to three wells in a panel, and each small panel, show the interval of the counts
-    as a band, where ``counts`` holds it. Excluded counts are hollow, counts of 0 lie as triangles
-    on the floor of a logarithmic axis.
+    the plate. A well alone in its panel shows the interval of its counts as a band, where
+    ``counts`` holds it. Excluded counts are hollow, counts of 0 lie as triangles on the floor of a
+    logarithmic axis.
 
     Parameters
     ----------
