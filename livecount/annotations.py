@@ -6,7 +6,6 @@ A data set is a ``dataset.toml`` and, in its folder or below, images ``NAME.tif`
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import tomllib
@@ -19,6 +18,13 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 
+from livecount.centres import (
+    read_centres,
+    read_numbered_centres,
+    read_text,
+    refuse_outside,
+    unreadable,
+)
 from livecount.errors import AnnotationError
 
 __all__ = [
@@ -161,16 +167,8 @@ def load_image(
     """
     pixels = read_pixels(image.path)
     height, width = pixels.shape
-    lines, centres = _numbered_centres(image.centres_path)
-    last = np.array([height, width]) - 0.5
-    outside = np.flatnonzero(((centres < -0.5) | (centres > last)).any(axis=1))
-    if len(outside):
-        y_px, x_px = centres[outside[0]]
-        raise AnnotationError(
-            f"{image.centres_path}, line {lines[outside[0]]}: the centre y {y_px:g}, x {x_px:g} "
-            f"lies outside {image.path.name}, which is {height} x {width} pixels (y, x)",
-            hint="Check that the columns are not swapped and belong to the image at this size",
-        )
+    lines, centres = read_numbered_centres(image.centres_path)
+    refuse_outside(image.centres_path, lines, centres, image.path.name, (height, width))
     masks = read_masks(image.masks_path) if image.masks_path else None
     if masks is not None and masks.shape != pixels.shape:
         raise AnnotationError(
@@ -179,27 +177,6 @@ def load_image(
             hint="Save the masks at the image's own size",
         )
     return AnnotatedPixels(pixels, centres, masks)
-
-
-def read_centres(path: Path) -> npt.NDArray[np.float64]:
-    """Read cell centres from a CSV file with the columns ``y_px`` and ``x_px``.
-
-    Parameters
-    ----------
-    path
-        UTF-8; other columns and empty lines are ignored, a header alone means no cells.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n, 2) as (y, x), float64, in pixels.
-
-    Raises
-    ------
-    AnnotationError
-        If the file cannot be read, lacks a column or holds something that is not a number.
-    """
-    return _numbered_centres(path)[1]
 
 
 def read_masks(path: Path) -> npt.NDArray[np.uint16]:
@@ -223,7 +200,7 @@ def read_masks(path: Path) -> npt.NDArray[np.uint16]:
     try:
         masks = imagecodecs.png_decode(path.read_bytes())
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except (imagecodecs.PngError, ValueError) as error:
         message = f"{path} is no PNG image that can be decoded ({error})"
         raise AnnotationError(message, hint=_MASKS_HINT) from error
@@ -246,14 +223,7 @@ def _folders(roots: Iterable[Path]) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _refuse_walk(error: OSError) -> None:
-    raise _unreadable(Path(error.filename), error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> AnnotationError:
-    return AnnotationError(
-        f"{path} cannot be read ({error.strerror or error})",
-        hint="Check that it exists and that you may read it",
-    )
+    raise unreadable(Path(error.filename), error) from error
 
 
 def _annotated_images(folder: Path, names: list[str]) -> Iterator[AnnotatedImage]:
@@ -305,7 +275,7 @@ def _card_of(folder: Path, assumed_diameter_px: float | None) -> Dataset:
 
 def _read_card(path: Path) -> Dataset:
     try:
-        table = tomllib.loads(_read_text(path))
+        table = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise AnnotationError(f"{path}: {error}", hint="Correct that line") from error
     name = table.get("name")
@@ -346,67 +316,3 @@ def _refuse_equal_names(datasets: Iterable[Dataset]) -> None:
                 f"{other} and {dataset.card_path} both have the name {dataset.name!r}",
                 hint="Give each data set a name of its own",
             )
-
-
-def _numbered_centres(path: Path) -> tuple[list[int], npt.NDArray[np.float64]]:
-    """Read centres together with the numbers of their lines."""
-    lines: list[int] = []
-    centres: list[tuple[float, float]] = []
-    rows = _rows(path)
-    _, header = next(rows, (1, []))
-    missing = [name for name in ("y_px", "x_px") if name not in header]
-    if missing:
-        found = ", ".join(header) or "none"
-        raise AnnotationError(
-            f"{path}, line 1: no column {' and '.join(missing)} among the columns ({found})",
-            hint="Write y_px,x_px, separated by a comma, as the first line",
-        )
-    for line, cells in rows:
-        if any(cells):
-            lines.append(line)
-            centres.append(_centre(f"{path}, line {line}", header, cells))
-    return lines, np.array(centres, dtype=np.float64).reshape(-1, 2)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(_read_text(path).splitlines())
-    try:
-        for row in reader:
-            yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise AnnotationError(
-            f"{path}, line {reader.line_num}: {error}", hint="Save it as CSV, comma-separated"
-        ) from error
-
-
-def _centre(place: str, header: list[str], cells: list[str]) -> tuple[float, float]:
-    if any(cells[len(header) :]):
-        raise AnnotationError(
-            f"{place}: {len(cells)} values, but {len(header)} columns",
-            hint="Separate values by one comma and write decimals with a point",
-        )
-    named = dict(zip(header, cells, strict=False))
-    return _number(place, "y_px", named), _number(place, "x_px", named)
-
-
-def _number(place: str, name: str, named: dict[str, str]) -> float:
-    text = named.get(name, "")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isfinite(value):
-        return value
-    raise AnnotationError(
-        f"{place}: {name} is {text!r}, not a number" if text else f"{place}: {name} is missing",
-        hint="Write the pixel position of the cell's centre there, with a decimal point",
-    )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f"{path} is not UTF-8 text", hint="Save it as UTF-8") from error

@@ -25,6 +25,7 @@ __all__ = [
     "FrameScore",
     "Matches",
     "SweepFrame",
+    "inside_margin",
     "match_assignment",
     "match_paper",
     "score_at",
@@ -200,8 +201,9 @@ def score_frame(
     FrameScore
         Counts from which :func:`summarise` makes the scores of a set of frames.
     """
-    detected = _inside(_points(detected_yx), shape, edge_margin_px)
-    annotated = _inside(_points(annotated_yx), shape, edge_margin_px)
+    detected, annotated = _points(detected_yx), _points(annotated_yx)
+    detected = detected[inside_margin(detected, shape, edge_margin_px)]
+    annotated = annotated[inside_margin(annotated, shape, edge_margin_px)]
     height, width = (max(0.0, length - 2 * edge_margin_px) for length in shape)
     return FrameScore(
         name=name,
@@ -339,10 +341,19 @@ def _matches(detected: npt.NDArray[Any], annotated: npt.NDArray[Any]) -> Matches
     return Matches(detected[order].astype(np.int64), annotated[order].astype(np.int64))
 
 
-def _inside(points: _Float64Array, shape: tuple[int, int], margin_px: float) -> _Float64Array:
-    """Keep the points that are not nearer than the margin to the outer edge of a border pixel."""
+def inside_margin(
+    points: _Float64Array, shape: tuple[int, int], margin_px: float
+) -> npt.NDArray[np.bool_]:
+    """Tell which points are not nearer than the margin to the outer edge of a border pixel.
+
+    Parameters
+    ----------
+    points
+        Shape (n, 2) as (y, x), in pixels of a frame of height and width ``shape``.
+    """
     to_border = np.minimum(points + 0.5, np.array(shape) - 0.5 - points).min(axis=1, initial=np.inf)
-    return points if margin_px <= 0 else points[to_border >= margin_px]
+    kept: npt.NDArray[np.bool_] = (to_border >= margin_px) | (margin_px <= 0)
+    return kept
 
 
 def _percent(part: float, whole: float) -> float | None:

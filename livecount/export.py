@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["guard_text", "write_csv", "write_csv_chunks", "write_masks", "write_text_atomically"]
 
 _MOST_MASKS: Final = 65_535
+_WHOLE: Final = (
+    "time_point",
+    "z",
+    "page",
+    "count",
+    "count_low",
+    "count_high",
+    "bright_rounded_count",
+)
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -94,9 +103,7 @@ def _ready(table: pd.DataFrame) -> pd.DataFrame:
 
 def _whole(column: pd.Series) -> bool:
     """Tell whether a float column only became float because some of its integers are absent."""
-    return column.name in ("time_point", "z", "page", "count", "bright_rounded_count") and bool(
-        (column.dropna() % 1 == 0).all()
-    )
+    return column.name in _WHOLE and bool((column.dropna() % 1 == 0).all())
 
 
 def _shortest(value: object) -> str:

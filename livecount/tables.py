@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import FrameCount
+from livecount.frame_intervals import frame_intervals
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
 from livecount.same_scan import PLACE, same_scans
-from livecount.storage import Analysis, CountReader, Experiment
+from livecount.storage import Analysis, CountReader, Experiment, Validation
 from livecount.time_axis import Timing, time_frames
+from livecount.uncertainty import Calibration, count_interval
+from livecount.validated import validation_states
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +63,9 @@ COUNT_COLUMNS: Final = (
     "precision",
     "watched_folder",
     "bright_rounded_count",
+    "validation",
+    "count_low",
+    "count_high",
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -79,6 +85,7 @@ _ATTRIBUTES: Final = (
     "pixel_size_um",
 )
 _SEGMENTED: Final = ("confluence_percent", "bright_rounded_count")
+_INTERVAL: Final = ("count_low", "count_high")
 _AS_STORED: Final = (
     *_ATTRIBUTES,
     "page",
@@ -93,8 +100,23 @@ _AS_STORED: Final = (
 _WITH_ORIGIN: Final = ("acquired_at", "elapsed_s", "pixel_size_um")
 
 
-def count_table(store: CountReader, experiment: Experiment, analysis: Analysis) -> pd.DataFrame:
+def count_table(
+    store: CountReader,
+    experiment: Experiment,
+    analysis: Analysis,
+    *,
+    intervals: bool = False,
+    on_frame: Callable[[], Any] = lambda: None,
+) -> pd.DataFrame:
     """Give an experiment's counts under one analysis, as ``export counts`` shows them.
+
+    Parameters
+    ----------
+    intervals
+        Compute ``count_low`` and ``count_high``, for which every frame's candidates are read; else
+        they stay empty.
+    on_frame
+        Called for each frame whose candidates were read.
 
     Returns
     -------
@@ -117,6 +139,10 @@ def count_table(store: CountReader, experiment: Experiment, analysis: Analysis) 
     )
     for name, values in {**_origins(found.attribute_sources), **_rule_columns(analysis)}.items():
         table[name] = values
+    validations = store.validations(analysis)
+    if intervals:
+        bounds = frame_intervals(store, analysis, found, validations, on_frame)
+        table["count_low"], table["count_high"] = bounds
     axis = TimeAxis(experiment.t0, experiment.frame_interval_min)
     z = analysis.settings.z
     return arrange_counts(
@@ -124,6 +150,7 @@ def count_table(store: CountReader, experiment: Experiment, analysis: Analysis) 
         axis,
         z="all" if z == "all" else int(z) if z.isdecimal() else None,
         channels=_channel_rule(analysis),
+        validations=validations,
     )
 
 
@@ -139,6 +166,7 @@ def table_of(
     axis: TimeAxis,
     *,
     channels: ChannelRule | None = None,
+    calibration: Calibration | None = None,
 ) -> pd.DataFrame:
     """Give counts that were never stored in the form of ``export counts``.
 
@@ -148,6 +176,8 @@ def table_of(
         The columns that say how was counted: ``experiment``, ``model``, ``h`` ...
     channels
         Which channel is counted; None where there was no choice.
+    calibration
+        The model's, for ``count_low`` and ``count_high``; None leaves them empty.
     """
     import pandas as pd
 
@@ -170,6 +200,7 @@ def table_of(
             "runtime": count.provenance.runtime,
             "precision": count.provenance.precision,
             "analysis_id": count.analysis_id,
+            **_interval_columns(count, calibration),
             **rule,
         }
         for count in counts
@@ -179,6 +210,13 @@ def table_of(
     table = pd.DataFrame(rows).astype(dict.fromkeys((*_SEGMENTED, "area_mm2", "elapsed_s"), float))
     table["acquired_at"] = pd.to_datetime(table["acquired_at"], utc=True)
     return arrange_counts(table, axis, channels=channels)
+
+
+def _interval_columns(count: FrameCount, calibration: Calibration | None) -> dict[str, float]:
+    if calibration is None:
+        return {}
+    low, high = count_interval(calibration, count.candidates.prominence, count.count)
+    return {"count_low": low, "count_high": high}
 
 
 def _rule_columns(analysis: Analysis) -> dict[str, Any]:
@@ -206,6 +244,7 @@ def arrange_counts(
     *,
     z: ZSelection = None,
     channels: ChannelRule | None = None,
+    validations: Sequence[Validation] = (),
 ) -> pd.DataFrame:
     """Turn one experiment's stored counts into the table of ``export counts``.
 
@@ -220,6 +259,8 @@ def arrange_counts(
     channels
         Which channel is counted, where one must be: frames whose channel became known late, or
         that were counted before the counted channel appeared, are excluded by it.
+    validations
+        What people found of the counts' analysis.
 
     Returns
     -------
@@ -231,7 +272,7 @@ def arrange_counts(
     if table.empty:
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = table.copy()
-    for name in _SEGMENTED:
+    for name in (*_SEGMENTED, *_INTERVAL):
         if name not in table:
             table[name] = float("nan")
     table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""
@@ -240,6 +281,8 @@ def arrange_counts(
     timing = time_frames(table, axis)
     table["elapsed_h"], table["time_source"] = timing.elapsed_h, timing.source
     table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
+    known = (table[name] for name in ("count", "density_per_mm2", "pixel_size_um"))
+    table["validation"] = validation_states(validations, *known)
     table["pixel_size_source"] = table["pixel_size_um_source"]
     table["flags"] = (table["flags"] + ";" + timing.flags).str.strip(";")
     _exclude_other_planes(table, z)

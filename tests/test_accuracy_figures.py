@@ -45,7 +45,10 @@ def test_a_sweep_has_a_panel_for_each_set(n_sets: int, tmp_path: Path) -> None:
 
 
 def test_agreement_names_sets_and_what_it_leaves_out(tmp_path: Path) -> None:
-    sets = {"one": [frame(100, 110), frame(0, 3), frame(50, 0)], "two": [frame(10, 9)]}
+    sets = {
+        "one": [frame(100, 110), frame(0, 3), frame(50, 0)],
+        "two": [frame(10, 9), frame(30, 31)],
+    }
     plot_agreement(sets, tmp_path / "agreement.svg")
     written = texts(tmp_path / "agreement.svg")
     assert {"one", "two", "mean of all frames", "95 % limits of agreement"} <= written

@@ -23,6 +23,7 @@ from livecount.cli.service import install_service
 from livecount.cli.simulate import simulate
 from livecount.cli.terminal import FAILED, USAGE, show_error
 from livecount.cli.train import train
+from livecount.cli.validate import validate
 from livecount.cli.watch import run, serve, status
 from livecount.errors import ConfigError, LivecountError
 
@@ -42,6 +43,7 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(validate)
 
 
 def _show_version(wanted: bool) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from livecount.frame import Frame, FrameCount
     from livecount.pipeline import FrameCounter
     from livecount.segmentation import Labels
+    from livecount.uncertainty import Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,11 @@ class _Counting:
             segmentation=SegmentationRule.of_card(self._model.card) if counting.segment else None,
         )
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """How often a peak is a cell, as the model's card says."""
+        return self._model.calibration
+
     def rule_columns(self) -> dict[str, Any]:
         """Give the columns of the table that say how was counted."""
         if self._counter is None:
@@ -299,7 +305,11 @@ def _report(counting: _Counting, csv: Path | None, *, as_json: bool) -> None:
     outcome, declared = counting.outcome, counting.settings.experiment
     axis = TimeAxis(declared.t0, declared.frame_interval_min)
     table = table_of(
-        outcome.counts, counting.rule_columns(), axis, channels=channel_rule(counting.settings)
+        outcome.counts,
+        counting.rule_columns(),
+        axis,
+        channels=channel_rule(counting.settings),
+        calibration=counting.calibration,
     )
     for failure in outcome.failures:
         show_error(failure.error)

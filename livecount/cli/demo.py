@@ -144,7 +144,7 @@ def _results(settings: Config, frames: Path, output: Path) -> dict[str, Any]:
 
     with CountStore.open(settings.database.file, read_only=True) as store:
         experiment = store.experiment("demo")
-        counts = count_table(store, experiment, store.analysis(experiment))
+        counts = count_table(store, experiment, store.analysis(experiment), intervals=True)
     growth = growth_table(counts)
     write_csv(counts, output / "counts.csv")
     for name in ("growth.svg", "growth.png"):

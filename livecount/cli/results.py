@@ -81,16 +81,24 @@ def _chunks(
     from livecount.cell_tables import cell_chunks
     from livecount.tables import count_table
 
-    counts = count_table(store, found, chosen)
     if table == "counts":
-        yield counts
-    elif table == "growth":
+        yield _with_intervals(store, found, chosen)
+        return
+    counts = count_table(store, found, chosen)
+    if table == "growth":
         yield _growth_frame(_growth(counts))
     else:
         with progress_bar("writing cells", None) as advance:
             for chunk in cell_chunks(store, chosen, counts):
                 yield chunk
                 advance(len(chunk))
+
+
+def _with_intervals(store: CountReader, found: Experiment, chosen: Analysis) -> pd.DataFrame:
+    from livecount.tables import count_table
+
+    with progress_bar("how sure counts are", store.tally(found).counted) as advance:
+        return count_table(store, found, chosen, intervals=True, on_frame=advance)
 
 
 def _growth(counts: pd.DataFrame) -> list[GrowthRow]:
@@ -131,13 +139,12 @@ def plot(
     """
     from livecount.plots import plot_growth
     from livecount.storage import CountStore
-    from livecount.tables import count_table
 
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        counts = count_table(store, found, chosen)
+        counts = _with_intervals(store, found, chosen)
     plot_growth(counts, _growth(counts), output, log=not linear, width_mm=width_mm)
     if as_json:
         write_json(

@@ -226,7 +226,19 @@ def _experiment(store: CountReader, experiment: Any) -> dict[str, Any]:
         "cell_diameter": f"{diameter.value:g} {diameter.unit} ({diameter.origin})"
         if diameter
         else "not known yet",
+        "validation": _validation(store, experiment),
     }
+
+
+def _validation(store: CountReader, experiment: Any) -> dict[str, Any]:
+    """Say what people found of the primary analysis' counts."""
+    from livecount.cli.validate import validation_entry
+    from livecount.validated import describe, usable
+
+    primary = [found for found in store.analyses(experiment) if found.is_primary]
+    made = store.validations(primary[0]) if primary else []
+    latest = next(iter(usable(made)), None)
+    return {"said": describe(made), "latest": latest and validation_entry(latest)}
 
 
 def _moment(at: datetime | None) -> str:
@@ -251,6 +263,7 @@ def _show_status(found: dict[str, Any]) -> None:
         rows[f"experiment {experiment['name']}"] = (
             f"{frames}; cell diameter {experiment['cell_diameter']}"
         )
+        rows[f"validation {experiment['name']}"] = experiment["validation"]["said"]
     for name, value in rows.items():
         table.add_row(_plain(name), _plain(str(value)))
     console = terminal()

@@ -14,11 +14,14 @@ import platformdirs
 
 from livecount.errors import ModelError
 from livecount.normalisation import Normalisation
+from livecount.uncertainty import Calibration
 
 __all__ = ["Model", "find_model", "list_models", "read_model"]
 
 CARD_NAME = "model.toml"
 ONNX_NAME = "model.onnx"
+CALIBRATION_TABLE = "count_uncertainty"
+"""The card's table that :class:`livecount.uncertainty.Calibration` is read from."""
 _FLOOR_UNSAID = 0.3
 """Cards without a floor are from before it could be set; their networks learnt with this one."""
 _BYTES_PER_PX = 1200
@@ -57,6 +60,8 @@ class Model:
         shipped model took 490 of its 1200 with ONNX Runtime in fp32 (1024 x 1024 pixels and more).
     card
         The whole card as read.
+    calibration
+        How often a peak is a cell; None where nobody has measured it.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Model:
     onnx_sha256: str
     memory_bytes_per_px: int
     card: Mapping[str, Any]
+    calibration: Calibration | None = None
 
     @property
     def onnx_path(self) -> Path:
@@ -143,6 +149,7 @@ def read_model(folder: Path) -> Model:
 
 
 def _model_from_card(folder: Path, card: Mapping[str, Any]) -> Model:
+    calibration = card.get(CALIBRATION_TABLE)
     try:
         return Model(
             name=str(card["name"]),
@@ -158,8 +165,9 @@ def _model_from_card(folder: Path, card: Mapping[str, Any]) -> Model:
             onnx_sha256=str(card["onnx_sha256"]),
             memory_bytes_per_px=int(card.get("memory_bytes_per_px", _BYTES_PER_PX)),
             card=card,
+            calibration=Calibration.from_mapping(calibration) if calibration else None,
         )
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"The model card {folder / CARD_NAME} has a value of the wrong kind: {error}",
             hint="Export the model again with `livecount train`",

@@ -58,6 +58,8 @@ class Counting:
         settings = _analysis_settings(self.config, self.model, diameter)
         _refuse_change(self.store, self.experiment, settings)
         self.analysis = self.store.ensure_analysis(self.experiment, settings)
+        if self.model.calibration is not None:
+            self.store.keep_calibration(self.model.onnx_sha256, self.model.calibration.to_mapping())
         self._say_if_estimated(diameter)
         self.rule = _rule(settings.h, diameter)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from livecount.agreement import agree
 from livecount.errors import LivecountError
 from livecount.evaluation import FrameScore
 from livecount.plots.style import (
@@ -34,9 +35,6 @@ _LINES = {
     "precision_assignment": ("precision", "--", COLOURS[1], 0.9),
     "recall_assignment": ("recall", ":", COLOURS[2], 1.1),
 }
-_LIMITS = 1.96
-"""Limits of agreement hold 95 % of normally distributed differences (Bland & Altman 1986)."""
-
 _Sweep = Mapping[float, Mapping[str, float | int | None]]
 
 
@@ -128,7 +126,7 @@ def plot_agreement(sets: Mapping[str, Sequence[FrameScore]], path: Path | str) -
                 *found.T, _marker(number), color=COLOURS[number % len(COLOURS)],
                 markersize=3.2, alpha=0.75, markeredgewidth=0, label=printable(name),
             )  # fmt: skip
-        _draw_limits(axes, every[:, 1])
+        _draw_limits(axes, sets.values())
         axes.set_xscale("log")
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -152,13 +150,12 @@ def _ratios(frames: Sequence[FrameScore]) -> npt.NDArray[np.float64]:
     return np.array(both, np.float64).reshape(-1, 2)
 
 
-def _draw_limits(axes: Axes, ratios: npt.NDArray[np.float64]) -> None:
-    logs = np.log(ratios)
-    mean = float(logs.mean())
+def _draw_limits(axes: Axes, sets: Iterable[Sequence[FrameScore]]) -> None:
+    found = agree((frame.detected, frame.annotated) for frames in sets for frame in frames)
+    assert found.mean_log_ratio is not None
     axes.axhline(1.0, color=GREY, linewidth=0.5)
-    axes.axhline(math.exp(mean), color="black", linewidth=0.9, label="mean of all frames")
-    if len(ratios) > 1:
-        reach = _LIMITS * float(logs.std(ddof=1))
-        for number, limit in enumerate((mean - reach, mean + reach)):
-            label = "95 % limits of agreement" if number == 0 else None
-            axes.axhline(math.exp(limit), color="black", linewidth=0.7, linestyle="--", label=label)
+    mean = math.exp(found.mean_log_ratio)
+    axes.axhline(mean, color="black", linewidth=0.9, label="mean of all frames")
+    for number, limit in enumerate(found.log_limits or ()):
+        label = None if number else "95 % limits of agreement"
+        axes.axhline(math.exp(limit), color="black", linewidth=0.7, linestyle="--", label=label)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from livecount.growth import (
     GrowthRow,
@@ -19,6 +21,7 @@ from livecount.growth import (
     well_curve,
 )
 from livecount.growth.series import Series
+from livecount.plots.bands import Band, Identity, identity
 from livecount.plots.style import (
     COLOURS,
     GREY,
@@ -31,10 +34,12 @@ from livecount.plots.style import (
 )
 
 __all__ = [
+    "BAND_MEANING",
     "Curve",
     "ValueAxis",
     "curves_of",
     "doubling_text",
+    "draw_band",
     "draw_excluded",
     "draw_points",
     "fitted_line",
@@ -42,6 +47,7 @@ __all__ = [
 ]
 
 _UNITS = {"count": "Cells per field", "density_per_mm2": "Cells / mm²"}
+BAND_MEANING = "95 % interval of a count, as exported"
 _MANY_POINTS = 60
 _FIT_POINTS = 100
 
@@ -56,6 +62,7 @@ class Curve:
     row: GrowthRow | None
     colour: str
     marker: str
+    band: Band | None = None
 
     @property
     def excluded(self) -> GrowthSeries:
@@ -68,9 +75,10 @@ class Curve:
 
     @property
     def drawn(self) -> Series:
-        """All values that a figure may show: the mean's, the fields', the excluded ones."""
+        """All values that a figure may show: mean, fields, what is excluded, and the band."""
         fields = [field.used.counts for field in self.well.fields]
-        return np.concatenate([self.mean.values, self.excluded.counts, *fields])
+        ends = [] if self.band is None else [self.band.low, self.band.high]
+        return np.concatenate([self.mean.values, self.excluded.counts, *fields, *ends])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +127,11 @@ class ValueAxis:
         name = " or ".join(_UNITS[metric] for metric in metrics) or "Cells"
         return f"{name} (log₂ axis)" if self.log else name
 
-    def legend_entries(self, curves: Sequence[Curve]) -> list[tuple[Line2D, str]]:
-        """Explain hollow points and triangles, where there are any."""
-        entries = []
+    def legend_entries(self, curves: Sequence[Curve]) -> list[tuple[Artist, str]]:
+        """Explain bands, hollow points and triangles, where there are any."""
+        entries: list[tuple[Artist, str]] = []
+        if any(curve.band is not None for curve in curves):
+            entries.append((Patch(color=GREY, alpha=0.25, linewidth=0), BAND_MEANING))
         if any(len(curve.excluded) for curve in curves):
             hollow = _point("o", markerfacecolor="none", markeredgewidth=0.7)
             entries.append((hollow, "excluded, not used"))
@@ -134,8 +144,12 @@ def _point(marker: str, **look: Any) -> Line2D:
     return Line2D([], [], linestyle="none", marker=marker, color=GREY, markersize=4, **look)
 
 
-def curves_of(wells: Sequence[WellSeries], rows: Sequence[GrowthRow]) -> list[Curve]:
-    """Give each well that has points its label, colour, marker and row."""
+def curves_of(
+    wells: Sequence[WellSeries],
+    rows: Sequence[GrowthRow],
+    bands: Mapping[Identity, Band] | None = None,
+) -> list[Curve]:
+    """Give each well that has points its label, colour, marker, row and band."""
     shown = [well for well in wells if any(len(f.used) + len(f.excluded) for f in well.fields)]
     names = ("experiment", "plate", "channel", "z", "analysis_id")
     telling = [name for name in names if len({getattr(well, name) for well in shown}) > 1]
@@ -148,6 +162,7 @@ def curves_of(wells: Sequence[WellSeries], rows: Sequence[GrowthRow]) -> list[Cu
             found.get(_identity(well)),
             COLOURS[index % len(COLOURS)],
             MARKERS[index % len(MARKERS)],
+            (bands or {}).get(identity(well)),
         )
         for index, well in enumerate(shown)
     ]
@@ -186,6 +201,15 @@ def draw_points(
         axes.plot(times, placed[chosen], linestyle="none", color=colour, **look)
     draw_excluded(axes, axis, curve, size=size, colour=colour)
     axes.plot(*fitted_line(curve.row), color=colour)
+
+
+def draw_band(axes: Axes, axis: ValueAxis, curve: Curve, *, colour: str | None = None) -> None:
+    """Draw how far a well's counts may be off, under its points."""
+    if curve.band is None:
+        return
+    low, high = axis.placed(curve.band.low), axis.placed(curve.band.high)
+    look: Any = {"alpha": 0.16, "linewidth": 0, "zorder": 0.5}
+    axes.fill_between(curve.band.times_h, low, high, color=colour or curve.colour, **look)
 
 
 def draw_excluded(axes: Axes, axis: ValueAxis, curve: Curve, *, size: float, colour: str) -> None:

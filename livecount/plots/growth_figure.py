@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,11 +22,13 @@ from livecount.growth import (
     well_curve,
     wells_of,
 )
+from livecount.plots.bands import Band, Identity, bands_of
 from livecount.plots.curves import (
     Curve,
     ValueAxis,
     curves_of,
     doubling_text,
+    draw_band,
     draw_excluded,
     draw_points,
 )
@@ -35,10 +39,12 @@ __all__ = ["growth_figure", "plot_growth"]
 
 _MOST_CURVES = 8
 _MOST_FIELDS_DRAWN = 25
+_MOST_BANDS = 1
+"""Bands of several wells in one panel hide each other."""
 _WIDE_MM = 140.0
 _LEGEND_LINE_MM = 3.7
 
-_Entry = tuple[Line2D, str]
+_Entry = tuple[Artist, str]
 
 
 def plot_growth(
@@ -54,7 +60,8 @@ def plot_growth(
 
     Up to eight wells share one panel; stated replicate groups, up to eight, are drawn as means with
     the 95 % interval of the mean across wells; more wells become small multiples in the layout of
-    the plate. Excluded counts are hollow, counts of 0 lie as triangles on the floor of a
+    the plate. A well alone in its panel shows the interval of its counts as a band, where
+    ``counts`` holds it. Excluded counts are hollow, counts of 0 lie as triangles on the floor of a
     logarithmic axis.
 
     Parameters
@@ -83,25 +90,36 @@ def plot_growth(
     groups = {row.well: row.group for row in rows if row.level == "well" and row.well and row.group}
     wells = wells_of(counts, groups=groups or None)
     with figure_style():
-        save(growth_figure(wells, rows, log=log, width_mm=width_mm, title=printable(title)), path)
+        figure = growth_figure(
+            wells,
+            rows,
+            bands_of(counts, groups or None),
+            log=log,
+            width_mm=width_mm,
+            title=printable(title),
+        )
+        save(figure, path)
 
 
 def growth_figure(
     wells: Sequence[WellSeries],
     rows: Sequence[GrowthRow],
+    bands: Mapping[Identity, Band] | None = None,
     *,
     log: bool,
     width_mm: float,
     title: str,
 ) -> Figure:
     """Build the figure that :func:`plot_growth` writes; call it within :func:`figure_style`."""
-    curves = curves_of(wells, rows)
+    curves = curves_of(wells, rows, bands)
     groups = list(dict.fromkeys(curve.well.group for curve in curves if curve.well.group))
     by_group = _can_be_averaged(curves, groups)
     if len(curves) > _MOST_CURVES and not by_group:
         return small_multiples(curves, groups, log=log, width_mm=width_mm, title=title)
     figure = Figure(layout="constrained")
     axes = figure.subplots()
+    if by_group or len(curves) > _MOST_BANDS:
+        curves = [replace(curve, band=None) for curve in curves]
     axis = ValueAxis.over(curves, log=log)
     entries: list[_Entry] = []
     if by_group:
@@ -132,6 +150,7 @@ def _draw_well(axes: Axes, axis: ValueAxis, curve: Curve, *, alone: bool) -> _En
         for field in curve.well.fields:
             values = axis.placed(field.used.counts)
             axes.plot(field.used.times_h, values, color=curve.colour, alpha=0.25, linewidth=0.5)
+    draw_band(axes, axis, curve)
     draw_points(axes, axis, curve)
     line = Line2D([], [], color=curve.colour, marker=curve.marker, markersize=3.4, linewidth=1.1)
     return line, f"{curve.label}: {doubling_text(curve.row)}"

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from livecount.growth import Verdict
-from livecount.plots.curves import Curve, ValueAxis, draw_points, hours
+from livecount.plots.curves import BAND_MEANING, Curve, ValueAxis, draw_band, draw_points, hours
 from livecount.plots.style import COLOURS, GREY, MM, Ticks, printable
 
 __all__ = ["small_multiples"]
@@ -143,6 +143,7 @@ def _draw_panel(
     panel_mm: tuple[float, float],
 ) -> None:
     wide, tall = panel_mm
+    draw_band(axes, axis, curve, colour=colour)
     draw_points(axes, axis, curve, size=2.6 if wide >= 14 else 1.4, colour=colour, marker="o")
     axis.apply(axes, curves, Ticks(max(int(wide / 7), 1), max(int(tall / 4), 2), 0.28, 0.85))
     axes.tick_params(labelsize=5.5 if wide < 14 else 6, pad=1.5, length=1.5)
@@ -178,6 +179,7 @@ def _key(axis: ValueAxis, curves: Sequence[Curve], *, with_text: bool) -> str:
         shown = {curve.row.verdict for curve in curves if curve.row is not None}
         parts += [f"{sign} {verdict}." for verdict, sign in _SIGNS.items() if verdict in shown]
     words = {"excluded, not used": "Hollow: excluded.", "0 cells": "▾ 0 cells."}
+    words[BAND_MEANING] = f"Band: {BAND_MEANING}."
     parts += [words[text] for _, text in axis.legend_entries(curves)]
     return "  ".join(parts)
 

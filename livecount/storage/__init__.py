@@ -24,6 +24,8 @@ from livecount.storage.records import (
     Recorded,
     Source,
     Tally,
+    ValidatedField,
+    Validation,
 )
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
@@ -48,6 +50,8 @@ __all__ = [
     "Recorded",
     "Source",
     "Tally",
+    "ValidatedField",
+    "Validation",
     "back_up",
     "backup_folder",
     "kept_backups",

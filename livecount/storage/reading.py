@@ -8,12 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, literal, select
 
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates, CellShapes
 from livecount.platform.files import FileStamp
-from livecount.storage import checking, registry, saying
+from livecount.storage import checking, judging, registry, saying
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.columns import CountColumns, read_count_columns
 from livecount.storage.database import plain_errors
@@ -29,6 +31,7 @@ from livecount.storage.records import (
     Quarantined,
     Source,
     Tally,
+    Validation,
 )
 from livecount.storage.tables import candidates, counts, files, frames, segmentations, sources
 
@@ -353,6 +356,24 @@ class CountReader:
             if row[0] in folders
         ]
         return sorted(found, key=lambda one: (one.folder, one.relative_path, one.page or 0))
+
+    def calibration(self, model_sha256: str) -> dict[str, float] | None:
+        """Read what a model's card said of its prominences; None where it said nothing."""
+        with self._reading() as connection:
+            return judging.read_calibration(connection, model_sha256)
+
+    def validations(self, analysis: Analysis) -> list[Validation]:
+        """List how an analysis' counts agreed with people's, the latest first."""
+        with self._reading() as connection:
+            return judging.list_validations(connection, analysis)
+
+    def clicks(self, analysis: Analysis) -> dict[int, npt.NDArray[np.float64]]:
+        """Read what people clicked: frame id -> centres, shape (n, 2) as (y, x) in pixels.
+
+        Of a frame that was done several times the last clicks are given.
+        """
+        with self._reading() as connection:
+            return judging.read_clicks(connection, analysis)
 
     def notices(self, *, with_past: bool = False) -> list[Notice]:
         """List what is to be said until it is over, oldest first."""

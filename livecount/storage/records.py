@@ -10,6 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from livecount.agreement import Agreement
 from livecount.frame import MIN_PROMINENCE, Candidates
 from livecount.platform.files import FileStamp
 
@@ -28,6 +32,8 @@ __all__ = [
     "Recorded",
     "Source",
     "Tally",
+    "ValidatedField",
+    "Validation",
 ]
 
 COUNTING_PAUSED = "counting_paused"
@@ -274,3 +280,56 @@ class Heartbeat:
     engine: str = ""
     source_states: Mapping[str, str] = field(default_factory=dict)
     stopped_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidatedField:
+    """One frame on which a person clicked every cell.
+
+    Attributes
+    ----------
+    frame_id
+        The row's id in :class:`CountColumns`.
+    counted, annotated, true_positives
+        Cells that were counted, that were clicked, and pairs of the two.
+    clicks_yx
+        The clicks, shape (n, 2) as (y, x), float64, in pixels of the frame.
+    """
+
+    frame_id: int
+    counted: int
+    annotated: int
+    true_positives: int
+    clicks_yx: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """How an analysis' counts agreed with a person's, and over which densities that was seen.
+
+    Attributes
+    ----------
+    density_unit
+        Cells per mm2, or per field where the pixel size is not known.
+    density_low, density_high
+        Lowest and highest counted density among the fields.
+    pixel_size_um
+        Of the fields; it stands for the objective, which files seldom name.
+    n_fields
+        Fields that a person did, those without cells among them.
+    agreement
+        Of the fields with cells in both counts.
+    made_by, made_at
+        Who clicked, and when the result was stored (UTC).
+    """
+
+    model_sha256: str
+    h: float
+    density_unit: Literal["per mm2", "per field"]
+    density_low: float
+    density_high: float
+    pixel_size_um: float | None
+    n_fields: int
+    agreement: Agreement
+    made_by: str
+    made_at: datetime

@@ -13,14 +13,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from livecount.errors import StoreError
 from livecount.frame import FrameAttributes, FrameCount
 from livecount.platform.files import FileStamp
-from livecount.storage import file_rows, registry, revisions, saying
+from livecount.storage import file_rows, judging, registry, revisions, saying
 from livecount.storage.attributes import merge_attributes
 from livecount.storage.moments import to_text
 from livecount.storage.records import (
@@ -32,6 +32,8 @@ from livecount.storage.records import (
     Heartbeat,
     Recorded,
     Source,
+    ValidatedField,
+    Validation,
 )
 from livecount.storage.writing import CountWriter
 
@@ -286,6 +288,18 @@ class CountStore(CountWriter):
                 row = revisions.current_page(connection, source, relative_path, page)
                 changed += row is not None and merge_attributes(connection, row, attributes)
         return changed
+
+    def keep_calibration(self, model_sha256: str, calibration: Mapping[str, float]) -> None:
+        """Keep what a model's card says of its prominences, so that intervals outlive the model."""
+        with self._writing() as connection:
+            judging.keep_calibration(connection, model_sha256, calibration)
+
+    def add_validation(
+        self, analysis: Analysis, validation: Validation, fields: Sequence[ValidatedField]
+    ) -> None:
+        """Keep how an analysis agreed with a person's clicks, and the clicks themselves."""
+        with self._writing() as connection:
+            judging.add_validation(connection, analysis, validation, fields)
 
     def begin_notice(self, code: str, text: str, *, subject: str = "") -> bool:
         """Say something until it is over.

@@ -16,6 +16,9 @@ Why the schema is as it is:
 - Paths and folders are raw bytes: a file system may hold names that are not text.
 - Times are ISO 8601 UTC text of fixed width, so that text order is time order.
 
+- A validation keeps the clicks themselves as rows: they are people's work, and another analysis of
+  the same frames can be held against them.
+
 People's exclusions and corrections, incidents and jobs get tables of their own with the parts that
 use them.
 """
@@ -45,7 +48,9 @@ from sqlalchemy.types import TypeDecorator
 __all__ = [
     "analyses",
     "attribute_sources",
+    "calibrations",
     "candidates",
+    "clicks",
     "counts",
     "experiments",
     "files",
@@ -55,6 +60,8 @@ __all__ = [
     "notices",
     "provenances",
     "sources",
+    "validated_fields",
+    "validations",
 ]
 
 
@@ -311,3 +318,58 @@ monitor = Table(
     CheckConstraint("id = 1", name="one_monitor"),
     sqlite_strict=True,
 )
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("model_sha256", Text, primary_key=True),
+    _words("calibration", nullable=False),
+    sqlite_strict=True,
+)
+
+validations = Table(
+    "validations",
+    metadata,
+    _identity(),
+    _refers("analysis_row_id", "analyses.id"),
+    Column("model_sha256", Text, nullable=False),
+    _real("h", nullable=False),
+    Column("density_unit", Text, nullable=False),
+    _real("density_low", nullable=False),
+    _real("density_high", nullable=False),
+    _real("pixel_size_um"),
+    _whole("n_fields", nullable=False),
+    # Fields with cells in both counts: only they have a ratio.
+    _whole("n_compared", nullable=False),
+    _real("mean_log_ratio"),
+    _real("sd_log_ratio"),
+    _words("made_by", nullable=False),
+    Column("made_at", Text, nullable=False),
+    CheckConstraint("density_unit IN ('per mm2', 'per field')", name="known_density_unit"),
+    sqlite_strict=True,
+)
+Index("validations_of_analysis", validations.c.analysis_row_id)
+
+validated_fields = Table(
+    "validated_fields",
+    metadata,
+    _identity(),
+    _refers("validation_id", "validations.id"),
+    _refers("frame_id", "frames.id"),
+    _whole("counted", nullable=False),
+    _whole("annotated", nullable=False),
+    _whole("true_positives", nullable=False),
+    UniqueConstraint("validation_id", "frame_id"),
+    sqlite_strict=True,
+)
+
+clicks = Table(
+    "clicks",
+    metadata,
+    _identity(),
+    _refers("field_id", "validated_fields.id"),
+    _real("y_px", nullable=False),
+    _real("x_px", nullable=False),
+    sqlite_strict=True,
+)
+Index("clicks_of_field", clicks.c.field_id)

@@ -27,6 +27,8 @@ def main() -> None:
             store.ignore(source, b"caf\xe9.tif", made_frames.stamp_of(90), "another channel")
             store.begin_notice("gpu_missing", "No GPU", subject="engine")
             assert store.reopen(source, FrameState.QUARANTINED) == 1
+            store.keep_calibration("ab" * 32, {"slope": 2.0})
+            made_frames.validate(store, store.analysis(experiment))
         with closing(sqlite3.connect(database)) as connection:
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             lines = "\n".join(connection.iterdump())

@@ -7,10 +7,12 @@ is recorded, ``read`` prints how many frames it saw, until it is killed.
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from livecount.agreement import Agreement
 from livecount.frame import (
     AttributeSource,
     Candidates,
@@ -21,7 +23,13 @@ from livecount.frame import (
     FrameQuality,
     Provenance,
 )
-from livecount.storage import AnalysisSettings, CountStore, FileStamp
+from livecount.storage import (
+    AnalysisSettings,
+    CountStore,
+    FileStamp,
+    ValidatedField,
+    Validation,
+)
 
 FOLDER = "/scans"
 SETTINGS = AnalysisSettings("deepdistance", "ab" * 32, 24.0, "px", h=0.1)
@@ -92,6 +100,31 @@ def take_file(store, source, analysis, number):
         analysis.id, path, 0, f"{number}", number % 50, segmented=number % 2 == 0, well=f"A{number}"
     )
     store.record(source, count, stamp=stamp, n_pages=1)
+
+
+def make_validation(n=4):
+    return Validation(
+        model_sha256=SETTINGS.model_sha256,
+        h=SETTINGS.h,
+        density_unit="per field",
+        density_low=1.0,
+        density_high=6.0,
+        pixel_size_um=None,
+        n_fields=n,
+        agreement=Agreement(n, 0.1, 0.05),
+        made_by="anna",
+        made_at=datetime(2026, 11, 20, 8, tzinfo=UTC),
+    )
+
+
+def validate(store, analysis):
+    """Keep a person's clicks on the first frames: as many as cells were counted, and one more."""
+    counts = store.counts(analysis)
+    fields = []
+    for frame_id, n in list(zip(counts.frame_id, counts.count, strict=True))[:4]:
+        clicks = np.arange(2.0 * (n + 1)).reshape(-1, 2)
+        fields.append(ValidatedField(int(frame_id), int(n), int(n) + 1, int(n), clicks))
+    store.add_validation(analysis, make_validation(), fields)
 
 
 def write(database, n_files):

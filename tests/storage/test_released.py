@@ -12,7 +12,7 @@ import pytest
 from livecount.storage import CountStore
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
-from tests.storage.made_frames import make_candidates, make_shapes
+from tests.storage.made_frames import make_candidates, make_shapes, make_validation
 
 DUMPS = sorted(RELEASED.glob("*.sql"))
 
@@ -53,4 +53,10 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
         tally = store.tally()
         assert (tally.counted, tally.ignored, tally.superseded, tally.pending) == (9, 1, 1, 1)
         assert [notice.code for notice in store.notices()] == ["gpu_missing"]
+        if dump.stem >= "0003":
+            (validation,) = store.validations(store.analysis(experiment))
+            assert validation == make_validation()
+            clicked = store.clicks(store.analysis(experiment))
+            assert [len(places) for places in clicked.values()] == [1, 2, 3, 5]
+            assert store.calibration("ab" * 32) == {"slope": 2.0}
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])

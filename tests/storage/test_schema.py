@@ -24,7 +24,7 @@ from alembic import op
 import sqlalchemy as sa
 
 revision = "9998"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade():
@@ -35,7 +35,7 @@ LEAVES_ORPHANS = """
 from alembic import op
 
 revision = "9998"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade():
@@ -46,7 +46,7 @@ FAILS_LATE = """
 from alembic import op
 
 revision = "9998"
-down_revision = "0002"
+down_revision = "0003"
 
 
 def upgrade():
@@ -205,7 +205,7 @@ def test_upgrade_that_fails_changes_nothing(database, made, later_migrations, sc
 def test_older_schema_is_not_upgraded_by_readers(database, made, later_migrations):
     filled(database, made, 2)
     engine = reading_engine(database)
-    with pytest.raises(StoreError, match=r"older schema .0002.*livecount run"):
+    with pytest.raises(StoreError, match=r"older schema .0003.*livecount run"):
         check_readable(engine, database, migrations=later_migrations(REBUILDS_A_PARENT))
     engine.dispose()
 

@@ -1,0 +1,246 @@
+"""``validate``: whether these counts can be trusted on these cells, with this objective."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from livecount.cli.options import (
+    AnalysisId,
+    AsJson,
+    ConfigFile,
+    DatabaseFile,
+    ExperimentName,
+    chosen_analysis,
+    load_settings,
+)
+from livecount.cli.terminal import progress_bar, say, terminal, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from livecount.storage import Validation
+    from livecount.validation import ScoredFields
+
+validate = typer.Typer(
+    name="validate",
+    help="Compare the counts with your own clicks on some of the frames.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_WHAT_TO_DO = """\
+Click the centre of every cell once; of cells at the border those whose centre is in the frame.
+- Fiji: multi-point tool, then Analyze > Measure, save the table as NAME.csv beside NAME.tif, and
+  clear the table before the next frame.
+- napari: a points layer, then File > Save Selected Layers as NAME.csv beside NAME.tif.
+- A frame without cells: an empty file NAME.csv. A frame that you leave out: no file.
+Then: livecount validate score {folder}"""
+
+
+@validate.command()
+def pick(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder for the copies.")],
+    fields: Annotated[int, typer.Option("--fields", min=3, max=1000, help="How many frames.")] = 12,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other frames.")] = 1,
+    database: DatabaseFile = None,
+    config: ConfigFile = None,
+    experiment: ExperimentName = None,
+    analysis: AnalysisId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy some counted frames, from sparse to dense, for you to click on.
+
+    The copies show no detections, so that you are not led. The frames themselves are only read.
+
+    Example: livecount validate pick -o to-click --database run.db
+    """
+    from livecount.errors import NotInStoreError
+    from livecount.export import write_csv
+    from livecount.picking import FrameFiles, check_output_folder, choose_fields, write_copy
+    from livecount.readers import ReadLimits
+    from livecount.storage import CountStore
+    from livecount.tables import count_table
+    from livecount.validation import SHEET_NAME
+
+    settings = load_settings(config, {"database.file": database})
+    limits = ReadLimits(max_pixels=int(settings.counting.max_frame_megapixels * 1e6))
+    with CountStore.open(settings.database.file, read_only=True) as store:
+        check_output_folder(store, output)
+        found, chosen = chosen_analysis(store, experiment, analysis)
+        table = count_table(store, found, chosen)
+        files = FrameFiles(store.counts(chosen), limits)
+    picked = choose_fields(files.without_doubles(table), fields, seed=seed, is_there=files.is_there)
+    if not picked:
+        raise NotInStoreError(
+            f"Experiment {found.name!r} has no counted frame that can still be read",
+            hint="The watched folder must hold the frames: its copies are what you click on",
+        )
+    names = [f"field-{number:03d}.tif" for number in range(1, len(picked) + 1)]
+    with progress_bar("copying frames", len(picked)) as advance:
+        for name, frame_id in zip(names, picked, strict=True):
+            write_copy(files.pixels(frame_id), output / name)
+            advance()
+    hashes = [files.content_hash(frame_id) for frame_id in picked]
+    write_csv(_sheet(table.loc[picked], names, hashes), output / SHEET_NAME)
+    if as_json:
+        write_json(
+            {
+                "experiment": found.name,
+                "analysis_id": chosen.id,
+                "folder": output,
+                "fields": names,
+                "counted_frames": len(table),
+                "seed": seed,
+            }
+        )
+        return
+    if len(picked) < fields:
+        say(f"only {len(picked)} frames can be picked, not {fields}")
+    say(f"{len(picked)} of {len(table)} counted frames (seed {seed}) -> {output}")
+    say(_WHAT_TO_DO.format(folder=output))
+
+
+def _sheet(table: pd.DataFrame, names: list[str], hashes: list[str]) -> pd.DataFrame:
+    from livecount.validation import SHEET_COLUMNS
+
+    return table.assign(file=names, content_hash=hashes)[list(SHEET_COLUMNS)]
+
+
+@validate.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="The folder that `validate pick` made.")],
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", help="Draw counts against clicks: .svg, .pdf or .png."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who clicked (default: the user logged in).")
+    ] = None,
+    database: DatabaseFile = None,
+    config: ConfigFile = None,
+    analysis: AnalysisId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the counts with the clicks beside the copies, and keep the result.
+
+    From then on every exported count says whether it is validated, and its interval is widened by
+    what the comparison showed.
+
+    Example: livecount validate score to-click --database run.db --figure agreement.svg
+    """
+    from livecount.plots import plot_agreement
+    from livecount.storage import CountStore
+    from livecount.validation import read_sheet, score_fields
+
+    file = load_settings(config, {"database.file": database}).database.file
+    experiment, rows = read_sheet(folder)
+    with CountStore.open(file, read_only=True) as store:
+        found, chosen = chosen_analysis(store, experiment, analysis)
+        scored = score_fields(store, chosen, folder, rows)
+    made = scored.validation(by or _user())
+    if figure is not None:
+        plot_agreement({found.name: scored.scores}, figure)
+    # Its schema is the program's own by now, so that this writes the validation and nothing else.
+    with CountStore.open(file) as store:
+        store.add_validation(chosen, made, [field.kept for field in scored.fields])
+    if as_json:
+        write_json({"experiment": found.name, **_result(scored, made)})
+    else:
+        _show(scored)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _result(scored: ScoredFields, made: Validation) -> dict[str, Any]:
+    from livecount.validated import is_usable
+
+    summary = scored.summary
+    return {
+        "analysis_id": scored.analysis.id,
+        "model": scored.analysis.settings.model_name,
+        "model_sha256": made.model_sha256,
+        "h": made.h,
+        "sentence": scored.sentence,
+        "counts_as_validation": is_usable(made),
+        **validation_entry(made),
+        "bias_slope_percent_per_doubling": summary["bias_slope_percent_per_doubling"],
+        "precision": summary["precision_assignment"],
+        "recall": summary["recall_assignment"],
+        "f_score": summary["f_score_assignment"],
+        "by_density": [
+            {
+                "third": third.name,
+                "fields": third.agreement.n,
+                "cells_low": third.cells_low,
+                "cells_high": third.cells_high,
+                "bias_percent": third.agreement.bias_percent,
+            }
+            for third in scored.by_density
+        ],
+        "fields": [
+            {
+                "file": field.file,
+                "well": field.well,
+                "counted": field.score.detected,
+                "annotated": field.score.annotated,
+                "true_positives": field.score.tp_assignment,
+            }
+            for field in scored.fields
+        ],
+        "not_done": scored.not_done,
+    }
+
+
+def validation_entry(made: Validation) -> dict[str, Any]:
+    """Give a validation as scripts read it, in percent; what is not known is null."""
+    found = made.agreement
+    bias, limits = found.bias_interval_percent, found.limits_percent
+    return {
+        "n_fields": made.n_fields,
+        "n_compared": found.n,
+        "bias_percent": found.bias_percent,
+        "bias_low_percent": bias and bias[0],
+        "bias_high_percent": bias and bias[1],
+        "limit_low_percent": limits and limits[0],
+        "limit_high_percent": limits and limits[1],
+        "density_unit": made.density_unit,
+        "density_low": made.density_low,
+        "density_high": made.density_high,
+        "pixel_size_um": made.pixel_size_um,
+        "made_by": made.made_by,
+        "made_at": made.made_at,
+    }
+
+
+def _show(scored: ScoredFields) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("field", "well", "counted", "clicked", "paired")
+    for each in scored.fields:
+        numbers = (each.score.detected, each.score.annotated, each.score.tp_assignment)
+        table.add_row(Text(each.file), Text(each.well), *map(str, numbers))
+    console = terminal()
+    console.print(table)
+    for third in scored.by_density:
+        bias = third.agreement.bias_percent
+        console.print(
+            f"{third.name} fields ({third.cells_low} to {third.cells_high} cells): "
+            f"bias {bias:+.1f} %"
+        )
+    summary = scored.summary
+    shown = (summary[f"{name}_assignment"] for name in ("precision", "recall", "f_score"))
+    texts = ("-" if value is None else f"{value:.1f} %" for value in shown)
+    console.print("precision {}, recall {}, f-score {}".format(*texts))
+    console.print(scored.sentence, markup=False)
+    if scored.not_done:
+        say(f"{len(scored.not_done)} fields without clicks: {', '.join(scored.not_done[:12])}")
