@@ -180,8 +180,10 @@ def test_a_running_monitor_a_foreign_file_and_the_database_itself_are_refused(
         ("UPDATE candidates SET centres = x'00' WHERE count_id = 2", "count 2: .*damaged"),
         ("DELETE FROM candidates WHERE count_id = 2", "1 counts lack their cell centres"),
         (
-            "DELETE FROM candidates WHERE count_id = 1; DELETE FROM segmentations;"
-            "DELETE FROM counts WHERE id = 1",
+            (
+                "DELETE FROM candidates WHERE count_id = 1; DELETE FROM segmentations;"
+                "DELETE FROM counts WHERE id = 1"
+            ),
             "page 0 of b'frame0000.tif' is said to be counted",
         ),
         (
