@@ -180,8 +180,12 @@ def test_a_running_monitor_a_foreign_file_and_the_database_itself_are_refused(
         ("UPDATE candidates SET centres = x'00' WHERE count_id = 2", "count 2: .*damaged"),
         ("DELETE FROM candidates WHERE count_id = 2", "1 counts lack their cell centres"),
         (
-            "DELETE FROM candidates WHERE count_id = 1; DELETE FROM counts WHERE id = 1",
+            "DELETE FROM candidates; DELETE FROM segmentations; DELETE FROM counts WHERE id = 1",
             "page 0 of b'frame0000.tif' is said to be counted",
+        ),
+        (
+            "UPDATE segmentations SET shapes = x'4c435301' WHERE count_id = 3",
+            "count 3 says 2 cells, but 0 have a shape",
         ),
         ("PRAGMA foreign_keys=OFF; DELETE FROM sources", "lacks its sources"),
     ],

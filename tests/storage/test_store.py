@@ -51,7 +51,8 @@ def test_count_comes_out_as_it_went_in(run, made):
     )
     origins = dict.fromkeys(attributes, "file name")
     assert row.pop("acquired_at") == np.datetime64("2026-03-04T05:06:07.000089")
-    assert np.isnan(row.pop("area_mm2"))
+    absent = [row.pop(name) for name in ("area_mm2", "confluence_percent", "bright_rounded_count")]
+    assert np.isnan(absent).all()
     assert row == {
         "frame_id": 1,
         "folder": made.FOLDER,
