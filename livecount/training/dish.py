@@ -111,6 +111,8 @@ def _add_dot(
     """
     contrast, halo = look
     window = _round(ground.shape[0], at, int(3 * radius) + 4)
+    if not ground[window].size:
+        return
     rows, columns = np.ogrid[window]
     down, right = rows - at[0], columns - at[1]
     bulge = 1 + rng.uniform(0, 0.3) * np.cos(2 * np.arctan2(down, right) + rng.uniform(0, 6.3))
