@@ -111,7 +111,7 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
         images=(frames,),
         validation=(),
         painting=replace(before.painting, share=_REHEARSAL),
-        adaptation=AdaptationRecipe(distillation=0.5, frozen_norm=True, interpolation=0.8),
+        adaptation=AdaptationRecipe(distillation=0.5, frozen_norm=True, interpolation=0.6),
         optimiser=replace(
             before.optimiser,
             kind="adamw",

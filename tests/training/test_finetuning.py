@@ -105,8 +105,8 @@ def test_interpolation_by_nothing_keeps_the_old_weights(
     wanted = FineTuning(clicked, "mine", cell_diameter_px=17, steps=3)
     recipe = write_finetuning_recipe(parent, wanted, out)
     text = recipe.read_text(encoding="utf-8")
-    assert "interpolation = 0.8" in text
-    recipe.write_text(text.replace("interpolation = 0.8", "interpolation = 0.0"))
+    assert "interpolation = 0.6" in text
+    recipe.write_text(text.replace("interpolation = 0.6", "interpolation = 0.0"))
     train(recipe, out)
     old = load_file(parent.folder / "weights.safetensors")
     new = load_file(out / "weights.safetensors")
