@@ -119,12 +119,14 @@ class AugmentationRecipe:
     """How crops are varied; everything is drawn anew for each view of an image.
 
     ``contrast`` is the range of a gain on the normalised image, ``blur_px`` and ``noise`` the
-    largest Gaussian sigma, ``illumination`` the largest relative difference of light across a view,
-    ``flattened`` is the share of views of which a Gaussian mean is taken away, of a sigma in
-    ``flattening_px``: so do microscopes that show every dish on the same flat grey. ``blank`` is
-    the share of crops that hold nothing but noise. ``polarity_inversion`` is the share of crops
-    with dark and bright exchanged, before and from ``polarity_change_step``: a network that
-    knows one polarity learns the other faster than both at once.
+    largest Gaussian sigma, ``illumination`` the largest relative difference of light across a view.
+    ``recorded`` is the share of views that go through a file on the way: with so many
+    ``grey_levels``, half of them as JPEG. ``flattened`` is the share of views of which a Gaussian
+    mean is taken away, of a sigma in ``flattening_px``: so do microscopes that show every dish on
+    the same flat grey. ``blank`` is the share of crops that hold nothing but noise.
+    ``polarity_inversion`` is the share of crops with dark and bright exchanged, before and from
+    ``polarity_change_step``: a network that knows one polarity learns the other faster than both at
+    once.
     """
 
     diameter_px: tuple[float, float] = (20.0, 34.0)
@@ -137,6 +139,8 @@ class AugmentationRecipe:
     noise: float = 0.15
     blur_px: float = 1.0
     illumination: float = 0.5
+    recorded: float = 0.0
+    grey_levels: tuple[float, float] = (40.0, 255.0)
     flattened: float = 0.0
     flattening_px: tuple[float, float] = (2.5, 10.0)
     polarity_inversion: tuple[float, float] = (0.1, 0.1)

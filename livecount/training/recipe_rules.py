@@ -91,6 +91,7 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
         "gamma": varied.gamma,
         "contrast": varied.contrast,
         "flattening_px": varied.flattening_px,
+        "grey_levels": varied.grey_levels,
     }
     counts = (run.steps, run.batch, run.threads, run.checkpoint_every, run.validate_every)
     yield bool(recipe.images), "images", "Give at least one [[images]] table"
@@ -105,7 +106,9 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
         holds = 0 < smallest <= largest
         yield holds, f"augmentation.{name}", "Give two values above 0, the smaller first"
     yield varied.crops_per_view >= 1, "augmentation.crops_per_view", "Give 1 or more"
-    yield 0 <= varied.flattened <= 1, "augmentation.flattened", "Give a share from 0 to 1"
+    for name in ("flattened", "recorded"):
+        holds = 0 <= getattr(varied, name) <= 1
+        yield holds, f"augmentation.{name}", "Give a share from 0 to 1"
     yield varied.aspect >= 1, "augmentation.aspect", "Give a ratio of at least 1"
     choices = run.h_choices
     holds = bool(choices) and all(0 < h < 1 for h in choices)

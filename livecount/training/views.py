@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -202,5 +203,23 @@ def _relit(
     if augmentation.flattened and rng.random() < augmentation.flattened:
         sigma = np.exp(rng.uniform(*np.log(augmentation.flattening_px)))
         lit = lit - np.float32(rng.uniform(0.6, 1.0)) * ndimage.gaussian_filter(lit, sigma)
+    if augmentation.recorded and rng.random() < augmentation.recorded:
+        lit = _recorded(lit, augmentation.grey_levels, rng)
     relit: FloatArray = lit.astype(np.float32)
     return relit
+
+
+def _recorded(
+    pixels: FloatArray, grey_levels: tuple[float, float], rng: np.random.Generator
+) -> FloatArray:
+    """Round to few grey levels, as exports to 8 bit do, and in half of the views to JPEG."""
+    low, high = float(pixels.min()), float(pixels.max())
+    levels = np.exp(rng.uniform(*np.log(grey_levels)))
+    step = max(high - low, 1e-6) / levels
+    whole = np.rint((pixels - low) / step)
+    if rng.random() < 0.5:
+        grey = np.clip(whole, 0, 255).astype(np.uint8)
+        quality = int(rng.integers(60, 98))
+        whole = imagecodecs.jpeg_decode(imagecodecs.jpeg_encode(grey, quality))
+    recorded: FloatArray = (whole * step + low).astype(np.float32)
+    return recorded

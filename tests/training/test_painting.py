@@ -123,6 +123,28 @@ def test_a_flattened_view_keeps_detail_and_loses_what_is_wide(tiny_recipe: Path)
     assert np.mean(wide["flat"]) < 0.6 * np.mean(wide["plain"])
 
 
+def test_a_recorded_view_differs_by_no_more_than_its_grey_levels(tiny_recipe: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    changes = {}
+    for levels in (30.0, 250.0):
+        recorded = dataclasses.replace(
+            recipe.augmentation, recorded=1.0, grey_levels=(levels, levels)
+        )
+        varied = dataclasses.replace(recipe, augmentation=recorded)
+        pairs = [
+            (
+                paint_view(recipe, np.random.default_rng(s)),
+                paint_view(varied, np.random.default_rng(s)),
+            )
+            for s in range(12)
+        ]
+        changes[levels] = np.mean([np.abs(a.image - b.image).mean() for a, b in pairs])
+        for plain, coarse in pairs:
+            np.testing.assert_array_equal(plain.maps.values, coarse.maps.values)
+            assert np.isfinite(coarse.image).all()
+    assert 0 < changes[250.0] < changes[30.0] < 1
+
+
 def test_a_run_learns_from_painted_frames_in_the_asked_share(
     tiny_recipe: Path, tiny_data: Path
 ) -> None:
