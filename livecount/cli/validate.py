@@ -233,10 +233,9 @@ def _show(scored: ScoredFields) -> None:
     console.print(table)
     for third in scored.by_density:
         bias = third.agreement.bias_percent
-        console.print(
-            f"{third.name} fields ({third.cells_low} to {third.cells_high} cells): "
-            f"bias {bias:+.1f} %"
-        )
+        low, high = third.cells_low, third.cells_high
+        cells = f"{low} cells" if low == high else f"{low} to {high} cells"
+        console.print(f"{third.name} fields ({cells}): bias {bias:+.1f} %")
     summary = scored.summary
     shown = (summary[f"{name}_assignment"] for name in ("precision", "recall", "f_score"))
     texts = ("-" if value is None else f"{value:.1f} %" for value in shown)

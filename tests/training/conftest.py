@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from livecount.training import train
+
 RECIPE = """
 name = "tiny"
 version = "0.1"
@@ -118,3 +120,15 @@ def tiny_recipe(tmp_path: Path, tiny_recipe_text: str) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(tiny_recipe_text, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_recipe_text: str
+) -> Path:
+    """A finished run that no test changes."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    recipe = folder / "tiny.toml"
+    recipe.write_text(tiny_recipe_text, encoding="utf-8")
+    train(recipe, folder / "run", data_root=tiny_data)
+    return folder / "run"

@@ -24,15 +24,10 @@ from tests.training.conftest import draw_frame
 
 
 @pytest.fixture(scope="module")
-def parent(
-    tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_recipe_text: str
-) -> Model:
+def parent(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A tiny model that was trained and exported; no test changes it."""
-    folder = tmp_path_factory.mktemp("parent")
-    recipe = folder / "tiny.toml"
-    recipe.write_text(tiny_recipe_text, encoding="utf-8")
-    train(recipe, folder / "run", data_root=tiny_data)
-    return read_model(export_model(folder / "run", folder / "model").parent)
+    folder = tmp_path_factory.mktemp("parent") / "model"
+    return read_model(export_model(undisturbed, folder).parent)
 
 
 @pytest.fixture

@@ -38,18 +38,6 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "weights.safetensors")
 
 
-@pytest.fixture(scope="session")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, tiny_recipe_text: str
-) -> Path:
-    """A finished run that no test changes."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    recipe = folder / "tiny.toml"
-    recipe.write_text(tiny_recipe_text, encoding="utf-8")
-    train(recipe, folder / "run", data_root=tiny_data)
-    return folder / "run"
-
-
 @pytest.fixture
 def finished(undisturbed: Path, tmp_path: Path) -> Path:
     """A finished run to do with as a test likes."""
