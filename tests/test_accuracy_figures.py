@@ -55,6 +55,16 @@ def test_agreement_names_sets_and_what_it_leaves_out(tmp_path: Path) -> None:
     assert any("2 frames with a count of 0 left out" in text for text in written)
 
 
+def test_agreement_of_like_frames_has_plain_numbers_on_both_axes(tmp_path: Path) -> None:
+    alike = [frame(45, 40), frame(46, 46), frame(48, 44), frame(42, 40)]
+    plot_agreement({"one": alike}, tmp_path / "agreement.svg")
+    written = texts(tmp_path / "agreement.svg")
+    assert not any("$" in text for text in written)
+    numbers = {float(text) for text in written if text.replace(".", "", 1).isdigit()}
+    assert sum(0.8 < number < 1.3 for number in numbers) > 1
+    assert sum(40 <= number <= 48 for number in numbers) > 1
+
+
 def test_no_two_sets_look_alike() -> None:
     looks = {(_marker(number), COLOURS[number % len(COLOURS)]) for number in range(64)}
     assert len(looks) == 64

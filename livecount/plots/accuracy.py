@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from livecount.agreement import agree
 from livecount.errors import LivecountError
@@ -24,11 +24,13 @@ from livecount.plots.style import (
     figure_style,
     printable,
     save,
+    tick_log_axis,
 )
 
 __all__ = ["plot_agreement", "plot_sweep"]
 
 _PANELS_PER_ROW = 4
+_MOST_TICKS = 7
 _PANEL_MM = 40.0
 _LINES = {
     "f_score_assignment": ("f-score", "-", COLOURS[0], 1.4),
@@ -129,8 +131,8 @@ def plot_agreement(sets: Mapping[str, Sequence[FrameScore]], path: Path | str) -
         _draw_limits(axes, sets.values())
         axes.set_xscale("log")
         axes.set_yscale("log", base=2)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        tick_log_axis(axes.xaxis, *axes.get_xlim(), _MOST_TICKS)
+        tick_log_axis(axes.yaxis, *axes.get_ylim(), _MOST_TICKS)
         below = f"; {left_out} frames with a count of 0 left out" if left_out else ""
         axes.set_xlabel(f"cells in the frame (geometric mean of count and annotation){below}")
         axes.set_ylabel("count / annotation")

@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedLocator,
@@ -36,6 +37,7 @@ __all__ = [
     "figure_style",
     "printable",
     "save",
+    "tick_log_axis",
     "time_axis",
     "value_axis",
     "writing",
@@ -191,12 +193,18 @@ def value_axis(axes: Axes, lowest: float, highest: float, most: int, *, log: boo
     """Set ticks of counts: powers of 2 where enough of them fit, else round numbers."""
     if log:
         axes.set_yscale("log", base=2)
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_locator(FixedLocator(list(_ticks(lowest, highest, most))))
+        tick_log_axis(axes.yaxis, lowest, highest, most)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(most))
     axes.set_ylim(lowest, highest)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+
+
+def tick_log_axis(axis: Axis, lowest: float, highest: float, most: int) -> None:
+    """Set ticks of a logarithmic axis, as :func:`value_axis` does; none is written in powers."""
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_locator(FixedLocator(list(_ticks(lowest, highest, most))))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
 
 
 def _ticks(low: float, high: float, most: int) -> npt.NDArray[np.float64]:
