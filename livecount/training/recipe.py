@@ -163,7 +163,10 @@ class PaintingRecipe:
     range of the deviation of the logarithm of cell areas within a frame, ``smallest`` the least
     area over that of the frame's typical cell, ``longest_aspect`` the largest ratio of a cell's
     length to its width. ``arms`` is the share of frames whose cells have
-    processes, ``colonies`` that of frames where they grow as islands.
+    processes, ``colonies`` that of frames where they grow as islands, ``confluent`` the share of
+    these where cells press against each other. ``sharpest`` is up to which power outlines are
+    raised, so that cells become triangles and stars; 1 leaves them round. ``phase_contrast`` is
+    the share of frames that are photographed by Zernike's formula.
     """
 
     share: float = 0.0
@@ -181,6 +184,9 @@ class PaintingRecipe:
     longest_aspect: float = 5.0
     arms: float = 0.0
     colonies: float = 0.0
+    confluent: float = 0.0
+    sharpest: float = 1.0
+    phase_contrast: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,9 +142,11 @@ def _painting_rules(painting: PaintingRecipe) -> Iterator[_Rule]:
         holds = 0 < smallest <= largest
         yield holds, f"painting.{name}", "Give two values above 0, the smaller first"
     yield 0 <= painting.smallest <= 1, "painting.smallest", "Give a ratio from 0 to 1"
-    for name in ("empty", "webs", "debris", "arms", "colonies"):
+    shares = ("empty", "webs", "debris", "arms", "colonies", "confluent", "phase_contrast")
+    for name in shares:
         holds = 0 <= getattr(painting, name) <= 1
         yield holds, f"painting.{name}", "Give a share of frames from 0 to 1"
     yield painting.longest_aspect >= 1, "painting.longest_aspect", "Give a ratio of at least 1"
+    yield painting.sharpest >= 1, "painting.sharpest", "Give a power of at least 1"
     yield painting.share >= 0, "painting.share", "Give 0 or a share above it"
     yield painting.frames >= 1, "painting.frames", "Give 1 or more"

@@ -108,6 +108,42 @@ def test_cells_of_a_colony_lie_side_by_side() -> None:
     assert np.median(together) < 0.8 * np.median(apart)
 
 
+def test_confluent_colonies_leave_no_gap_between_cells() -> None:
+    def gaps(masks: np.ndarray) -> float:
+        islands = ndimage.binary_closing(masks > 0, iterations=8)
+        return float((islands & (masks == 0)).sum() / max(islands.sum(), 1))
+
+    crowded = {"empty": 0.0, "coverage": (0.3, 0.4), "colonies": 1.0}
+    loose = np.mean([gaps(painted(seed, **crowded).masks) for seed in range(10)])
+    tight = np.mean([gaps(painted(seed, confluent=1.0, **crowded).masks) for seed in range(10)])
+    assert tight < 0.6 * loose
+
+
+def test_sharp_outlines_reach_further_for_their_area() -> None:
+    def reach(masks: np.ndarray) -> list[float]:
+        """Longest distance from each cell's centre, over the radius of a disc of its area."""
+        found = []
+        for cell in np.unique(masks)[1:]:
+            y, x = np.nonzero(masks == cell)
+            if min(y.min(), x.min()) > 0 and max(y.max(), x.max()) < SIZE - 1:
+                away = np.hypot(y - y.mean(), x - x.mean()).max()
+                found.append(away / np.sqrt(len(y) / np.pi))
+        return found
+
+    sparse = {"empty": 0.0, "coverage": (0.1, 0.2), "longest_aspect": 1.0}
+    plain = [r for seed in range(20) for r in reach(painted(seed, **sparse).masks)]
+    sharp = [r for seed in range(20) for r in reach(painted(seed, sharpest=3.0, **sparse).masks)]
+    assert np.quantile(sharp, 0.9) > 1.1 * np.quantile(plain, 0.9)
+
+
+def test_phase_contrast_changes_what_is_seen_and_nothing_that_is_true() -> None:
+    for seed in range(12):
+        mixed, photographed = painted(seed), painted(seed, phase_contrast=1.0)
+        np.testing.assert_array_equal(mixed.masks, photographed.masks)
+        assert np.isfinite(photographed.pixels).all()
+        assert not np.array_equal(mixed.pixels, photographed.pixels)
+
+
 def test_a_flattened_view_keeps_detail_and_loses_what_is_wide(tiny_recipe: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     recipe = dataclasses.replace(
@@ -171,6 +207,9 @@ def test_a_run_learns_from_painted_frames_in_the_asked_share(
         ("debris = -0.1", "painting.debris"),
         ("arms = 2", "painting.arms"),
         ("colonies = -1", "painting.colonies"),
+        ("confluent = 1.2", "painting.confluent"),
+        ("sharpest = 0.5", "painting.sharpest"),
+        ("phase_contrast = 2", "painting.phase_contrast"),
         ("longest_aspect = 0.5", "painting.longest_aspect"),
     ],
 )
