@@ -11,8 +11,8 @@ from pathlib import Path
 from accuracy import describe_origin
 
 from livecount.annotations import find_datasets
+from livecount.cell_size import estimate_cell_diameter
 from livecount.inference import find_model, open_engine
-from livecount.pipeline import estimate_cell_diameter
 from livecount.platform.process import usable_cores
 from livecount.readers import read_frames
 

@@ -7,11 +7,8 @@ Live watching, backfill, restart, ``livecount count`` and ``livecount evaluate``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
 from livecount import __version__
 from livecount.detection import find_peaks
@@ -23,11 +20,11 @@ from livecount.frame import (
     FloatArray,
     Frame,
     FrameCount,
-    FrameQuality,
     Provenance,
 )
 from livecount.inference import Engine, Model, infer_tiled
 from livecount.normalisation import normalise, resize
+from livecount.quality import assess, find_flags
 from livecount.segmentation import (
     Labels,
     SegmentationRule,
@@ -38,7 +35,7 @@ from livecount.segmentation import (
     segment,
 )
 
-__all__ = ["CountingRule", "DiameterEstimate", "FrameCounter", "assess", "estimate_cell_diameter"]
+__all__ = ["CountingRule", "FrameCounter"]
 
 LOCATION_H = 0.1
 """A cell lies at the centroid of what stands within this height of its peak, whatever h counts it.
@@ -46,10 +43,6 @@ LOCATION_H = 0.1
 The component at a larger h reaches far towards the neighbours of crowded cells, and its centroid
 with it: at h = 0.25 that cost 7 points of the paper's f-score on HeLa frames (ADR 0010).
 """
-_DIAMETERS_TRIED_PX = tuple(12 * 1.25**step for step in range(10))
-_ESTIMATE_CELLS = 30
-"""The estimate looks at a square of at most so many diameters."""
-_RISEN = 0.2
 _MEGABYTE = 1_000_000
 
 
@@ -94,42 +87,6 @@ class CountingRule:
                 hint="Give --pixel-size-um, or the diameter in pixels with --cell-diameter-px",
             )
         return self.cell_diameter_um / frame.attributes.pixel_size_um
-
-
-@dataclass(frozen=True, slots=True)
-class DiameterEstimate:
-    """A cell diameter read off the frames themselves, and how clearly.
-
-    Attributes
-    ----------
-    diameter_px
-        The estimate.
-    confidence
-        Evidence at the estimate relative to the runner-up at least a factor 1.5 away; near 1 means
-        that two sizes explain the frame about as well.
-    """
-
-    diameter_px: float
-    confidence: float
-
-
-def assess(frame: Frame) -> FrameQuality:
-    """Measure focus, light and saturation of a frame as acquired.
-
-    Focus is the variance of the Laplacian over the squared mean grey value (normalised variance,
-    Pech-Pacheco et al. 2000), on the frame averaged 2 x 2 so that shot noise counts less.
-    """
-    pixels = np.nan_to_num(np.asarray(frame.pixels, np.float32), posinf=0.0, neginf=0.0)
-    mean = float(pixels.mean(dtype=np.float64))
-    level = frame.saturation_level
-    even = pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2]
-    halved = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-    sharpness = float(ndimage.laplace(halved).var(dtype=np.float64)) if halved.size else 0.0
-    return FrameQuality(
-        focus=sharpness / (mean * mean) if mean else 0.0,
-        mean_intensity=mean / level if level else mean,
-        saturated_fraction=float(np.mean(frame.pixels >= level)) if level else 0.0,
-    )
 
 
 class FrameCounter:
@@ -234,7 +191,7 @@ class FrameCounter:
             height_px=height,
             width_px=width,
             area_mm2=None if size_um is None else height * width * (size_um / 1000) ** 2,
-            flags=frame.flags,
+            flags=(*frame.flags, *find_flags(frame.pixels)),
             provenance=Provenance(self._engine.runtime, self._engine.precision, __version__),
             confluence_percent=None if labels is None else confluence_percent(labels),
             shapes=shapes,
@@ -278,82 +235,3 @@ class FrameCounter:
 def _at_frame_scale(peaks: Candidates, maps: FloatArray, frame: Frame) -> Candidates:
     height, width = frame.pixels.shape
     return peaks.scaled(height / maps.shape[1], width / maps.shape[2])
-
-
-def estimate_cell_diameter(frame: Frame, model: Model, engine: Engine) -> DiameterEstimate:
-    """Read the typical cell diameter off a frame: the size at which the network sees best shapes.
-
-    The middle of the frame is brought to the model's scale as if its cells had each of several
-    diameters from 12 to 90 px. The normalised outer distance map rises from 0 at a cell's border
-    to 1 in its middle, but only where the network recognises whole cells; its mean where it rises
-    at all is highest near the right scale. A rough estimate: sizes 1.5 apart may be confused.
-
-    Parameters
-    ----------
-    frame
-        Any frame of the experiment with cells in it.
-
-    Returns
-    -------
-    DiameterEstimate
-        To be shown on an overlay and locked, never used silently.
-
-    Raises
-    ------
-    RefusedFrameError
-        Nothing in the frame looks like a cell at any size.
-    EngineError
-        The model has no outer distance map.
-    """
-    if "outer" not in model.heads:
-        raise EngineError(
-            f"Model {model.name!r} cannot estimate the cell diameter",
-            hint="Give it with --cell-diameter-um or --cell-diameter-px",
-        )
-    clearness = np.array([_clearness(frame, d, model, engine) for d in _DIAMETERS_TRIED_PX])
-    best = int(clearness.argmax())
-    if clearness[best] == 0:
-        raise RefusedFrameError(
-            f"{frame.key.display_path}: nothing looks like a cell, so that their diameter cannot "
-            "be estimated",
-            hint="Give it with --cell-diameter-um or --cell-diameter-px",
-        )
-    apart = np.abs(np.log(_DIAMETERS_TRIED_PX) - np.log(_DIAMETERS_TRIED_PX[best])) > np.log(1.5)
-    runner_up = float(clearness[apart].max(initial=1e-6))
-    return DiameterEstimate(_vertex(clearness, best), float(clearness[best]) / runner_up)
-
-
-def _clearness(frame: Frame, diameter_px: float, model: Model, engine: Engine) -> float:
-    """Give the mean of the outer distance map where it rises, 0 where there are no cells."""
-    middle = _middle(frame.pixels, _ESTIMATE_CELLS * diameter_px)
-    scaled = resize(middle, model.cell_diameter_px / diameter_px)
-    maps = infer_tiled(
-        engine.infer,
-        normalise(scaled, model.normalisation),
-        max_px=1_000_000,
-        halo_px=model.halo_px,
-        multiple_px=model.multiple_px,
-    )
-    outer = maps[model.heads.index("outer")]
-    risen = outer[outer > _RISEN]
-    return float(risen.mean()) if len(risen) > model.cell_diameter_px**2 else 0.0
-
-
-def _middle(pixels: npt.NDArray[Any], edge_px: float) -> npt.NDArray[Any]:
-    """Cut at most ``edge_px`` squared out of the middle."""
-    windows = []
-    for length in pixels.shape:
-        start = max(0, (length - round(edge_px)) // 2)
-        windows.append(slice(start, length - start))
-    return pixels[windows[0], windows[1]]
-
-
-def _vertex(clearness: npt.NDArray[np.float64], best: int) -> float:
-    """Refine the best diameter by a parabola through it and its neighbours, on a log scale."""
-    tried = np.log(_DIAMETERS_TRIED_PX)
-    if 0 < best < len(tried) - 1:
-        left, middle, right = clearness[best - 1 : best + 2]
-        bend = left - 2 * middle + right
-        shift = 0.0 if bend == 0 else 0.5 * (left - right) / bend
-        return float(np.exp(tried[best] + shift * (tried[1] - tried[0])))
-    return float(_DIAMETERS_TRIED_PX[best])

@@ -8,7 +8,7 @@ import pytest
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameKey
 from livecount.inference import find_model, open_engine
-from livecount.pipeline import CountingRule, FrameCounter, assess
+from livecount.pipeline import CountingRule, FrameCounter
 from livecount.segmentation import SegmentationRule
 
 
@@ -88,17 +88,6 @@ def test_frames_without_anything_in_them_count_nothing(pixels: np.ndarray) -> No
     found = counter_for(cell_diameter_px=26).count(frame_of(pixels, level=65535))
     assert found.count == 0
     assert np.isfinite([found.quality.focus, found.quality.saturated_fraction]).all()
-
-
-def test_quality_tells_sharp_from_blurred_and_saturated_from_not() -> None:
-    rng = np.random.default_rng(0)
-    sharp = rng.integers(0, 4000, (100, 100)).astype(np.uint16)
-    blurred = np.full_like(sharp, 2000)
-    assert assess(frame_of(sharp)).focus > 100 * assess(frame_of(blurred)).focus
-    sharp[:10] = 4095
-    quality = assess(frame_of(sharp, level=4095))
-    assert quality.saturated_fraction == pytest.approx(0.1)
-    assert 0 < quality.mean_intensity < 1
 
 
 def test_segmenting_adds_masks_and_changes_no_count(blobs: np.ndarray) -> None:

@@ -229,7 +229,8 @@ class _Counting:
 
     def _open_counter(self, first: Frame) -> FrameCounter:
         """Fix the rule; where no diameter was given, read it off the first frame that has cells."""
-        from livecount.pipeline import CountingRule, FrameCounter, estimate_cell_diameter
+        from livecount.cell_size import estimate_cell_diameter
+        from livecount.pipeline import CountingRule, FrameCounter
         from livecount.segmentation import SegmentationRule
 
         counting = self.settings.counting

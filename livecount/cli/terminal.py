@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from livecount.errors import LivecountError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, Task
 
 __all__ = ["FAILED", "USAGE", "progress_bar", "say", "show_error", "terminal", "write_json"]
 
 FAILED = 1
 USAGE = 2
+_SAID_EVERY_S: Final = 60.0
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -54,18 +56,32 @@ def show_error(error: LivecountError) -> None:
 
 @contextmanager
 def progress_bar(description: str, total: int | None) -> Iterator[Any]:
-    """Show progress on standard error; yields a function to call with the number of steps done."""
+    """Show progress on standard error; yields a function to call with the number of steps done.
+
+    Where standard error goes to a file, a bar would be seen at the end at most: there it is a line
+    a minute.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     with _progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     ) as progress:
         task = progress.add_task(description, total=total)
+        to_file = not progress.console.is_terminal
+        said_s = time.monotonic()
 
         def advance(steps: int = 1, note: str | None = None) -> None:
+            nonlocal said_s
             progress.update(task, advance=steps, description=note or description)
+            if to_file and time.monotonic() - said_s >= _SAID_EVERY_S:
+                said_s = time.monotonic()
+                say(note or f"{description}: {_done(progress.tasks[task])}")
 
         yield advance
+
+
+def _done(task: Task) -> str:
+    return f"{task.completed:g}" if task.total is None else f"{task.completed:g} of {task.total:g}"
 
 
 def _progress(*columns: Any) -> Progress:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from livecount.cell_size import DiameterEstimate, estimate_cell_diameter
 from livecount.config import Config
 from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
 from livecount.inference import find_model, open_engine
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
-from livecount.pipeline import CountingRule, DiameterEstimate, FrameCounter, estimate_cell_diameter
+from livecount.pipeline import CountingRule, FrameCounter
 from livecount.platform.files import FileStamp, stat_shared
 from livecount.platform.process import release_memory, usable_cores
 from livecount.readers import (

@@ -27,8 +27,9 @@ from livecount.platform.process import end_first, lower_priority
 from livecount.readers import PageLook
 
 if TYPE_CHECKING:
+    from livecount.cell_size import DiameterEstimate
     from livecount.monitor.bench import PageRead
-    from livecount.pipeline import CountingRule, DiameterEstimate
+    from livecount.pipeline import CountingRule
 
 __all__ = ["StopAskedError", "Worker"]
 
