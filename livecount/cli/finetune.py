@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from livecount.cli.options import AsJson, CellDiameterPx, ModelName, load_settings
 from livecount.cli.terminal import say, write_json
 from livecount.cli.train import learn
+
+if TYPE_CHECKING:
+    from livecount.inference import Model
+    from livecount.training import FineTuning
 
 
 def finetune(
@@ -25,7 +30,13 @@ def finetune(
         str | None, typer.Option("--name", help="Of the new model (default: the folder's).")
     ] = None,
     cell_diameter_px: CellDiameterPx = None,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="How long to learn.")] = 600,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=1, help="How long to learn (default: as --minutes allows)."),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.001, help="What it may take, without --steps.")
+    ] = 9.0,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal weights.")] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")
@@ -42,14 +53,30 @@ def finetune(
     Example: livecount finetune --frames clicked/ --cell-diameter-px 24 -o astrocytes/
     """
     from livecount.inference import find_model
-    from livecount.training import FineTuning, write_finetuning_recipe
+    from livecount.training import FineTuning, begun_steps, write_finetuning_recipe
 
     settings = load_settings(None, {"counting.model": model}).counting
     parent = find_model(settings.model)
-    wanted = FineTuning(frames, name or output.resolve().name, cell_diameter_px, steps, seed)
+    wanted = FineTuning(frames, name or output.resolve().name, cell_diameter_px, seed=seed)
+    if steps is None and resume:
+        steps = begun_steps(output)
+    if steps is None:
+        steps = _steps_within(minutes, parent, wanted, output)
+    wanted = replace(wanted, steps=steps)
     recipe = write_finetuning_recipe(parent, wanted, output)
     card, _ = learn(recipe, output, images=frames, resume=resume)
     if as_json:
         write_json({"run": str(output), "model": str(card), "parent": parent.name})
     else:
         say(f"model -> {card}\nuse it with: --model {card.parent}")
+
+
+def _steps_within(minutes: float, parent: Model, wanted: FineTuning, output: Path) -> int:
+    """Choose as many steps as this computer can take in the time, of those that are useful."""
+    from livecount.training import MOST_STEPS, measure_pace, write_finetuning_recipe
+
+    say("measuring how fast this computer learns ...")
+    pace_s = measure_pace(write_finetuning_recipe(parent, wanted, output), data_root=wanted.frames)
+    steps = max(1, min(MOST_STEPS, int(60 * minutes / pace_s)))
+    say(f"{steps} steps of {pace_s:.2g} s each: about {steps * pace_s / 60:.2g} min")
+    return steps

@@ -12,14 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livecount.errors import MissingExtraError
-from livecount.training.finetuning import FineTuning, write_finetuning_recipe
+from livecount.training.finetuning import (
+    MOST_STEPS,
+    FineTuning,
+    begun_steps,
+    write_finetuning_recipe,
+)
 from livecount.training.progress import TrainingProgress
 
 __all__ = [
+    "MOST_STEPS",
     "FineTuning",
     "TrainingProgress",
+    "begun_steps",
     "cross_validate",
     "export_model",
+    "measure_pace",
     "train",
     "write_finetuning_recipe",
 ]
@@ -72,6 +80,22 @@ def train(
     report = on_progress or (lambda _: None)
     root = _root(data_root, recipe_path)
     return fit(recipe_path, out, data_root=root, resume=resume, on_progress=report)
+
+
+def measure_pace(recipe_path: Path, *, data_root: Path | None = None) -> float:
+    """Say how many seconds a step of a recipe takes on this computer, from a few steps.
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed.
+    ConfigError, TrainingError, AnnotationError
+        The recipe or the images cannot be used.
+    """
+    _require_torch()
+    from livecount.training import fit
+
+    return fit.measure_pace(recipe_path, data_root=_root(data_root, recipe_path))
 
 
 def cross_validate(

@@ -128,6 +128,8 @@ def _card(
         },
         "training": {
             **{key: result[key] for key in ("steps", "seconds", "device", "torch")},
+            # Runs before 2026-11-28 did not say.
+            "precision": result.get("precision"),
             "painted_share": round(_painted_share(recipe), 3),
         },
         "validation": result["validation"],

@@ -17,8 +17,10 @@ from livecount.inference import Model
 from livecount.training.card import to_toml
 from livecount.training.recipe import AdaptationRecipe, ImagesRecipe, Recipe, read_recipe
 
-__all__ = ["FineTuning", "write_finetuning_recipe"]
+__all__ = ["MOST_STEPS", "FineTuning", "begun_steps", "write_finetuning_recipe"]
 
+MOST_STEPS: Final = 600
+"""Of a fine-tuning, where the computer takes them in the time that there is."""
 RECIPE_NAME: Final = "finetuning.toml"
 _REHEARSAL: Final = 1.0
 """Weight of painted frames beside the user's, which weigh 1."""
@@ -45,7 +47,7 @@ class FineTuning:
     frames: Path
     name: str
     cell_diameter_px: float | None = None
-    steps: int = 600
+    steps: int = MOST_STEPS
     seed: int = 1
 
 
@@ -91,6 +93,18 @@ def write_finetuning_recipe(parent: Model, wanted: FineTuning, run_folder: Path)
     return path
 
 
+def begun_steps(run_folder: Path) -> int | None:
+    """Read how many steps the run in a folder was to take; None where none was begun.
+
+    Raises
+    ------
+    ConfigError
+        Its recipe cannot be read.
+    """
+    path = run_folder / RECIPE_NAME
+    return read_recipe(path).run.steps if path.is_file() else None
+
+
 _COMMENT: Final = "Written by `livecount finetune`."
 
 
@@ -125,6 +139,7 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
             steps=wanted.steps,
             seed=wanted.seed,
             device="auto",
+            mixed_precision=True,
             checkpoint_every=100,
             validate_every=wanted.steps,
             keep="last",

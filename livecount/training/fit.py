@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable
@@ -28,16 +27,25 @@ from livecount.training.checkpoint import (
 from livecount.training.crops import Batch, CropSource
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.network import DeepDistanceNet
+from livecount.training.optimising import (
+    choose_device,
+    computes_bfloat16,
+    learning_rate,
+    open_optimiser,
+)
 from livecount.training.progress import TrainingProgress
-from livecount.training.recipe import OptimiserRecipe, Recipe, read_recipe
+from livecount.training.recipe import Recipe, read_recipe
 from livecount.training.recipe_reading import complete_text
 from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 from livecount.training.validation import Validator
 
-__all__ = ["fit"]
+__all__ = ["fit", "measure_pace"]
 
 _REPORT_EVERY = 20
 _PAPER_H = 0.2
+_STEPS_TIMED = 5
+_CROPS_BESIDE = 1.25
+"""On two cores, a step takes about so much longer while crops are cut in another thread."""
 
 
 def fit(
@@ -86,6 +94,20 @@ def fit(
     return run.finish()
 
 
+def measure_pace(recipe_path: Path, *, data_root: Path) -> float:
+    """Take a few steps of a recipe and say how many seconds one takes on this computer.
+
+    Nothing is kept of them, and nothing is written.
+
+    Raises
+    ------
+    ConfigError, TrainingError, AnnotationError
+        The recipe or the images cannot be used.
+    """
+    run = _Run(read_recipe(recipe_path), recipe_path, Path(), data_root)
+    return run.pace_s()
+
+
 def _prepare_folder(out: Path, *, resume: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if not resume and (out / CHECKPOINT_NAME).exists():
@@ -101,14 +123,15 @@ class _Run:
     def __init__(self, recipe: Recipe, recipe_path: Path, out: Path, data_root: Path) -> None:
         self.recipe, self.out = recipe, out
         torch.set_num_threads(recipe.run.threads)
-        self.device = _device(recipe)
+        self.device = choose_device(recipe)
         torch.manual_seed(recipe.run.seed)
         network = DeepDistanceNet(recipe.network, recipe.heads)
         if recipe.run.start_from:
             load_weights(network, Path(recipe.run.start_from))
         self.network = network.to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = _optimiser(self.network, recipe.optimiser)
+        self.bfloat16 = recipe.run.mixed_precision and computes_bfloat16(self.device)
+        self.optimiser = open_optimiser(self.network, recipe.optimiser)
         keeping = recipe.adaptation.distillation or recipe.adaptation.interpolation < 1
         self.before = copy.deepcopy(self.network).eval() if keeping else None
         self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
@@ -162,6 +185,16 @@ class _Run:
                 begun = time.monotonic()
         coming.cancel()
 
+    def pace_s(self) -> float:
+        """Time some steps after a first one, which is slower, with what cutting crops adds."""
+        batch = self.crops.batch(0)
+        took: list[float] = []
+        for _ in range(1 + _STEPS_TIMED):
+            began = time.monotonic()
+            self._take_step(batch)
+            took.append(time.monotonic() - began)
+        return _CROPS_BESIDE * sorted(took[1:])[_STEPS_TIMED // 2]
+
     def finish(self) -> Path:
         """Keep the chosen weights under their final name, with what was measured of them."""
         target = self.out / WEIGHTS_NAME
@@ -193,6 +226,7 @@ class _Run:
             "steps": self.state.step,
             "seconds": round(self.state.seconds),
             "device": self.device.type,
+            "precision": "bfloat16 and float32" if self.bfloat16 else "float32",
             "torch": torch.__version__,
             "frames": self.crops.frame_counts,
         } | {
@@ -206,14 +240,14 @@ class _Run:
         torch.manual_seed(recipe.run.seed * 1_000_003 + step)
         self._set_training()
         for group in self.optimiser.param_groups:
-            group["lr"] = _learning_rate(recipe, step)
+            group["lr"] = learning_rate(recipe, step)
         images, targets, known, painted = (
             torch.from_numpy(part).to(self.device)
             for part in (batch.images, batch.targets, batch.known, batch.painted)
         )
         images = images.contiguous(memory_format=torch.channels_last)
         targets, known = self._with_old_maps(images, targets, known, painted)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.run.mixed_precision):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             maps = self.network(images)
         losses = head_losses(maps.float(), targets, known, recipe.heads)
         self.optimiser.zero_grad(set_to_none=True)
@@ -238,8 +272,8 @@ class _Run:
         weight = self.recipe.adaptation.distillation
         if self.before is None or not weight:
             return targets, known
-        bfloat16 = self.recipe.run.mixed_precision
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+        with torch.no_grad(), half:
             old = self.before(images).float()
         share = weight * painted[:, None, None, None]
         mixed = torch.where(known > 0, torch.lerp(targets, old, share), old)
@@ -305,7 +339,7 @@ class _Run:
             step=self.state.step,
             steps=self.recipe.run.steps,
             losses=self._named(torch.stack(losses).mean(dim=0)),
-            learning_rate=_learning_rate(self.recipe, self.state.step - 1),
+            learning_rate=learning_rate(self.recipe, self.state.step - 1),
             seconds_per_step=pace_s,
             validation=self.measured,
             best_step=self.state.best_step,
@@ -318,45 +352,6 @@ class _Run:
                 f"The loss is no longer a number at step {self.state.step}",
                 hint="Lower optimiser.learning_rate, or set run.mixed_precision = false",
             )
-
-
-def _device(recipe: Recipe) -> torch.device:
-    wanted = recipe.run.device
-    present = torch.cuda.is_available()
-    if wanted == "cuda" and not present:
-        raise TrainingError(
-            "The recipe asks for a CUDA GPU and torch finds none",
-            hint="Set run.device to 'auto' or 'cpu'",
-        )
-    return torch.device("cuda" if present and wanted != "cpu" else "cpu")
-
-
-def _optimiser(network: nn.Module, recipe: OptimiserRecipe) -> torch.optim.Optimizer:
-    if recipe.kind == "adadelta":
-        # The defaults of Keras, with which the paper was trained.
-        return torch.optim.Adadelta(
-            network.parameters(),
-            lr=recipe.learning_rate,
-            rho=0.95,
-            eps=1e-7,
-            weight_decay=recipe.weight_decay,
-        )
-    return torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-
-
-def _learning_rate(recipe: Recipe, step: int) -> float:
-    """Compute the learning rate of a step, from 0."""
-    optimiser, steps = recipe.optimiser, recipe.run.steps
-    if step < optimiser.warm_up_steps:
-        return optimiser.learning_rate * (step + 1) / optimiser.warm_up_steps
-    if optimiser.schedule == "constant":
-        return optimiser.learning_rate
-    if optimiser.schedule == "trapezoid":
-        return optimiser.learning_rate * min(1.0, (steps - step) / optimiser.decay_steps)
-    done = (step - optimiser.warm_up_steps) / max(1, steps - optimiser.warm_up_steps)
-    return optimiser.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def _copied(network: nn.Module) -> dict[str, Tensor]:

@@ -234,6 +234,7 @@ class RunRecipe:
     run ends early; 0 never ends it. ``start_from`` is a file of weights of the same network, from
     which the run starts instead of from random ones (relative to the current folder). ``h``
     is the model's; 0 chooses it out of ``h_choices`` on training and validation images.
+    ``mixed_precision`` computes in bfloat16 where the device has instructions for it.
     """
 
     steps: int = 6000

@@ -18,7 +18,15 @@ from safetensors.torch import load_file
 
 from livecount.errors import AnnotationError, ConfigError, TrainingError
 from livecount.inference import Model, open_engine, read_model
-from livecount.training import FineTuning, export_model, train, write_finetuning_recipe
+from livecount.training import (
+    MOST_STEPS,
+    FineTuning,
+    begun_steps,
+    export_model,
+    measure_pace,
+    train,
+    write_finetuning_recipe,
+)
 from livecount.training.recipe import AdaptationRecipe, read_recipe
 from tests.training.conftest import draw_frame
 
@@ -191,3 +199,39 @@ def test_the_command_writes_a_model_that_evaluates(
     assert "--model" in done.stderr
     card = tomllib.loads((tmp_path / "run" / "model" / "model.toml").read_text(encoding="utf-8"))
     assert card["name"] == "mine"
+
+
+def test_the_command_takes_as_many_steps_as_the_time_allows_and_resumes_with_them(
+    parent: Model, clicked: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+
+    def run(*further: object) -> str:
+        words = ["finetune", "--frames", clicked, "-o", out, "--model", parent.folder]
+        words += ["--cell-diameter-px", 17, *further]
+        done = subprocess.run(
+            [sys.executable, "-m", "livecount", *map(str, words)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stderr
+
+    assert "about" in run("--minutes", 0.002)
+    steps = begun_steps(out)
+    assert steps is not None
+    assert 1 <= steps < MOST_STEPS
+    before = (out / "weights.safetensors").read_bytes()
+    assert "measuring" not in run("--resume")
+    assert begun_steps(out) == steps
+    assert (out / "weights.safetensors").read_bytes() == before
+
+
+def test_measuring_the_pace_changes_nothing(parent: Model, clicked: Path, tmp_path: Path) -> None:
+    recipe = write_finetuning_recipe(
+        parent, FineTuning(clicked, "mine", cell_diameter_px=17), tmp_path / "run"
+    )
+    before = contents(tmp_path), contents(parent.folder)
+    assert 0 < measure_pace(recipe) < 60
+    assert (contents(tmp_path), contents(parent.folder)) == before
+    assert begun_steps(tmp_path) is None
