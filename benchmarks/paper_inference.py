@@ -26,6 +26,7 @@ from livecount.normalisation import normalise, resize
 from livecount.pipeline import LOCATION_H
 from livecount.platform.process import usable_cores
 from livecount.readers import read_frames, read_pixels
+from livecount.weighing import detection_map
 
 TILE_PX = 512
 Map = npt.NDArray[np.float32]
@@ -96,12 +97,13 @@ def compare(dataset: Dataset, model: Model, engine: Engine, stride: int, frames:
 
 
 def score(
-    dataset: Dataset, model: Model, frame: Frame, inner: Map, centres: npt.NDArray[np.float64]
+    dataset: Dataset, model: Model, frame: Frame, maps: Map, centres: npt.NDArray[np.float64]
 ) -> FrameScore:
-    """Find the cells of a map and compare them with the annotation."""
+    """Find the cells of the maps and compare them with the annotation."""
     height, width = frame.pixels.shape
-    found = find_peaks(inner, h=min(model.h, LOCATION_H))
-    cells = found.scaled(height / inner.shape[0], width / inner.shape[1]).at(model.h)
+    drawn = detection_map(maps, model.heads, model.weighing)
+    found = find_peaks(drawn, h=min(model.h, LOCATION_H))
+    cells = found.scaled(height / drawn.shape[0], width / drawn.shape[1]).at(model.h)
     return score_frame(
         "frame",
         np.column_stack([cells.y_px, cells.x_px]),
@@ -114,14 +116,13 @@ def score(
 
 def whole_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map:  # noqa: ARG001
     """Infer the whole frame at once, as livecount does."""
-    maps = infer_tiled(
+    return infer_tiled(
         engine.infer,
         normalised,
         max_px=10**9,
         halo_px=model.halo_px,
         multiple_px=model.multiple_px,
     )
-    return np.ascontiguousarray(maps[model.inner_index])
 
 
 def tiled_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map:
@@ -129,13 +130,13 @@ def tiled_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map
     height, width = normalised.shape
     padding = [(0, max(0, TILE_PX - side)) for side in (height, width)]
     padded = np.pad(normalised, padding, mode="symmetric")
-    total, times = np.zeros_like(padded), np.zeros_like(padded)
+    total, times = np.zeros((len(model.heads), *padded.shape), np.float32), np.zeros_like(padded)
     for y in starts(padded.shape[0], stride):
         for x in starts(padded.shape[1], stride):
             window = (slice(y, y + TILE_PX), slice(x, x + TILE_PX))
-            total[window] += engine.infer(np.ascontiguousarray(padded[window]))[model.inner_index]
+            total[:, *window] += engine.infer(np.ascontiguousarray(padded[window]))
             times[window] += 1
-    return np.ascontiguousarray((total / times)[:height, :width])
+    return np.ascontiguousarray((total / times)[:, :height, :width])
 
 
 def starts(length: int, stride: int) -> list[int]:

@@ -34,6 +34,7 @@ from livecount.segmentation import (
     measure_shapes,
     segment,
 )
+from livecount.weighing import detection_map
 
 __all__ = ["CountingRule", "FrameCounter"]
 
@@ -57,7 +58,7 @@ class CountingRule:
     cell_diameter_px
         Cell diameter in pixels of the frames, where no pixel size is known.
     h
-        Peaks of the inner distance map with prominence >= h are cells.
+        Peaks of the detection map (:mod:`livecount.weighing`) with prominence >= h are cells.
     """
 
     h: float
@@ -213,9 +214,9 @@ class FrameCounter:
 
     def _peaks(self, maps: FloatArray) -> Candidates:
         """Find every candidate, positions in pixels of the maps."""
-        inner = np.ascontiguousarray(maps[self.model.inner_index])
+        drawn = detection_map(maps, self.model.heads, self.model.weighing)
         return find_peaks(
-            inner, h=min(self.rule.h, LOCATION_H), min_prominence=self.rule.min_prominence
+            drawn, h=min(self.rule.h, LOCATION_H), min_prominence=self.rule.min_prominence
         )
 
     def _segment(

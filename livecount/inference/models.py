@@ -15,6 +15,7 @@ import platformdirs
 from livecount.errors import ModelError
 from livecount.normalisation import Normalisation
 from livecount.uncertainty import Calibration
+from livecount.weighing import OuterWeighing
 
 __all__ = ["Model", "find_model", "list_models", "read_model"]
 
@@ -22,6 +23,8 @@ CARD_NAME = "model.toml"
 ONNX_NAME = "model.onnx"
 CALIBRATION_TABLE = "count_uncertainty"
 """The card's table that :class:`livecount.uncertainty.Calibration` is read from."""
+DETECTION_TABLE = "detection"
+"""The card's table that :class:`livecount.weighing.OuterWeighing` is read from."""
 _FLOOR_UNSAID = 0.3
 """Cards without a floor are from before it could be set; their networks learnt with this one."""
 _BYTES_PER_PX = 1200
@@ -62,6 +65,8 @@ class Model:
         The whole card as read.
     calibration
         How often a peak is a cell; None where nobody has measured it.
+    weighing
+        How the outer map weighs the inner one before peaks are found; None: not at all.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Model:
     memory_bytes_per_px: int
     card: Mapping[str, Any]
     calibration: Calibration | None = None
+    weighing: OuterWeighing | None = None
 
     @property
     def onnx_path(self) -> Path:
@@ -149,7 +155,7 @@ def read_model(folder: Path) -> Model:
 
 
 def _model_from_card(folder: Path, card: Mapping[str, Any]) -> Model:
-    calibration = card.get(CALIBRATION_TABLE)
+    calibration, detection = card.get(CALIBRATION_TABLE), card.get(DETECTION_TABLE)
     try:
         return Model(
             name=str(card["name"]),
@@ -166,6 +172,7 @@ def _model_from_card(folder: Path, card: Mapping[str, Any]) -> Model:
             memory_bytes_per_px=int(card.get("memory_bytes_per_px", _BYTES_PER_PX)),
             card=card,
             calibration=Calibration.from_mapping(calibration) if calibration else None,
+            weighing=OuterWeighing.from_mapping(detection) if detection else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(

@@ -175,6 +175,7 @@ def _analysis_settings(config: Config, model: Model, diameter: CellDiameter) -> 
             "model_cell_diameter_px": model.cell_diameter_px,
             "location_h": LOCATION_H,
             "normalisation": asdict(model.normalisation),
+            "outer_weighing": None if model.weighing is None else asdict(model.weighing),
         },
     )
 

@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import warnings
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -126,6 +127,7 @@ def _card(
             "sigma_px": recipe.normalisation.sigma_px,
             "floor": recipe.normalisation.floor,
         },
+        "detection": _detection(recipe),
         "training": {
             **{key: result[key] for key in ("steps", "seconds", "device", "torch")},
             # Runs before 2026-11-28 did not say.
@@ -144,6 +146,10 @@ def _card(
             for entry, frames in zip(recipe.images, result["frames"], strict=True)
         ],
     }
+
+
+def _detection(recipe: Recipe) -> dict[str, float] | None:
+    return asdict(recipe.detection) if recipe.detection.weighing else None
 
 
 def _painted_share(recipe: Recipe) -> float:

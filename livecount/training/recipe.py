@@ -13,12 +13,14 @@ from typing import Final, Literal
 from livecount.normalisation import Normalisation
 from livecount.training.recipe_reading import build, read_table
 from livecount.training.recipe_rules import check_recipe
+from livecount.weighing import OuterWeighing
 
 __all__ = [
     "Activation",
     "AnnotationKind",
     "AugmentationRecipe",
     "Block",
+    "DetectionRecipe",
     "HeadRecipe",
     "ImagesRecipe",
     "Loss",
@@ -90,6 +92,26 @@ class ScaleRecipe:
     cell_diameter_px: float = 26.0
     alpha: float = 0.1
     click_radius_px: float = 13.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRecipe:
+    """How cells are found on the maps; part of the model, and h is chosen with it.
+
+    ``outer_full_at`` is from which value of the outer map, smoothed by a Gaussian of
+    ``outer_sigma_px``, the inner map counts in full (:mod:`livecount.weighing`); 0, as in the
+    paper: peaks are those of the inner map alone.
+    """
+
+    outer_full_at: float = 0.0
+    outer_sigma_px: float = 2.0
+
+    @property
+    def weighing(self) -> OuterWeighing | None:
+        """What detection and the model's card take it as."""
+        if not self.outer_full_at:
+            return None
+        return OuterWeighing(self.outer_full_at, self.outer_sigma_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +255,9 @@ class RunRecipe:
     validation f-score, or the last. ``patience`` counts validations without improvement before the
     run ends early; 0 never ends it. ``start_from`` is a file of weights of the same network, from
     which the run starts instead of from random ones (relative to the current folder). ``h``
-    is the model's; 0 chooses it out of ``h_choices`` on training and validation images.
+    is the model's; 0 chooses it out of ``h_choices`` on training and validation images: the lowest
+    whose mean f-score lies at most ``h_tolerance`` points below the best one's. Peaks are lower on
+    lines that were never seen, so that what costs little on seen ones is worth much there.
     ``mixed_precision`` computes in bfloat16 where the device has instructions for it.
     """
 
@@ -251,6 +275,7 @@ class RunRecipe:
     start_from: str = ""
     h: float = 0.0
     h_choices: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+    h_tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +298,7 @@ class Recipe:
     network: NetworkRecipe = field(default_factory=NetworkRecipe)
     scale: ScaleRecipe = field(default_factory=ScaleRecipe)
     normalisation: Normalisation = field(default_factory=Normalisation)
+    detection: DetectionRecipe = field(default_factory=DetectionRecipe)
     augmentation: AugmentationRecipe = field(default_factory=AugmentationRecipe)
     painting: PaintingRecipe = field(default_factory=PaintingRecipe)
     adaptation: AdaptationRecipe = field(default_factory=AdaptationRecipe)

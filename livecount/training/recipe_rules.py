@@ -47,6 +47,11 @@ def _network_rules(recipe: Recipe) -> Iterator[_Rule]:
     yield network.in_channels >= 1, "network.in_channels", "Give 1, or 3 to repeat grey as colour"
     yield 0 <= network.dropout < 1, "network.dropout", "Give a share from 0 to below 1"
     yield scale.cell_diameter_px > 0, "scale.cell_diameter_px", "Give a diameter above 0"
+    detection = recipe.detection
+    yield 0 <= detection.outer_full_at <= 1, "detection.outer_full_at", "Give a value from 0 to 1"
+    outer = not detection.outer_full_at or "outer" in recipe.head_names
+    yield outer, "detection.outer_full_at", "Give the network a head 'outer', or leave it out"
+    yield detection.outer_sigma_px >= 0, "detection.outer_sigma_px", "Give 0 or more"
     yield scale.alpha > 0, "scale.alpha", "Give a steepness above 0"
     yield scale.click_radius_px > 0, "scale.click_radius_px", "Give a radius above 0"
 
@@ -113,6 +118,7 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     choices = run.h_choices
     holds = bool(choices) and all(0 < h < 1 for h in choices)
     yield holds, "run.h_choices", "Give values between 0 and 1"
+    yield run.h_tolerance >= 0, "run.h_tolerance", "Give 0 or more percentage points"
     yield 0 <= run.h < 1, "run.h", "Give a value from 0 (choose it) to below 1"
     yield recipe.optimiser.decay_steps >= 1, "optimiser.decay_steps", "Give 1 or more"
 

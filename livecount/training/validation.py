@@ -13,15 +13,18 @@ from torch import nn
 from livecount.detection import find_peaks
 from livecount.evaluation import match_assignment
 from livecount.frame import FloatArray
+from livecount.inference import infer_tiled
 from livecount.pipeline import LOCATION_H
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.recipe import ImagesRecipe, Recipe
 from livecount.training.views import View, whole_view
+from livecount.weighing import detection_map
 
 __all__ = ["Measured", "Validator", "draw_maps"]
 
 _INNER = "inner"
+_WHOLE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,18 +40,24 @@ class Measured:
         recipe has no inner map.
     h_choices
         The recipe's.
+    h_tolerance
+        By how many points h may stay below the best mean f-score, to be as low as it can.
     """
 
     loss: float
     f_scores: dict[str, npt.NDArray[np.float64]]
     h_choices: tuple[float, ...]
+    h_tolerance: float = 0.0
 
     @property
     def h(self) -> float | None:
-        """The h with the best mean f-score; in a tie the middle one."""
+        """The h with the best mean f-score (in a tie the middle one), or the lowest near it."""
         if not self.f_scores:
             return None
         mean = self._mean()
+        if self.h_tolerance:
+            near = np.flatnonzero(mean >= mean.max() - self.h_tolerance)
+            return min(self.h_choices[int(place)] for place in near)
         best = np.flatnonzero(mean == mean.max())
         return self.h_choices[int(best[len(best) // 2])]
 
@@ -123,7 +132,8 @@ class Validator:
             losses.append(float(np.mean(of_set)))
             if counts.any():
                 f_scores[name] = 200 * counts[:, 0] / (counts[:, 1] + counts[:, 2])
-        return Measured(float(np.mean(losses)), f_scores, self._recipe.run.h_choices)
+        run = self._recipe.run
+        return Measured(float(np.mean(losses)), f_scores, run.h_choices, run.h_tolerance)
 
     def _loss(self, view: View, drawn: FloatArray) -> float:
         parts = (drawn, view.maps.values, view.maps.known)
@@ -134,10 +144,11 @@ class Validator:
     def _counts(self, frame: AnnotatedFrame, drawn: FloatArray) -> npt.NDArray[np.float64]:
         """Count true positives, detected and annotated cells at every h to try."""
         choices = self._recipe.run.h_choices
-        inner = drawn[self._recipe.head_names.index(_INNER)]
-        ratio_y, ratio_x = np.array(frame.pixels.shape) / np.array(inner.shape)
+        recipe = self._recipe
+        found_on = detection_map(drawn, recipe.head_names, recipe.detection.weighing)
+        ratio_y, ratio_x = np.array(frame.pixels.shape) / np.array(found_on.shape)
         located = {
-            height: find_peaks(inner, h=height).scaled(float(ratio_y), float(ratio_x))
+            height: find_peaks(found_on, h=height).scaled(float(ratio_y), float(ratio_x))
             for height in {min(h, LOCATION_H) for h in choices}
         }
         counts = np.zeros((len(choices), 3))
@@ -152,14 +163,14 @@ class Validator:
 def draw_maps(
     network: nn.Module, image: FloatArray, recipe: Recipe, device: torch.device
 ) -> FloatArray:
-    """Run a network over a whole normalised frame.
+    """Run a network over a whole normalised frame, at whose edges it sees what it does in use.
 
     Parameters
     ----------
     network
         Is put into evaluation mode.
     image
-        Shape (y, x), at the model's scale, normalised; padded here to the network's multiple.
+        Shape (y, x), at the model's scale, normalised.
     recipe
         Gives that multiple.
     device
@@ -170,11 +181,12 @@ def draw_maps(
     FloatArray
         Shape (heads, y, x).
     """
-    height, width = image.shape
-    multiple = recipe.multiple_px
-    padded = np.pad(image, ((0, -height % multiple), (0, -width % multiple)), mode="symmetric")
+
+    def infer(padded: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            maps = network(torch.from_numpy(padded)[None, None].to(device))
+        drawn: FloatArray = maps[0].float().cpu().numpy()
+        return drawn
+
     network.eval()
-    with torch.inference_mode():
-        maps = network(torch.from_numpy(padded)[None, None].to(device))
-    drawn: FloatArray = maps[0, :, :height, :width].float().cpu().numpy()
-    return drawn
+    return infer_tiled(infer, image, max_px=_WHOLE, halo_px=0, multiple_px=recipe.multiple_px)

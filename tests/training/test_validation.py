@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra livecount[train]")
 
+from livecount.inference.tiling import EDGE_MULTIPLES  # noqa: E402
 from livecount.training.images import load_frames  # noqa: E402
 from livecount.training.recipe import read_recipe  # noqa: E402
 from livecount.training.validation import Measured, Validator, draw_maps  # noqa: E402
@@ -18,24 +19,29 @@ from livecount.training.views import whole_view  # noqa: E402
 class Oracle(torch.nn.Module):
     """Draws the maps that were asked for, whatever it is shown, scaled by a factor."""
 
-    def __init__(self, maps: list[np.ndarray]) -> None:
+    def __init__(self, maps: list[np.ndarray], multiple_px: int) -> None:
         super().__init__()
-        self.maps = maps
+        self.maps, self.multiple_px = maps, multiple_px
         self.drawn = 0
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         maps = self.maps[self.drawn % len(self.maps)]
         self.drawn += 1
-        below, right = (
-            full - part for full, part in zip(image.shape[2:], maps.shape[1:], strict=True)
-        )
-        return torch.from_numpy(np.pad(maps, ((0, 0), (0, below), (0, right))))[None]
+        # It is shown the frame mirrored outward by an edge, and further below and to the right.
+        edge = EDGE_MULTIPLES * self.multiple_px
+        beyond = [
+            (edge, full - part - edge)
+            for full, part in zip(image.shape[2:], maps.shape[1:], strict=True)
+        ]
+        return torch.from_numpy(np.pad(maps, [(0, 0), *beyond]))[None]
 
 
 def test_perfect_maps_score_100_and_no_loss(tiny_recipe: Path, tiny_data: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     frames = load_frames(recipe.validation[0], tiny_data)
-    perfect = Oracle([whole_view(frame, recipe).maps.values for frame in frames])
+    perfect = Oracle(
+        [whole_view(frame, recipe).maps.values for frame in frames], recipe.multiple_px
+    )
     measured = Validator(recipe, recipe.validation, tiny_data).measure(perfect, torch.device("cpu"))
     assert measured.loss == pytest.approx(0, abs=1e-9)
     assert measured.f_score == 100
@@ -45,7 +51,7 @@ def test_perfect_maps_score_100_and_no_loss(tiny_recipe: Path, tiny_data: Path) 
 def test_empty_maps_score_0(tiny_recipe: Path, tiny_data: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     frame = load_frames(recipe.validation[0], tiny_data)[0]
-    empty = Oracle([np.zeros_like(whole_view(frame, recipe).maps.values)])
+    empty = Oracle([np.zeros_like(whole_view(frame, recipe).maps.values)], recipe.multiple_px)
     measured = Validator(recipe, recipe.validation, tiny_data).measure(empty, torch.device("cpu"))
     assert measured.f_score == 0
     assert measured.loss > 0
@@ -54,7 +60,7 @@ def test_empty_maps_score_0(tiny_recipe: Path, tiny_data: Path) -> None:
 def test_click_sets_take_part_in_the_choice_of_h(tiny_recipe: Path, tiny_data: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     frame = load_frames(recipe.images[1], tiny_data)[0]
-    network = Oracle([whole_view(frame, recipe).maps.values])
+    network = Oracle([whole_view(frame, recipe).maps.values], recipe.multiple_px)
     measured = Validator(recipe, recipe.images[1:], tiny_data).measure(network, torch.device("cpu"))
     assert list(measured.f_scores) == [recipe.images[1].root]
     assert measured.as_numbers().keys() == {"loss", "f_score", "h"}
@@ -65,6 +71,13 @@ def test_h_is_the_best_of_the_mean_and_the_middle_of_a_tie() -> None:
     measured = Measured(0.1, scores, (0.1, 0.2, 0.3, 0.4))
     assert measured.h == 0.3
     assert measured.f_score == 70
+
+
+def test_a_tolerance_takes_the_lowest_h_that_is_nearly_as_good() -> None:
+    scores = {"a": np.array([80.0, 88.0, 90.0, 89.0])}
+    heights = (0.1, 0.2, 0.3, 0.4)
+    chosen = [Measured(0.1, scores, heights, points).h for points in (0.0, 0.5, 2.0, 50.0)]
+    assert chosen == [0.3, 0.3, 0.2, 0.1]
 
 
 def test_frames_of_any_size_are_padded_and_cut_back(tiny_recipe: Path) -> None:
