@@ -130,7 +130,7 @@ def _outlines(
         radius = radius * (1 + amplitude * np.cos(k * theta + rng.uniform(0, 6.3, (n, 1))))
     if recipe.sharpest > 1 and rng.random() < 0.5:
         # Corners draw out into points, and what is between them caves in.
-        radius = radius ** rng.uniform(1, recipe.sharpest)
+        radius = np.maximum(radius, 0) ** rng.uniform(1, recipe.sharpest)
     radius = np.maximum(radius, 0.15)
     size = rng.lognormal(0, rng.uniform(*recipe.size_spread), (n, 1))
     # What is less than about half a typical cell wide is debris, of which there is enough.

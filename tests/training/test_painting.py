@@ -11,6 +11,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from livecount.errors import ConfigError
+from livecount.training.bodies import place_bodies
 from livecount.training.crops import CropSource
 from livecount.training.painting import paint_frame
 from livecount.training.recipe import PaintingRecipe, read_recipe
@@ -134,6 +135,14 @@ def test_sharp_outlines_reach_further_for_their_area() -> None:
     plain = [r for seed in range(20) for r in reach(painted(seed, **sparse).masks)]
     sharp = [r for seed in range(20) for r in reach(painted(seed, sharpest=3.0, **sparse).masks)]
     assert np.quantile(sharp, 0.9) > 1.1 * np.quantile(plain, 0.9)
+
+
+def test_outlines_are_lengths_however_they_bulge() -> None:
+    recipe = dataclasses.replace(PaintingRecipe(), empty=0.0, coverage=(1.0, 2.0), sharpest=3.0)
+    for seed in range(60):
+        bodies = place_bodies(SIZE, 20.0, recipe, np.random.default_rng(seed))
+        assert np.isfinite(bodies.radius).all()
+        assert (bodies.radius > 0).all()
 
 
 def test_phase_contrast_changes_what_is_seen_and_nothing_that_is_true() -> None:
