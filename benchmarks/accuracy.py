@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).parents[1]
 CARD = ROOT / "engines" / "deepdistance" / "model.toml"
 COLUMNS = {
@@ -122,9 +124,12 @@ def markdown(result: dict[str, Any], origin: dict[str, str], seen: set[str]) -> 
         values = "|".join(number(found[key]) for key in COLUMNS)
         rows.append(f"| {name} | {line} |{values}|")
     mean = number(result["mean_f_score_assignment"])
+    unseen = [found for name, found in result["datasets"].items() if rank(name, seen) == 2]
+    unseen_mean = number(float(np.mean([found["f_score_assignment"] for found in unseen])))
     return (
         "\n".join(rows)
-        + f"\n\nMean f-score over all sets: {mean}. `{origin['command']}`, {origin['date']}, "
+        + f"\n\nMean f-score over the {len(unseen)} unseen sets: {unseen_mean}, over all: {mean}. "
+        f"`{origin['command']}`, {origin['date']}, "
         f"commit {origin['commit']}, {origin['machine']}.\n"
     )
 
