@@ -87,11 +87,17 @@ class HeadRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ScaleRecipe:
-    """The scale at which the network sees cells, and the inner map's steepness there."""
+    """The scale at which the network sees cells, and the inner map's steepness there.
+
+    Of images with clicks only, the inner map is known up to ``click_radius_px`` from a click, and,
+    with ``sheet_reach_px``, where a circle of that radius between three clicks holds no other: in a
+    dense sheet no cell fits there (:mod:`livecount.training.sheets`). 0 leaves such gaps unknown.
+    """
 
     cell_diameter_px: float = 26.0
     alpha: float = 0.1
     click_radius_px: float = 13.0
+    sheet_reach_px: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def _network_rules(recipe: Recipe) -> Iterator[_Rule]:
     yield detection.outer_sigma_px >= 0, "detection.outer_sigma_px", "Give 0 or more"
     yield scale.alpha > 0, "scale.alpha", "Give a steepness above 0"
     yield scale.click_radius_px > 0, "scale.click_radius_px", "Give a radius above 0"
+    yield scale.sheet_reach_px >= 0, "scale.sheet_reach_px", "Give 0 or more"
 
 
 def _head_rules(recipe: Recipe) -> Iterator[_Rule]:

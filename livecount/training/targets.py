@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from livecount.errors import TrainingError
 from livecount.frame import FloatArray
+from livecount.training.sheets import find_sheet
 
 __all__ = [
     "TARGET_NAMES",
@@ -211,8 +212,9 @@ def maps_from_centres(
     radius_px: float,
     *,
     complete: bool = False,
+    sheet_reach_px: float = 0.0,
 ) -> TargetMaps:
-    """Draw the inner distance around centre clicks; nothing else is known from clicks.
+    """Draw the inner distance around centre clicks, and both distances in dense sheets of them.
 
     Parameters
     ----------
@@ -221,7 +223,7 @@ def maps_from_centres(
     shape
         Of the map, (y, x).
     targets
-        What each head draws; everything but ``inner`` is unknown everywhere.
+        What each head draws; everything but ``inner`` is unknown, but for ``outer`` in sheets.
     alpha
         Steepness of the inner distance per pixel.
     radius_px
@@ -230,14 +232,24 @@ def maps_from_centres(
     complete
         Every cell was clicked: from twice that distance on there is no cell, and the map is 0.
         Between the two lie the outskirts of a cell whose outline nobody drew.
+    sheet_reach_px
+        Above 0: between clicks so close that no cell fits (a circle of this radius), the inner map
+        is known too, and the outer one of cells that end half-way to their neighbours.
     """
     values = np.zeros((len(targets), *shape), np.float32)
     known = np.zeros_like(values)
-    inner = np.array(targets) == "inner"
+    names = np.array(targets)
+    inner, outer = names == "inner", names == "outer"
+    sheet = find_sheet(centres, shape, sheet_reach_px) if sheet_reach_px else None
+    if sheet is not None and outer.any():
+        values[outer] = normalised_outer_distance(sheet.cells)
+        known[outer] = sheet.cells != 0
     if inner.any() and (len(centres) or complete):
         rounded = np.floor(centres + 0.5).astype(np.int64).reshape(-1, 2)
         nearness = _nearness(rounded, shape, alpha)
         near = nearness >= 1 / (1 + alpha * radius_px)
+        if sheet is not None:
+            near |= sheet.between
         values[inner] = np.where(near, nearness, 0)
         known[inner] = near
         if complete:

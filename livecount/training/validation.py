@@ -36,8 +36,8 @@ class Measured:
     loss
         The recipe's total loss on whole frames.
     f_scores
-        Data set -> f-score by assignment in percent at every one of ``h_choices``; empty where the
-        recipe has no inner map.
+        Data set -> f-score by assignment in percent at every one of ``h_choices``; sets where clicks
+        may have left cells out are missing beside others. Empty where the recipe has no inner map.
     h_choices
         The recipe's.
     h_tolerance
@@ -118,7 +118,7 @@ class Validator:
         """
         losses: list[float] = []
         f_scores: dict[str, npt.NDArray[np.float64]] = {}
-        scored = _INNER in self._recipe.head_names
+        scored = self._scored_sets() if _INNER in self._recipe.head_names else set()
         for name, frames in self._sets.items():
             counts = np.zeros((len(self._recipe.run.h_choices), 3))
             of_set: list[float] = []
@@ -126,14 +126,26 @@ class Validator:
                 view = whole_view(frame, self._recipe)
                 drawn = draw_maps(network, view.image, self._recipe, device)
                 of_set.append(self._loss(view, drawn))
-                # Clicks may leave cells unmarked, which lowers the f-score at every h alike.
-                if scored:
+                if name in scored:
                     counts += self._counts(frame, drawn)
             losses.append(float(np.mean(of_set)))
             if counts.any():
                 f_scores[name] = 200 * counts[:, 0] / (counts[:, 1] + counts[:, 2])
         run = self._recipe.run
         return Measured(float(np.mean(losses)), f_scores, run.h_choices, run.h_tolerance)
+
+    def _scored_sets(self) -> set[str]:
+        """Give the sets in which every cell is marked; all, where no set is like that.
+
+        Where clicks left cells unmarked, these count as false the more, the lower h is: such a set
+        would argue for a high h whatever the network does.
+        """
+        complete = {
+            name
+            for name, frames in self._sets.items()
+            if all(frame.complete or frame.masks is not None for frame in frames)
+        }
+        return complete or set(self._sets)
 
     def _loss(self, view: View, drawn: FloatArray) -> float:
         parts = (drawn, view.maps.values, view.maps.known)

@@ -61,6 +61,7 @@ def _click_maps(
         scale.alpha,
         scale.click_radius_px,
         complete=frame.complete,
+        sheet_reach_px=scale.sheet_reach_px,
     )
 
 
