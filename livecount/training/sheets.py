@@ -57,7 +57,7 @@ def find_sheet(centres: npt.NDArray[np.float64], shape: tuple[int, int], reach_p
     small = _circumradii_px(centres[triangles.simplices]) <= reach_px
     if not small.any():
         return nothing
-    pixels = np.stack(np.indices(shape), axis=-1).reshape(-1, 2).astype(np.float64)
+    pixels = np.indices(shape).reshape(2, -1).T.astype(np.float64)
     holding = triangles.find_simplex(pixels)
     between = (holding >= 0) & small[holding]
     nearest = KDTree(centres).query(pixels)[1]
@@ -76,7 +76,7 @@ def _circumradii_px(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
 
 
 def _enclosed(triangles: Delaunay, small: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Say for each click whether all triangles round it are small and close round it."""
+    """Tell the clicks with small triangles all round; clicks on the outline have none outside."""
     enclosed = np.ones(len(triangles.points), np.bool_)
     enclosed[triangles.simplices[~small].ravel()] = False
     enclosed[triangles.convex_hull.ravel()] = False

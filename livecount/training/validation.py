@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,8 @@ class Measured:
     loss
         The recipe's total loss on whole frames.
     f_scores
-        Data set -> f-score by assignment in percent at every one of ``h_choices``; sets where clicks
-        may have left cells out are missing beside others. Empty where the recipe has no inner map.
+        Data set -> f-score by assignment in percent at every one of ``h_choices``, on frames in
+        which every cell is marked, if there are any. Empty without an inner map.
     h_choices
         The recipe's.
     h_tolerance
@@ -118,7 +119,7 @@ class Validator:
         """
         losses: list[float] = []
         f_scores: dict[str, npt.NDArray[np.float64]] = {}
-        scored = self._scored_sets() if _INNER in self._recipe.head_names else set()
+        scored = self._scored() if _INNER in self._recipe.head_names else _never
         for name, frames in self._sets.items():
             counts = np.zeros((len(self._recipe.run.h_choices), 3))
             of_set: list[float] = []
@@ -126,7 +127,7 @@ class Validator:
                 view = whole_view(frame, self._recipe)
                 drawn = draw_maps(network, view.image, self._recipe, device)
                 of_set.append(self._loss(view, drawn))
-                if name in scored:
+                if scored(frame):
                     counts += self._counts(frame, drawn)
             losses.append(float(np.mean(of_set)))
             if counts.any():
@@ -134,18 +135,14 @@ class Validator:
         run = self._recipe.run
         return Measured(float(np.mean(losses)), f_scores, run.h_choices, run.h_tolerance)
 
-    def _scored_sets(self) -> set[str]:
-        """Give the sets in which every cell is marked; all, where no set is like that.
+    def _scored(self) -> Callable[[AnnotatedFrame], bool]:
+        """Tell which frames choose h: those in which every cell is marked; all, if none is so.
 
-        Where clicks left cells unmarked, these count as false the more, the lower h is: such a set
-        would argue for a high h whatever the network does.
+        Where clicks left cells unmarked, these count as false the more, the lower h is: such a
+        frame would argue for a high h whatever the network does.
         """
-        complete = {
-            name
-            for name, frames in self._sets.items()
-            if all(frame.complete or frame.masks is not None for frame in frames)
-        }
-        return complete or set(self._sets)
+        frames = [frame for of_set in self._sets.values() for frame in of_set]
+        return _every_cell_marked if any(map(_every_cell_marked, frames)) else _always
 
     def _loss(self, view: View, drawn: FloatArray) -> float:
         parts = (drawn, view.maps.values, view.maps.known)
@@ -170,6 +167,18 @@ class Validator:
             matched = match_assignment(detected, frame.centres, frame.match_radius_px)
             counts[row] = (len(matched), len(detected), len(frame.centres))
         return counts
+
+
+def _every_cell_marked(frame: AnnotatedFrame) -> bool:
+    return frame.complete or frame.masks is not None
+
+
+def _always(_: AnnotatedFrame) -> bool:
+    return True
+
+
+def _never(_: AnnotatedFrame) -> bool:
+    return False
 
 
 def draw_maps(

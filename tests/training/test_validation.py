@@ -57,13 +57,24 @@ def test_empty_maps_score_0(tiny_recipe: Path, tiny_data: Path) -> None:
     assert measured.loss > 0
 
 
-def test_click_sets_take_part_in_the_choice_of_h(tiny_recipe: Path, tiny_data: Path) -> None:
+def test_clicks_choose_h_where_there_is_nothing_else(tiny_recipe: Path, tiny_data: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     frame = load_frames(recipe.images[1], tiny_data)[0]
     network = Oracle([whole_view(frame, recipe).maps.values], recipe.multiple_px)
     measured = Validator(recipe, recipe.images[1:], tiny_data).measure(network, torch.device("cpu"))
     assert list(measured.f_scores) == [recipe.images[1].root]
     assert measured.as_numbers().keys() == {"loss", "f_score", "h"}
+
+
+def test_beside_complete_frames_clicks_do_not_choose_h(tiny_recipe: Path, tiny_data: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    masks, clicks = (load_frames(entry, tiny_data) for entry in recipe.images)
+    perfect = [whole_view(frame, recipe).maps.values for frame in masks]
+    # Nothing is found in the frames with clicks.
+    empty = [np.zeros_like(whole_view(frame, recipe).maps.values) for frame in clicks]
+    network = Oracle([*perfect, *empty], recipe.multiple_px)
+    measured = Validator(recipe, recipe.images, tiny_data).measure(network, torch.device("cpu"))
+    assert measured.f_score == 100
 
 
 def test_h_is_the_best_of_the_mean_and_the_middle_of_a_tie() -> None:
