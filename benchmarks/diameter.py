@@ -22,18 +22,24 @@ def main() -> None:
     output, *folders = (Path(word) for word in sys.argv[1:])
     model = find_model("deepdistance")
     engine = open_engine(model, threads=usable_cores())
-    rows = ["| images | annotated, px | estimated, px | ratio |", "|---|---:|---:|---:|"]
+    rows = [
+        "| images | annotated, px | estimated, px | ratio | steepness |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for dataset in find_datasets(folders)[0]:
         (frame,) = read_frames(dataset.images[len(dataset.images) // 2].path)
-        found = estimate_cell_diameter(frame, model, engine).diameter_px
-        ratio = found / dataset.cell_diameter_px
+        found = estimate_cell_diameter(frame, model, engine)
+        ratio = found.diameter_px / dataset.cell_diameter_px
         rows.append(
-            f"| {dataset.name} | {dataset.cell_diameter_px:g} | {found:.0f} | {ratio:.2f} |"
+            f"| {dataset.name} | {dataset.cell_diameter_px:g} | {found.diameter_px:.0f} "
+            f"| {ratio:.2f} | {found.steepness:.2f} |"
         )
         print(rows[-1], flush=True)
     origin = describe_origin()
     output.write_text(
         "# How good the estimated cell diameter is\n\n" + "\n".join(rows) + "\n\n"
+        "Steepness: by which power of the diameter tried the cells seen fall short of it. Where it "
+        "is low, other sizes explain the frame about as well, and livecount says so.\n\n"
         f"`python benchmarks/diameter.py`, {origin['date']}, commit {origin['commit']}, "
         f"{origin['machine']}.\n",
         encoding="utf-8",

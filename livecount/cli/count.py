@@ -236,10 +236,11 @@ class _Counting:
         counting = self.settings.counting
         um, px = counting.cell_diameter_um, counting.cell_diameter_px
         if um is None and px is None:
-            px = estimate_cell_diameter(first, self._model, self._engine).diameter_px
+            estimate = estimate_cell_diameter(first, self._model, self._engine)
+            px = estimate.diameter_px
             say(
-                f"cell diameter: {px:.0f} px, estimated from {first.key.display_path}; "
-                "look at --overlay, or give --cell-diameter-px"
+                f"cell diameter: {px:.0f} px, estimated from {first.key.display_path}"
+                f"{estimate.reservation}; look at --overlay, or give --cell-diameter-px"
             )
         h = self._model.h if counting.h is None else counting.h
         rule = CountingRule(h=h, cell_diameter_um=um, cell_diameter_px=px)

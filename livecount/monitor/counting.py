@@ -80,7 +80,7 @@ class Counting:
     def _estimate_from(self, page: PageRead) -> CellDiameter:
         """Read the cell diameter off a page, in um where its pixel size is known."""
         estimate = self.worker.estimate_diameter(page.key)
-        origin = f"{_ESTIMATED} from {page.key.display_path}"
+        origin = f"{_ESTIMATED} from {page.key.display_path}{estimate.reservation}"
         size_um = page.attributes.pixel_size_um
         if size_um is None:
             return CellDiameter(round(estimate.diameter_px, 1), "px", origin)
