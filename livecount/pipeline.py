@@ -34,6 +34,7 @@ from livecount.segmentation import (
     measure_shapes,
     segment,
 )
+from livecount.uncertainty import find_doubts
 from livecount.weighing import detection_map
 
 __all__ = ["CountingRule", "FrameCounter"]
@@ -192,7 +193,7 @@ class FrameCounter:
             height_px=height,
             width_px=width,
             area_mm2=None if size_um is None else height * width * (size_um / 1000) ** 2,
-            flags=(*frame.flags, *find_flags(frame.pixels)),
+            flags=(*frame.flags, *find_flags(frame.pixels), *self._doubts(peaks)),
             provenance=Provenance(self._engine.runtime, self._engine.precision, __version__),
             confluence_percent=None if labels is None else confluence_percent(labels),
             shapes=shapes,
@@ -218,6 +219,10 @@ class FrameCounter:
         return find_peaks(
             drawn, h=min(self.rule.h, LOCATION_H), min_prominence=self.rule.min_prominence
         )
+
+    def _doubts(self, peaks: Candidates) -> tuple[str, ...]:
+        calibration = self.model.calibration
+        return find_doubts(calibration, peaks.at(self.rule.h).prominence) if calibration else ()
 
     def _segment(
         self, maps: FloatArray, normalised: FloatArray, peaks: Candidates, frame: Frame

@@ -15,6 +15,7 @@ from livecount.uncertainty import (
     FittedFrame,
     cells_among,
     count_interval,
+    find_doubts,
     fit_calibration,
     widen,
 )
@@ -155,3 +156,12 @@ def test_an_impossible_calibration_is_refused(wrong: dict[str, float]) -> None:
 def test_nothing_to_fit_is_said() -> None:
     with pytest.raises(ValueError, match="two frames"):
         fit_calibration([FittedFrame(np.ones(1, np.float32), np.ones(1, bool), 1)])
+
+
+@given(calibrations, prominences)
+def test_a_count_is_doubtful_where_its_peaks_are_rarely_cells(
+    made: Calibration, peaks: list[float]
+) -> None:
+    found = find_doubts(made, np.array(peaks))
+    mean = np.mean([float(made.probability(peak)) for peak in peaks]) if peaks else 1.0
+    assert found == (("doubtful_cells",) if mean < 0.7 else ())
