@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import shutil
 import subprocess
 import sys
@@ -59,12 +60,11 @@ def main() -> None:
     was = {name: s["f_score_assignment"] for name, s in scores(model, known).items()}
     print("before", {name: round(value, 1) for name, value in was.items()}, flush=True)
     takes = []
-    for name in given.line:
-        for frames in given.frames:
-            for number in range(given.takes):
-                takes.append(take(model, lines[name], frames, number, known, was, given))
-                print(row(takes[-1]), flush=True)
-    write(takes, model, given)
+    for frames, number, name in itertools.product(given.frames, range(given.takes), given.line):
+        takes.append(take(model, lines[name], frames, number, known, was, given))
+        print(row(takes[-1]), flush=True)
+        # After each take: all take hours, and a report of some is better than none.
+        write(takes, model, given)
 
 
 def parsed() -> argparse.Namespace:
