@@ -1,6 +1,5 @@
 """Drawn frames have the marks of phase contrast."""
 
-
 import numpy as np
 import pytest
 from numpy.random import SeedSequence
