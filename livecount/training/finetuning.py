@@ -3,6 +3,9 @@
 The images that a model learnt from do not come with it. In their place the run sees painted frames
 again (rehearsal), draws on them half what the old weights drew (distillation), keeps the running
 means of batch normalisation, and its weights go only a part of the way (interpolation).
+
+The h of the new model is the one at which the old weights find the cells of these frames best:
+where debris was counted, a higher h alone takes away a third of the errors.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ __all__ = ["MOST_STEPS", "FineTuning", "begun_steps", "write_finetuning_recipe"]
 MOST_STEPS: Final = 600
 """Of a fine-tuning, where the computer takes them in the time that there is."""
 RECIPE_NAME: Final = "finetuning.toml"
+_H_CHOICES: Final = (0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
+"""Among these the scores of lines that the shipped model knows differ by 2 points at most."""
 _REHEARSAL: Final = 1.0
 """Weight of painted frames beside the user's, which weigh 1."""
 
@@ -125,7 +130,9 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
         images=(frames,),
         validation=(),
         painting=replace(before.painting, share=_REHEARSAL),
-        adaptation=AdaptationRecipe(distillation=0.5, frozen_norm=True, interpolation=0.6),
+        adaptation=AdaptationRecipe(
+            distillation=0.5, frozen_norm=True, interpolation=0.6, start_h=parent.h
+        ),
         optimiser=replace(
             before.optimiser,
             kind="adamw",
@@ -145,6 +152,8 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
             keep="last",
             patience=0,
             start_from=str(weights.resolve()),
-            h=parent.h,
+            h=0.0,
+            h_choices=tuple(sorted({*_H_CHOICES, parent.h})),
+            h_tolerance=0.0,
         ),
     )

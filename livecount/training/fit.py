@@ -132,8 +132,7 @@ class _Run:
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.bfloat16 = recipe.run.mixed_precision and computes_bfloat16(self.device)
         self.optimiser = open_optimiser(self.network, recipe.optimiser)
-        keeping = recipe.adaptation.distillation or recipe.adaptation.interpolation < 1
-        self.before = copy.deepcopy(self.network).eval() if keeping else None
+        self.before = copy.deepcopy(self.network).eval() if recipe.run.start_from else None
         self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
         self.recipe_text = complete_text(recipe_path)
         digest = hashlib.sha256(self.recipe_text.encode()).hexdigest()
@@ -216,7 +215,7 @@ class _Run:
         known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
         chosen = known.measure(self.network, self.device)
         validated = self.validator.measure(self.network, self.device) if self.validator else chosen
-        h = recipe.run.h or chosen.h or _PAPER_H
+        h = recipe.run.h or self._start_h(known) or chosen.h or _PAPER_H
         unseen = Validator(recipe, recipe.held_out, self.data_root)
         parts = {"validation": validated}
         if unseen:
@@ -233,6 +232,13 @@ class _Run:
             name: {"loss": found.loss, "f_score_assignment": found.f_scores_at(h)}
             for name, found in parts.items()
         }
+
+    def _start_h(self, known: Validator) -> float:
+        """Choose h by the starting weights, near their own; 0 where the recipe does not ask it."""
+        start_h = self.recipe.adaptation.start_h
+        if self.before is None or not start_h:
+            return 0.0
+        return known.measure(self.before, self.device).best_h_near(start_h)
 
     def _take_step(self, batch: Batch) -> Tensor:
         """One step; randomness follows from the step alone, so that a resumed run repeats it."""

@@ -246,11 +246,15 @@ class AdaptationRecipe:
     and Hoiem, "Learning without forgetting", 2017). ``frozen_norm`` keeps the running means of
     batch normalisation. ``interpolation`` is how far the kept weights go from the starting ones to
     the trained ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
+    ``start_h``, above 0, is the h that belongs to the starting weights: h is then chosen by what
+    these draw, near it, on images that they have not learnt from. What has learnt from few images
+    draws them too well to choose by.
     """
 
     distillation: float = 0.0
     frozen_norm: bool = False
     interpolation: float = 1.0
+    start_h: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,8 @@ def _adaptation_rules(recipe: Recipe) -> Iterator[_Rule]:
     for name in ("distillation", "interpolation"):
         holds = 0 <= getattr(adaptation, name) <= 1
         yield holds, f"adaptation.{name}", "Give a value from 0 to 1"
-    keeps = adaptation.distillation > 0 or adaptation.interpolation < 1
+    yield adaptation.start_h >= 0, "adaptation.start_h", "Give 0 or more"
+    keeps = adaptation.distillation > 0 or adaptation.interpolation < 1 or adaptation.start_h > 0
     started = bool(recipe.run.start_from) or not keeps
     yield started, "adaptation", "Set run.start_from, the weights to keep something of"
 

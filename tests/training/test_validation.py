@@ -84,6 +84,20 @@ def test_h_is_the_best_of_the_mean_and_the_middle_of_a_tie() -> None:
     assert measured.f_score == 70
 
 
+@pytest.mark.parametrize(
+    ("scores", "near", "h"),
+    [
+        ([50.0, 80.0, 80.0, 70.0], 0.4, 0.3),
+        ([50.0, 80.0, 80.0, 70.0], 0.1, 0.2),
+        ([90.0, 80.0, 80.0, 70.0], 0.4, 0.1),
+        ([0.0, 0.0, 0.0, 0.0], 0.08, 0.08),
+    ],
+    ids=["from above", "from below", "one best", "nothing found"],
+)
+def test_the_best_h_near_another(scores: list[float], near: float, h: float) -> None:
+    assert Measured(0.1, {"a": np.array(scores)}, (0.1, 0.2, 0.3, 0.4)).best_h_near(near) == h
+
+
 def test_a_tolerance_takes_the_lowest_h_that_is_nearly_as_good() -> None:
     scores = {"a": np.array([80.0, 88.0, 90.0, 89.0])}
     heights = (0.1, 0.2, 0.3, 0.4)
