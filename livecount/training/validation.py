@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +126,8 @@ class Validator:
         """
         losses: list[float] = []
         f_scores: dict[str, npt.NDArray[np.float64]] = {}
-        scored = self._scored() if _INNER in self._recipe.head_names else _never
+        has_inner = _INNER in self._recipe.head_names
+        only_complete = self._some_are_complete()
         for name, frames in self._sets.items():
             counts = np.zeros((len(self._recipe.run.h_choices), 3))
             of_set: list[float] = []
@@ -135,7 +135,7 @@ class Validator:
                 view = whole_view(frame, self._recipe)
                 drawn = draw_maps(network, view.image, self._recipe, device)
                 of_set.append(self._loss(view, drawn))
-                if scored(frame):
+                if has_inner and (_every_cell_marked(frame) or not only_complete):
                     counts += self._counts(frame, drawn)
             losses.append(float(np.mean(of_set)))
             if counts.any():
@@ -143,14 +143,13 @@ class Validator:
         run = self._recipe.run
         return Measured(float(np.mean(losses)), f_scores, run.h_choices, run.h_tolerance)
 
-    def _scored(self) -> Callable[[AnnotatedFrame], bool]:
-        """Tell which frames choose h: those in which every cell is marked; all, if none is so.
+    def _some_are_complete(self) -> bool:
+        """Tell whether every cell is marked in some frames: h is then chosen on these alone.
 
         Where clicks left cells unmarked, these count as false the more, the lower h is: such a
         frame would argue for a high h whatever the network does.
         """
-        frames = [frame for of_set in self._sets.values() for frame in of_set]
-        return _every_cell_marked if any(map(_every_cell_marked, frames)) else _always
+        return any(_every_cell_marked(frame) for of_set in self._sets.values() for frame in of_set)
 
     def _loss(self, view: View, drawn: FloatArray) -> float:
         parts = (drawn, view.maps.values, view.maps.known)
@@ -179,14 +178,6 @@ class Validator:
 
 def _every_cell_marked(frame: AnnotatedFrame) -> bool:
     return frame.complete or frame.masks is not None
-
-
-def _always(_: AnnotatedFrame) -> bool:
-    return True
-
-
-def _never(_: AnnotatedFrame) -> bool:
-    return False
 
 
 def draw_maps(
