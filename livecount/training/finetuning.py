@@ -129,6 +129,8 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
         parent=f"{parent.name} {parent.version}, SHA-256 {parent.onnx_sha256}",
         images=(frames,),
         validation=(),
+        # Cells of a completely clicked frame may have ground between them, which a sheet has not.
+        scale=replace(before.scale, sheet_reach_px=0.0),
         painting=replace(before.painting, share=_REHEARSAL),
         adaptation=AdaptationRecipe(
             distillation=0.5, frozen_norm=True, interpolation=0.6, start_h=parent.h

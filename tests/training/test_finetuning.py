@@ -128,6 +128,21 @@ def test_interpolation_by_nothing_keeps_the_old_weights(
     assert all(torch.equal(old[name].float(), new[name].float()) for name in old)
 
 
+def test_clicks_of_complete_frames_are_no_sheet(
+    parent: Model, clicked: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(parent.folder, tmp_path / "model")
+    recipe = folder / "recipe.toml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(
+        text.replace("[scale]\n", "[scale]\nsheet_reach_px = 9.0\n"), encoding="utf-8"
+    )
+    assert read_recipe(recipe).scale.sheet_reach_px == 9
+    wanted = FineTuning(clicked, "mine", cell_diameter_px=17)
+    written = write_finetuning_recipe(read_model(folder), wanted, tmp_path / "run")
+    assert read_recipe(written).scale == read_recipe(parent.folder / "recipe.toml").scale
+
+
 def test_frozen_norm_keeps_the_running_means(parent: Model, clicked: Path, tmp_path: Path) -> None:
     model = tuned(parent, clicked, tmp_path / "run")
     old = load_file(parent.folder / "weights.safetensors")
