@@ -1,10 +1,12 @@
 """The comparison of the DeepDistance paper (its Table 2) on other images, in one command.
 
     python benchmarks/paper_comparison.py FOLDER docs/paper-comparison.md
-        [--runs runs/paper-comparison] [--width 8] [--seeds 3] [--steps 3000] [--threads 2]
+        [--runs runs/paper-comparison] [--width 8] [--seeds 3] [--steps 3000]
+        [--threads 2] [--jobs 1]
 
 Trains every network that ``engines/recipes/paper-comparison/comparison.toml`` names once a seed, on
-a GPU where there is one, chooses h (or the smallest area) on training and validation images, scores
+a GPU where there is one (without one, two jobs of one thread are faster than one job of two),
+chooses h (or the smallest area) on training and validation images, scores
 the test images below FOLDER and writes the table. Stopped or killed, it goes on where it was: what
 is finished is neither trained nor scored again. The report is written anew after every seed.
 """
@@ -14,8 +16,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import tomllib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,22 +56,39 @@ def main() -> None:
     """Train, score and write."""
     given = arguments()
     plan = tomllib.loads((given.recipes / "comparison.toml").read_text(encoding="utf-8"))
-    images = test_images(plan, given.folder)
+    names = list(dict.fromkeys(model["recipe"] for model in plan["models"]))
     outcomes: list[Outcome] = []
-    for seed in range(1, given.seeds + 1):
-        for name in dict.fromkeys(model["recipe"] for model in plan["models"]):
-            run = trained(given, given.recipes / name, seed)
-            models = [model for model in plan["models"] if model["recipe"] == name]
-            outcomes += scored(run, models, plan, images, given.folder, seed)
-        command = (
-            f"python benchmarks/paper_comparison.py IMAGES {given.report} --width {given.width} "
-            f"--seeds {given.seeds} --steps {given.steps}"
-        )
-        origin = describe_origin() | {"command": command}
-        if torch.cuda.is_available():
-            origin["machine"] += f", {torch.cuda.get_device_name()}"
-        text = report(plan, outcomes, origin)
-        given.report.write_text(text, encoding="utf-8")
+    with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as jobs:
+        running = [
+            [jobs.submit(judged_network, given, plan, name, seed) for name in names]
+            for seed in range(1, given.seeds + 1)
+        ]
+        for of_seed in running:
+            for network in of_seed:
+                outcomes += network.result()
+            text = report(plan, outcomes, origin_of(given))
+            given.report.write_text(text, encoding="utf-8")
+
+
+def judged_network(
+    given: argparse.Namespace, plan: dict[str, Any], name: str, seed: int
+) -> list[Outcome]:
+    """Train one network and score the models that use it."""
+    run = trained(given, given.recipes / name, seed)
+    models = [model for model in plan["models"] if model["recipe"] == name]
+    return scored(run, models, plan, test_images(plan, given.folder), given.folder, seed)
+
+
+def origin_of(given: argparse.Namespace) -> dict[str, Any]:
+    """Say by which command, when and where the report was made."""
+    command = (
+        f"python benchmarks/paper_comparison.py IMAGES {given.report} --width {given.width} "
+        f"--seeds {given.seeds} --steps {given.steps}"
+    )
+    origin = describe_origin() | {"command": command}
+    if torch.cuda.is_available():
+        origin["machine"] += f", {torch.cuda.get_device_name()}"
+    return origin
 
 
 def arguments() -> argparse.Namespace:
@@ -80,7 +101,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=8, help="of the first level; the paper's: 64")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of one training")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time")
     return parser.parse_args()
 
 
