@@ -15,6 +15,7 @@ from livecount import __version__
 from livecount.cli.count import count
 from livecount.cli.demo import demo
 from livecount.cli.doctor import doctor
+from livecount.cli.engine import engine
 from livecount.cli.finetune import finetune
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.results import export, plot
@@ -44,6 +45,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(validate)
+app.add_typer(engine)
 
 
 def _show_version(wanted: bool) -> None:

@@ -120,6 +120,8 @@ def count(
         for root, file in files:
             counting.take_file(root, file)
             advance()
+    if counting.engine_trouble:
+        say(f"warning: {counting.engine_trouble}")
     _report(counting, csv, as_json=as_json)
     if counting.outcome.failures:
         raise typer.Exit(FAILED)
@@ -165,6 +167,11 @@ class _Counting:
         threads = counting.threads or usable_cores()
         self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
         self._counter: FrameCounter | None = None
+
+    @property
+    def engine_trouble(self) -> str:
+        """Why another runtime had to take over; empty where none had to."""
+        return self._engine.trouble
 
     def take_file(self, root: Path, file: Path) -> None:
         """Count every page of a file that can be counted, and keep the errors of the others."""

@@ -87,7 +87,7 @@ def _try_engine(settings: Config) -> str:
     engine.infer(np.zeros((model.multiple_px * 4, model.multiple_px * 4), np.float32))
     return (
         f"{model.name} {model.version} ({model.folder}), {engine.runtime}, {engine.precision}, "
-        f"{threads} threads"
+        f"{threads} threads ({engine.why})"
     )
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from livecount.errors import EngineError
 from livecount.frame import FloatArray
+from livecount.inference.choice import RUNTIME_NAMES, ChosenEngine, open_engine
 from livecount.inference.models import Model, find_model, list_models, read_model
 from livecount.inference.tiling import infer_tiled
 
 __all__ = [
-    "RUNTIMES",
+    "RUNTIME_NAMES",
+    "ChosenEngine",
     "Engine",
     "Model",
     "find_model",
@@ -24,46 +25,17 @@ __all__ = [
     "read_model",
 ]
 
-RUNTIMES = ("onnxruntime",)
-
 
 class Engine(Protocol):
-    """A network loaded into a runtime.
+    """A network loaded into a runtime."""
 
-    Attributes
-    ----------
-    runtime
-        Name and version of the runtime and the device, kept with every count.
-    precision
-        Numeric precision of the network's arithmetic.
-    """
+    @property
+    def runtime(self) -> str:
+        """Name and version of the runtime and the device, kept with every count."""
 
-    runtime: str
-    precision: str
+    @property
+    def precision(self) -> str:
+        """Numeric precision of the network's arithmetic."""
 
     def infer(self, image: FloatArray) -> FloatArray:
         """Map a normalised image (y, x), sizes multiples of the model's, to maps (head, y, x)."""
-
-
-def open_engine(model: Model, *, runtime: str = "auto", threads: int = 1) -> Engine:
-    """Load a model into the fastest runtime that is really usable, or into the one named.
-
-    Parameters
-    ----------
-    runtime
-        ``auto`` or one of :data:`RUNTIMES`.
-    threads
-        CPU threads that inference may use.
-
-    Raises
-    ------
-    EngineError
-        The runtime is unknown or refuses the network.
-    """
-    if runtime not in ("auto", *RUNTIMES):
-        raise EngineError(
-            f"There is no runtime {runtime!r}", hint=f"Choose auto or {', '.join(RUNTIMES)}"
-        )
-    from livecount.inference.onnx_runtime import OnnxRuntimeEngine
-
-    return OnnxRuntimeEngine(model, threads=threads)

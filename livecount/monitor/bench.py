@@ -18,6 +18,7 @@ from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
 from livecount.inference import find_model, open_engine
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
+from livecount.monitor.engine_state import EngineState
 from livecount.pipeline import CountingRule, FrameCounter
 from livecount.platform.files import FileStamp, stat_shared
 from livecount.platform.process import release_memory, usable_cores
@@ -78,9 +79,11 @@ class Bench:
         self._frame: Frame | None = None
 
     @property
-    def engine_words(self) -> str:
-        """Runtime and precision in words."""
-        return f"{self._engine.runtime}, {self._engine.precision}"
+    def engine_state(self) -> EngineState:
+        """What computes the network now."""
+        engine = self._engine
+        words = f"{engine.runtime}, {engine.precision}"
+        return EngineState(words if engine.trouble else f"{words} ({engine.why})", engine.trouble)
 
     def look(self, path: Path, settled: bool) -> PageLook:
         """Count a file's pages and tell which are whole."""
@@ -97,8 +100,10 @@ class Bench:
             stamp = None
         return PageRead(frame.key, frame.attributes, frame.flags, frame.pixels.size, stamp)
 
-    def count(self, key: FrameKey, rule: CountingRule, analysis_id: str) -> FrameCount:
-        """Count the cells of the page that was read last."""
+    def count(
+        self, key: FrameKey, rule: CountingRule, analysis_id: str
+    ) -> tuple[FrameCount, EngineState]:
+        """Count the cells of the page that was read last, and say what computed it."""
         found = FrameCounter(
             self._model,
             self._engine,
@@ -108,7 +113,7 @@ class Bench:
             segmentation=self._segmentation,
         ).count(self._kept(key))
         release_memory()
-        return found
+        return found, self.engine_state
 
     def estimate_diameter(self, key: FrameKey) -> DiameterEstimate:
         """Read the cell diameter off the page that was read last."""

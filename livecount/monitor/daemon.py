@@ -31,6 +31,7 @@ from livecount.errors import (
 from livecount.frame import FrameCount
 from livecount.monitor.backups import RegularBackup
 from livecount.monitor.counting import open_counting
+from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
 from livecount.monitor.intake import Intake
 from livecount.monitor.trouble import Trouble
@@ -153,7 +154,7 @@ class _Monitor:
         self._log.info(
             "watching",
             folders=[str(folder) for folder in self._config.watch.folders],
-            engine=self._worker.engine_words,
+            engine=self._worker.engine.words,
             experiment=self._experiment.name,
         )
         self._beaten_s = -_BEAT_EVERY_S  # what the worker is was not known at the first beat
@@ -179,7 +180,7 @@ class _Monitor:
                 beat_at=now,
                 progress_at=self._progress_at,
                 doing="stopped" if stopped else self._doing(),
-                engine=self._worker.engine_words,
+                engine=self._worker.engine.words,
                 source_states={
                     intake.source.folder: state_of(intake.watcher) for intake in self._intakes
                 },
@@ -335,6 +336,7 @@ class _Monitor:
             self.beat()
             for intake in self._intakes:
                 say_how_it_is(intake.source.folder, intake.watcher, self._store, self._tell)
+            say_what_counts(self._worker.engine, self._store, self._tell)
             self._backup.tick()
             # Here the database has just taken a heartbeat, and the monitor's loop goes round.
             if self._intakes and all(one.watcher.is_scanning() for one in self._intakes):

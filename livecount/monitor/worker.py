@@ -23,6 +23,7 @@ import structlog
 from livecount.config import Config
 from livecount.errors import LivecountError, WorkerLostError, WorkerSilentError, WorkerStartError
 from livecount.frame import FrameAttributes, FrameCount, FrameKey
+from livecount.monitor.engine_state import EngineState
 from livecount.platform.process import end_first, lower_priority
 from livecount.readers import PageLook
 
@@ -80,7 +81,7 @@ class Worker:
         self._asked = 0
         self._answer: Said = (-1, "done", None)
         self._log = structlog.get_logger("livecount.monitor")
-        self.engine_words = ""
+        self.engine = EngineState()
         self.awaited = ""
         self.awaited_since_s = 0.0
 
@@ -114,7 +115,7 @@ class Worker:
         theirs.close()
         self._connection, self._asked = ours, 0
         try:
-            self.engine_words = self._await(_START_PATIENCE_S, "the worker's start")
+            self.engine = self._await(_START_PATIENCE_S, "the worker's start")
         except BaseException:
             self.give_up()
             raise
@@ -144,7 +145,8 @@ class Worker:
 
     def count(self, page: PageRead, rule: CountingRule, analysis_id: str) -> FrameCount:
         """Ask :meth:`Bench.count`."""
-        found: FrameCount = self._ask(
+        found: FrameCount
+        found, self.engine = self._ask(
             "count", page.key, rule, analysis_id, shown=page.key.display_path,
             more_s=page.n_pixels * _COUNTING_S_PER_PIXEL,
         )  # fmt: skip
@@ -304,7 +306,7 @@ def _serve(connection: Connection, config: Config) -> None:
         connection.send((0, "failed", error))
         return
     with suppress(EOFError, OSError):
-        connection.send((0, "done", bench.engine_words))
+        connection.send((0, "done", bench.engine_state))
         while True:
             connection.send(_answered(bench, *connection.recv()))
 

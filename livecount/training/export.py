@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from livecount.errors import TrainingError
 from livecount.training.card import to_toml
 from livecount.training.checkpoint import load_weights, save_weights
+from livecount.training.golden_tiles import paint_golden_tiles
 from livecount.training.network import (
     KERNELS,
     DeepDistanceNet,
@@ -51,7 +52,8 @@ def export(run_folder: Path, target_folder: Path) -> Path:
     run_folder
         What :func:`livecount.training.fit.fit` left.
     target_folder
-        Receives ``model.onnx``, ``model.toml``, ``weights.safetensors`` and ``recipe.toml``.
+        Receives ``model.onnx``, ``model.toml``, ``golden.npz``, ``weights.safetensors`` and
+        ``recipe.toml``.
 
     Returns
     -------
@@ -80,6 +82,7 @@ def export(run_folder: Path, target_folder: Path) -> Path:
     card = _card(recipe, result, bare, hashlib.sha256(onnx_path.read_bytes()).hexdigest())
     card_path = target_folder / CARD_NAME
     card_path.write_text(to_toml(card, _CARD_COMMENT), encoding="utf-8")
+    paint_golden_tiles(target_folder)
     return card_path
 
 

@@ -1,0 +1,141 @@
+"""Every runtime and precision of this machine: the same cells, and how fast.
+
+    python benchmarks/runtimes.py IMAGES docs/runtimes.md [--threads 2]
+
+Counts all annotated images below IMAGES with each, through the pipeline of a run, and compares
+frame by frame with ONNX Runtime in fp32. Then times one image of the size that a frame of
+3096 x 4140 pixels with 60 px cells has at the model's scale, in turns, so that what else the
+machine does meets all alike. A precision that changes counts is shown, and not used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from accuracy import describe_origin
+
+from livecount.annotations import find_datasets
+from livecount.inference import Engine, Model, find_model
+from livecount.inference.golden import read_golden
+from livecount.inference.openvino import PRECISIONS, OpenVinoEngine
+from livecount.inference.runtimes import REFERENCE, RUNTIMES
+from livecount.scoring import ModelScores, score_model
+
+FRAME_PX, CELL_PX = (3096, 4140), 60.0
+REPEATS = 7
+
+
+@dataclass(frozen=True)
+class Way:
+    """One runtime and precision."""
+
+    name: str
+    engine: Engine
+    used: bool
+
+
+def main() -> None:
+    """Score, time and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    model = find_model("deepdistance")
+    ways = installed(model, given.threads)
+    datasets = find_datasets([given.images])[0]
+    scores = {}
+    for way in ways:
+        scores[way.name] = score_model(model, way.engine, datasets)
+        print(way.name, scores[way.name].mean("f_score_assignment"), flush=True)
+    took_ms = time_in_turns(model, ways)
+    given.report.write_text(report(model, ways, scores, took_ms, given), encoding="utf-8")
+
+
+def installed(model: Model, threads: int) -> list[Way]:
+    """Open what is there, the reference first."""
+    openers: dict[str, Callable[[Model, int], Engine]] = {
+        f"{name}, fp32": runtime.open for name, runtime in RUNTIMES.items() if runtime.is_installed
+    }
+    used = set(openers)
+    if RUNTIMES["openvino"].is_installed:
+        for precision in set(PRECISIONS) - {"fp32"}:
+            openers[f"openvino, {precision}"] = partial(opened_openvino, precision)
+    return [Way(name, open_(model, threads), name in used) for name, open_ in openers.items()]
+
+
+def opened_openvino(precision: str, model: Model, threads: int) -> Engine:
+    """Open OpenVINO in a precision that livecount itself may not take."""
+    return OpenVinoEngine(model, threads=threads, precision=precision)
+
+
+def time_in_turns(model: Model, ways: list[Way]) -> dict[str, list[float]]:
+    """Time one image with each, one after the other, several times; the first does not count."""
+    scale = model.cell_diameter_px / CELL_PX
+    multiple = model.multiple_px
+    shape = tuple(round(side * scale / multiple) * multiple for side in FRAME_PX)
+    image = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    took_ms: dict[str, list[float]] = {way.name: [] for way in ways}
+    for _ in range(REPEATS + 1):
+        for way in ways:
+            began = time.perf_counter()
+            way.engine.infer(image)
+            took_ms[way.name].append(1000 * (time.perf_counter() - began))
+    return {name: taken[1:] for name, taken in took_ms.items()}
+
+
+def report(
+    model: Model,
+    ways: list[Way],
+    scores: dict[str, ModelScores],
+    took_ms: dict[str, list[float]],
+    given: argparse.Namespace,
+) -> str:
+    """Write the table."""
+    golden, reference = read_golden(model), ways[0].name
+    rows = []
+    for way in ways:
+        frames, changed, largest = compared(scores[reference], scores[way.name])
+        verdict = golden.find_difference(model, way.engine) or "the same cells"
+        rows.append(
+            f"| {way.name}{'' if way.used else ' (not used)'} | {way.engine.runtime} "
+            f"| {np.median(took_ms[way.name]):.0f} "
+            f"| {np.median(took_ms[reference]) / np.median(took_ms[way.name]):.2f} "
+            f"| {scores[way.name].mean('f_score_assignment'):.2f} "
+            f"| {changed} of {frames} | {largest} | {verdict} |"
+        )
+    origin = describe_origin()
+    return (
+        "# Runtimes and precisions\n\n"
+        f"All annotated images, counted at h = {model.h}; f-score: one to one, mean of sets, in "
+        "percent. Frames whose count differs from that of "
+        f"{REFERENCE} in fp32, and by how many cells at most. Time: the network alone, on the "
+        f"image that a frame of {FRAME_PX[0]} x {FRAME_PX[1]} pixels with {CELL_PX:g} px cells becomes; "
+        f"median of {REPEATS}, {given.threads} threads.\n\n"
+        "| | library | ms | times as fast | f-score | frames that differ | by | golden tiles |\n"
+        "|---|---|---:|---:|---:|---:|---:|---|\n"
+        + "\n".join(rows)
+        + f"\n\n`python benchmarks/runtimes.py IMAGES {given.report} --threads {given.threads}`, "
+        f"{origin['date']}, commit {origin['commit']}, {origin['machine']}; "
+        f"{model.name} {model.version}.\n"
+    )
+
+
+def compared(reference: ModelScores, other: ModelScores) -> tuple[int, int, int]:
+    """Give the number of frames, of those whose count differs, and the largest difference."""
+    differences = [
+        abs(one.detected - two.detected)
+        for name, frames in reference.frames.items()
+        for one, two in zip(frames, other.frames[name], strict=True)
+    ]
+    return len(differences), int(np.count_nonzero(differences)), max(differences)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Which runtimes there are, what each needs, and how each is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from livecount.inference import Engine
+    from livecount.inference.models import Model
+
+__all__ = ["REFERENCE", "RUNTIMES", "Runtime"]
+
+REFERENCE: Final = "onnxruntime"
+"""In fp32 on the CPU: always there, and right by definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A library that computes networks, of which livecount may use one.
+
+    Attributes
+    ----------
+    name
+        As in ``runtime`` of ``[counting]``.
+    module, package
+        What is imported, and the package that brings it.
+    install
+        The command that installs it.
+    open
+        Makes an engine of a model that may use so many threads.
+    """
+
+    name: str
+    module: str
+    package: str
+    install: str
+    open: Callable[[Model, int], Engine]
+
+    @property
+    def is_installed(self) -> bool:
+        """Tell whether its module is there, without importing it: that alone may crash."""
+        return find_spec(self.module) is not None
+
+    @property
+    def version(self) -> str:
+        """Version of the package; empty where it is not known."""
+        try:
+            return metadata.version(self.package)
+        except metadata.PackageNotFoundError:
+            return ""
+
+
+def _open_onnx_runtime(model: Model, threads: int) -> Engine:
+    from livecount.inference.onnx_runtime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(model, threads=threads)
+
+
+def _open_openvino(model: Model, threads: int) -> Engine:
+    from livecount.inference.openvino import OpenVinoEngine
+
+    return OpenVinoEngine(model, threads=threads)
+
+
+RUNTIMES: Final = {
+    runtime.name: runtime
+    for runtime in (
+        Runtime(
+            REFERENCE,
+            "onnxruntime",
+            "onnxruntime",
+            "pip install --force-reinstall onnxruntime",
+            _open_onnx_runtime,
+        ),
+        Runtime(
+            "openvino", "openvino", "openvino", "pip install 'livecount[openvino]'", _open_openvino
+        ),
+    )
+}
