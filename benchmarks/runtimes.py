@@ -116,8 +116,8 @@ def report(
         f"All annotated images, counted at h = {model.h}; f-score: one to one, mean of sets, in "
         "percent. Frames whose count differs from that of "
         f"{REFERENCE} in fp32, and by how many cells at most. Time: the network alone, on the "
-        f"image that a frame of {FRAME_PX[0]} x {FRAME_PX[1]} pixels with {CELL_PX:g} px cells becomes; "
-        f"median of {REPEATS}, {given.threads} threads.\n\n"
+        f"image that a frame of {FRAME_PX[0]} x {FRAME_PX[1]} pixels with {CELL_PX:g} px cells "
+        f"becomes; median of {REPEATS}, {given.threads} threads.\n\n"
         "| | library | ms | times as fast | f-score | frames that differ | by | golden tiles |\n"
         "|---|---|---:|---:|---:|---:|---:|---|\n"
         + "\n".join(rows)
