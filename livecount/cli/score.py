@@ -76,7 +76,9 @@ def evaluate(
     if agreement is not None:
         plot_agreement(scores.frames, agreement)
     if as_json:
-        write_json(_result(scores, skipped) | {"runtime": engine.runtime, "precision": engine.precision})
+        write_json(
+            _result(scores, skipped) | {"runtime": engine.runtime, "precision": engine.precision}
+        )
     else:
         _show(scores, skipped)
 

@@ -135,6 +135,7 @@ def _card(
             **{key: result[key] for key in ("steps", "seconds", "device", "torch")},
             # Runs before 2026-11-28 did not say.
             "precision": result.get("precision"),
+            "share_of_the_way": result.get("share_of_the_way"),
             "painted_share": round(_painted_share(recipe), 3),
         },
         "validation": result["validation"],

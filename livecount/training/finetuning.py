@@ -2,10 +2,8 @@
 
 The images that a model learnt from do not come with it. In their place the run sees painted frames
 again (rehearsal), draws on them half what the old weights drew (distillation), keeps the running
-means of batch normalisation, and its weights go only a part of the way (interpolation).
-
-The h of the new model is the one at which the old weights find the cells of these frames best:
-where debris was counted, a higher h alone takes away a third of the errors.
+means of batch normalisation, and its weights go only as much of the way as they find painted cells
+about as well as before (:mod:`livecount.training.adaptation`, which chooses h too).
 """
 
 from __future__ import annotations
@@ -27,6 +25,8 @@ MOST_STEPS: Final = 600
 RECIPE_NAME: Final = "finetuning.toml"
 _H_CHOICES: Final = (0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
 """Among these the scores of lines that the shipped model knows differ by 2 points at most."""
+_MOST_FORGOTTEN: Final = 0.75
+"""Points of the f-score on painted frames."""
 _REHEARSAL: Final = 1.0
 """Weight of painted frames beside the user's, which weigh 1."""
 
@@ -133,7 +133,7 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
         scale=replace(before.scale, sheet_reach_px=0.0),
         painting=replace(before.painting, share=_REHEARSAL),
         adaptation=AdaptationRecipe(
-            distillation=0.5, frozen_norm=True, interpolation=0.6, start_h=parent.h
+            distillation=0.5, frozen_norm=True, start_h=parent.h, most_forgotten=_MOST_FORGOTTEN
         ),
         optimiser=replace(
             before.optimiser,

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from livecount.errors import TrainingError
+from livecount.training.adaptation import Adaptation, interpolate
 from livecount.training.checkpoint import (
     CHECKPOINT_NAME,
     RunState,
@@ -141,6 +142,7 @@ class _Run:
         self.data_root = data_root
         self.validator = Validator(recipe, recipe.validation, data_root)
         self.measured: dict[str, float] = {}
+        self.share = recipe.adaptation.interpolation
         self.since_validation: list[Tensor] = []
 
     def take_up(self) -> None:
@@ -196,6 +198,9 @@ class _Run:
 
     def finish(self) -> Path:
         """Keep the chosen weights under their final name, with what was measured of them."""
+        adaptation = self._adaptation()
+        if adaptation is not None:
+            self.share = adaptation.choose_share()
         target = self.out / WEIGHTS_NAME
         best = self.out / f"best-{WEIGHTS_NAME}"
         if self.recipe.run.keep != "last" and best.is_file():
@@ -203,19 +208,19 @@ class _Run:
         else:
             save_weights(self._kept_weights(), target, {"step": str(self.state.step)})
         load_weights(self.network, target)
-        result = json.dumps(self._result(), indent=1)
+        result = json.dumps(self._result(adaptation), indent=1)
         temporary = self.out / f"{RESULT_NAME}.part"
         temporary.write_text(result, encoding="utf-8")
         temporary.replace(self.out / RESULT_NAME)
         return target
 
-    def _result(self) -> dict[str, Any]:
+    def _result(self, adaptation: Adaptation | None) -> dict[str, Any]:
         """Measure the weights, and choose h on training and validation images, as the paper did."""
         recipe = self.recipe
         known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
         chosen = known.measure(self.network, self.device)
         validated = self.validator.measure(self.network, self.device) if self.validator else chosen
-        h = recipe.run.h or self._start_h(known) or chosen.h or _PAPER_H
+        h = recipe.run.h or self._adapted_h(adaptation, known) or chosen.h or _PAPER_H
         unseen = Validator(recipe, recipe.held_out, self.data_root)
         parts = {"validation": validated}
         if unseen:
@@ -228,17 +233,17 @@ class _Run:
             "precision": "bfloat16 and float32" if self.bfloat16 else "float32",
             "torch": torch.__version__,
             "frames": self.crops.frame_counts,
+            "share_of_the_way": self.share if self.before is not None else None,
         } | {
             name: {"loss": found.loss, "f_score_assignment": found.f_scores_at(h)}
             for name, found in parts.items()
         }
 
-    def _start_h(self, known: Validator) -> float:
-        """Choose h by the starting weights, near their own; 0 where the recipe does not ask it."""
-        start_h = self.recipe.adaptation.start_h
-        if self.before is None or not start_h:
+    def _adapted_h(self, adaptation: Adaptation | None, known: Validator) -> float:
+        """Choose h near the starting weights' own; 0 where the recipe does not ask it."""
+        if adaptation is None or not self.recipe.adaptation.start_h:
             return 0.0
-        return known.measure(self.before, self.device).best_h_near(start_h)
+        return adaptation.choose_h(known, self.share)
 
     def _take_step(self, batch: Batch) -> Tensor:
         """One step; randomness follows from the step alone, so that a resumed run repeats it."""
@@ -296,15 +301,18 @@ class _Run:
             else:
                 self.averaged[name].copy_(value)
 
+    def _adaptation(self) -> Adaptation | None:
+        """Give the starting weights and those at the end; None for a run that starts from none."""
+        if self.before is None:
+            return None
+        trained = self.averaged or _copied(self.network)
+        return Adaptation.at_the_end(self.recipe, self.before, trained, self.device)
+
     def _kept_weights(self) -> dict[str, Tensor]:
         trained = self.averaged or self.network.state_dict()
-        share = self.recipe.adaptation.interpolation
-        if self.before is None or share == 1:
+        if self.before is None or self.share == 1:
             return trained
-        return {
-            name: torch.lerp(value, trained[name], share) if value.is_floating_point() else value
-            for name, value in self.before.state_dict().items()
-        }
+        return interpolate(self.before.state_dict(), trained, self.share)
 
     def _validate(self, elapsed_s: float) -> None:
         """Measure the weights that would be kept, and add a row to the history."""

@@ -248,13 +248,16 @@ class AdaptationRecipe:
     the trained ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
     ``start_h``, above 0, is the h that belongs to the starting weights: h is then chosen by what
     these draw, near it, on images that they have not learnt from. What has learnt from few images
-    draws them too well to choose by.
+    draws them too well to choose by. ``most_forgotten``, above 0, is how many points of the f-score
+    on painted frames the kept weights may lose: ``interpolation`` is shortened until they do not,
+    and painted frames count as much as the user's in the choice of h.
     """
 
     distillation: float = 0.0
     frozen_norm: bool = False
     interpolation: float = 1.0
     start_h: float = 0.0
+    most_forgotten: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

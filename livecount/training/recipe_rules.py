@@ -138,8 +138,13 @@ def _adaptation_rules(recipe: Recipe) -> Iterator[_Rule]:
     for name in ("distillation", "interpolation"):
         holds = 0 <= getattr(adaptation, name) <= 1
         yield holds, f"adaptation.{name}", "Give a value from 0 to 1"
-    yield adaptation.start_h >= 0, "adaptation.start_h", "Give 0 or more"
-    keeps = adaptation.distillation > 0 or adaptation.interpolation < 1 or adaptation.start_h > 0
+    for name in ("start_h", "most_forgotten"):
+        yield getattr(adaptation, name) >= 0, f"adaptation.{name}", "Give 0 or more"
+    last = not adaptation.most_forgotten or recipe.run.keep == "last"
+    yield last, "adaptation.most_forgotten", 'Set run.keep = "last": the way is chosen at the end'
+    keeps = adaptation.interpolation < 1 or any(
+        getattr(adaptation, name) > 0 for name in ("distillation", "start_h", "most_forgotten")
+    )
     started = bool(recipe.run.start_from) or not keeps
     yield started, "adaptation", "Set run.start_from, the weights to keep something of"
 

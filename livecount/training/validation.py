@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,13 @@ class Validator:
         for entry in entries:
             frames = load_frames(entry, data_root)
             self._sets.setdefault(entry.root, []).extend(frames)
+
+    @classmethod
+    def of_frames(cls, recipe: Recipe, sets: Mapping[str, list[AnnotatedFrame]]) -> Validator:
+        """Measure on frames that are not on disk, by the name of their set."""
+        validator = cls(recipe, (), Path())
+        validator._sets.update(sets)
+        return validator
 
     def __bool__(self) -> bool:
         return bool(self._sets)
