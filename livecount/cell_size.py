@@ -103,6 +103,7 @@ def _relative_size(frame: Frame, diameter_px: float, model: Model, engine: Engin
         max_px=1_000_000,
         halo_px=model.halo_px,
         multiple_px=model.multiple_px,
+        max_side_px=engine.max_side_px,
     )
     cells = find_peaks(detection_map(maps, model.heads, model.weighing), h=model.h).at(model.h)
     if len(cells) < _FEWEST_CELLS:

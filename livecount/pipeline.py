@@ -210,6 +210,7 @@ class FrameCounter:
             max_px=self._max_px,
             halo_px=self.model.halo_px,
             multiple_px=self.model.multiple_px,
+            max_side_px=self._engine.max_side_px,
         )
         return maps, normalised
 

@@ -37,5 +37,9 @@ class Engine(Protocol):
     def precision(self) -> str:
         """Numeric precision of the network's arithmetic."""
 
+    @property
+    def max_side_px(self) -> int | None:
+        """Longest side of an image that it takes; None: any."""
+
     def infer(self, image: FloatArray) -> FloatArray:
         """Map a normalised image (y, x), sizes multiples of the model's, to maps (head, y, x)."""

@@ -158,6 +158,11 @@ class ChosenEngine:
         """Numeric precision of what computes now."""
         return self._engine.precision
 
+    @property
+    def max_side_px(self) -> int | None:
+        """Longest side of an image that what computes now takes; None: any."""
+        return self._engine.max_side_px
+
     def infer(self, image: FloatArray) -> FloatArray:
         """Map a normalised image (y, x), sizes multiples of the model's, to maps (head, y, x).
 

@@ -32,6 +32,7 @@ class OnnxRuntimeEngine:
     """
 
     precision = "fp32"
+    max_side_px: int | None = None
 
     def __init__(self, model: Model, *, threads: int) -> None:
         import onnxruntime

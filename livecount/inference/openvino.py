@@ -51,6 +51,8 @@ class OpenVinoEngine:
         The network is missing or not the one its card describes.
     """
 
+    max_side_px: int | None = None
+
     def __init__(self, model: Model, *, threads: int, precision: str = "fp32") -> None:
         openvino = _without_telemetry()
         self._core: Any = openvino.Core()

@@ -66,6 +66,18 @@ def _open_openvino(model: Model, threads: int) -> Engine:
     return OpenVinoEngine(model, threads=threads)
 
 
+def _open_tensorrt(model: Model, threads: int) -> Engine:  # noqa: ARG001
+    from livecount.inference.tensorrt import TensorRtEngine
+
+    return TensorRtEngine(model, module="tensorrt")
+
+
+def _open_tensorrt_rtx(model: Model, threads: int) -> Engine:  # noqa: ARG001
+    from livecount.inference.tensorrt import TensorRtEngine
+
+    return TensorRtEngine(model, module="tensorrt_rtx")
+
+
 RUNTIMES: Final = {
     runtime.name: runtime
     for runtime in (
@@ -78,6 +90,16 @@ RUNTIMES: Final = {
         ),
         Runtime(
             "openvino", "openvino", "openvino", "pip install 'livecount[openvino]'", _open_openvino
+        ),
+        Runtime(
+            "tensorrt", "tensorrt", "tensorrt", "pip install 'livecount[tensorrt]'", _open_tensorrt
+        ),
+        Runtime(
+            "tensorrt-rtx",
+            "tensorrt_rtx",
+            "tensorrt-rtx-cu13",
+            "pip install 'livecount[tensorrt-rtx]'",
+            _open_tensorrt_rtx,
         ),
     )
 }

@@ -89,6 +89,7 @@ def infer_tiled(
     max_px: int,
     halo_px: int,
     multiple_px: int,
+    max_side_px: int | None = None,
 ) -> FloatArray:
     """Run a fully convolutional network over a frame of any size within bounded memory.
 
@@ -100,6 +101,8 @@ def infer_tiled(
         Normalised frame (y, x), float32, any size.
     max_px
         Largest number of pixels given to ``infer`` at once.
+    max_side_px
+        Longest side given to ``infer``; None: any.
 
     Returns
     -------
@@ -114,7 +117,9 @@ def infer_tiled(
     edge = EDGE_MULTIPLES * multiple_px
     inside = (slice(None), slice(edge, edge + image.shape[0]), slice(edge, edge + image.shape[1]))
     padded = _padded(image, multiple_px)
-    if padded.size <= max_px:
+    if max_side_px is not None:
+        max_px = min(max_px, max_side_px**2)
+    if padded.size <= max_px and max(padded.shape) <= (max_side_px or max(padded.shape)):
         return infer(padded)[inside]
     core = tile_core_px(max_px, halo_px, multiple_px)
     maps: FloatArray | None = None

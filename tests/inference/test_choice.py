@@ -23,7 +23,8 @@ from livecount.inference.trial import Trial, try_runtime
 from livecount.monitor.engine_state import EngineState, say_what_counts
 from livecount.storage import CountStore
 
-INSTALLED = [name for name, runtime in RUNTIMES.items() if runtime.is_installed]
+# Those for GPUs are tried in test_tensorrt.
+INSTALLED = [name for name in (REFERENCE, "openvino") if RUNTIMES[name].is_installed]
 OTHERS = [name for name in INSTALLED if name != REFERENCE]
 
 
@@ -57,7 +58,7 @@ def openvino_is(
 class Altered:
     """The reference with an error that a runtime might have."""
 
-    runtime, precision = "altered", "fp32"
+    runtime, precision, max_side_px = "altered", "fp32", None
 
     def __init__(self, model: Model, gain: float = 1.0, shift_px: int = 0, noise: float = 0.0):
         self._engine = RUNTIMES[REFERENCE].open(model, 1)
@@ -184,7 +185,8 @@ def test_what_is_chosen_is_told(model: Model, cache: Path) -> None:
     choice = choose_runtime(model, threads=1)
     assert trials[choice.runtime.name].usable
     assert open_engine(model).why == choice.why
-    assert len(list(cache.rglob("*.json"))) == len(INSTALLED)
+    usable = [name for name, trial in trials.items() if trial.usable]
+    assert len(list(cache.rglob("*.json"))) == len(usable) >= len(INSTALLED)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -201,7 +203,7 @@ def test_a_runtime_gives_the_maps_of_the_reference_at_any_size(name: str, model:
 class Failing:
     """An engine that ends at its third frame, as one does whose GPU was taken away."""
 
-    runtime, precision = "Failing 1.0 GPU", "fp16"
+    runtime, precision, max_side_px = "Failing 1.0 GPU", "fp16", None
 
     def __init__(self, model: Model) -> None:
         self._engine, self._left = RUNTIMES[REFERENCE].open(model, 1), 2

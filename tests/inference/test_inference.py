@@ -96,6 +96,19 @@ def test_any_size_of_frame_is_given_back_in_its_own_size(
     np.testing.assert_array_equal(maps[1], 2 * image)
 
 
+@settings(max_examples=25)
+@given(height=st.integers(1, 400), width=st.integers(1, 400))
+def test_no_side_is_longer_than_a_runtime_takes(height: int, width: int) -> None:
+    image = np.random.default_rng(height * width).normal(size=(height, width)).astype(np.float32)
+
+    def doubled(part: np.ndarray) -> np.ndarray:
+        assert max(part.shape) <= 128
+        return 2 * part[np.newaxis]
+
+    limits = {"max_px": 10**9, "halo_px": 16, "multiple_px": 16, "max_side_px": 128}
+    np.testing.assert_array_equal(infer_tiled(doubled, image, **limits)[0], 2 * image)
+
+
 def test_the_network_sees_the_frame_mirrored_beyond_each_edge() -> None:
     image = np.random.default_rng(2).normal(size=(70, 50)).astype(np.float32)
     seen = []
