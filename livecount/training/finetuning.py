@@ -25,7 +25,7 @@ MOST_STEPS: Final = 600
 RECIPE_NAME: Final = "finetuning.toml"
 _H_CHOICES: Final = (0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
 """Among these the scores of lines that the shipped model knows differ by 2 points at most."""
-_MOST_FORGOTTEN: Final = 0.75
+_MOST_FORGOTTEN: Final = 0.4
 """Points of the f-score on painted frames."""
 _REHEARSAL: Final = 1.0
 """Weight of painted frames beside the user's, which weigh 1."""
