@@ -278,8 +278,8 @@ def report(
         f"# One frame of {SHAPE[0]} x {SHAPE[1]} pixels with {CELL_PX:g} px cells\n\n"
         f"- counted as a run does, with reading: **{whole_s:.2f} s**\n"
         f"- by the paper's procedure: {paper_s / 3600:.1f} h, **{paper_s / whole_s:,.0f} times as "
-        f"long** ({paper_tiles(SHAPE)} tiles of {TILE_PX} px at stride {STRIDE_PX}, a network of 64 to "
-        f"1024 filters in ONNX Runtime; {PAPER_TILES} tiles timed)\n"
+        f"long** ({paper_tiles(SHAPE)} tiles of {TILE_PX} px at stride {STRIDE_PX}, a network of "
+        f"64 to 1024 filters in ONNX Runtime; {PAPER_TILES} tiles timed)\n"
         f"- everything that is not the network: **{100 * rest / total:.0f} %** of the time\n"
         f"- peaks take {stages['peaks'] / stages['network']:.2f} of the network's time\n\n"
         + table
