@@ -12,6 +12,7 @@
     +-- AnnotationError             annotated images are inconsistent
     +-- ModelError                  a model is missing, damaged or of another kind
     +-- EngineError                 a runtime cannot be used or failed
+    |   +-- EngineNotBuiltError     it can be used once the model's engine is built
     +-- StoreError                  the database
     |   +-- NewerSchemaError        written by a newer livecount
     |   +-- NetworkDatabaseError    on a network path
@@ -38,6 +39,7 @@ __all__ = [
     "DatabaseBusyError",
     "DatabaseFullError",
     "EngineError",
+    "EngineNotBuiltError",
     "LivecountError",
     "MissingExtraError",
     "ModelError",
@@ -114,6 +116,10 @@ class ModelError(LivecountError):
 
 class EngineError(LivecountError):
     """An inference runtime cannot be used on this machine, or failed while running."""
+
+
+class EngineNotBuiltError(EngineError):
+    """A runtime works here, but the model's engine for it has yet to be built."""
 
 
 class StoreError(LivecountError):

@@ -113,7 +113,7 @@ def build(
                 return not ended.is_set()
 
             module = RUNTIMES[runtime.value].module
-            built = TensorRtEngine(chosen, module=module, on_step=on_step)
+            built = TensorRtEngine(chosen, module=module, build=True, on_step=on_step)
     finally:
         put_back()
     difference = read_golden(chosen).find_difference(chosen, built)

@@ -36,7 +36,7 @@ def finetune(
     ] = None,
     minutes: Annotated[
         float, typer.Option("--minutes", min=0.001, help="What it may take, without --steps.")
-    ] = 9.0,
+    ] = 8.0,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal weights.")] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")

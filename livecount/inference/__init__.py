@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from livecount.frame import FloatArray
+from livecount.inference.building import LongRunEngine
 from livecount.inference.choice import RUNTIME_NAMES, ChosenEngine, open_engine
 from livecount.inference.models import Model, find_model, list_models, read_model
 from livecount.inference.tiling import infer_tiled
@@ -17,6 +18,7 @@ __all__ = [
     "RUNTIME_NAMES",
     "ChosenEngine",
     "Engine",
+    "LongRunEngine",
     "Model",
     "find_model",
     "infer_tiled",

@@ -30,10 +30,11 @@ RUNTIME_NAMES: Final = (AUTO, *RUNTIMES)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which runtime counts, and why, in words."""
+    """Which runtime counts, why, in words, and which could count once their engine is built."""
 
     runtime: Runtime
     why: str
+    to_build: tuple[Runtime, ...] = ()
 
 
 def try_all(
@@ -71,7 +72,8 @@ def choose_among(trials: Mapping[str, Trial]) -> Choice:
     """
     usable = [name for name in trials if trials[name].usable]
     chosen = min(usable, key=lambda name: trials[name].ms) if usable else REFERENCE
-    return Choice(RUNTIMES[chosen], _in_words(trials))
+    to_build = tuple(RUNTIMES[name] for name in trials if trials[name].to_build)
+    return Choice(RUNTIMES[chosen], _in_words(trials), to_build)
 
 
 def choose_runtime(model: Model, *, threads: int) -> Choice:
@@ -115,20 +117,24 @@ def open_engine(model: Model, *, runtime: str = AUTO, threads: int = 1) -> Chose
         )
     if runtime == AUTO:
         choice = choose_runtime(model, threads=threads)
-        return ChosenEngine(choice.runtime, model, threads, choice.why)
-    _refuse_unusable(RUNTIMES[runtime], model, threads)
-    return ChosenEngine(RUNTIMES[runtime], model, threads, "asked for")
+    else:
+        choice = _asked_for(RUNTIMES[runtime], model, threads)
+    return ChosenEngine(choice, model, threads)
 
 
-def _refuse_unusable(runtime: Runtime, model: Model, threads: int) -> None:
+def _asked_for(runtime: Runtime, model: Model, threads: int) -> Choice:
+    """Take what was asked for; until its engine is built, the reference counts in its place."""
     if runtime.name == REFERENCE:
-        return
+        return Choice(runtime, "asked for")
     trial = try_runtime(runtime, model, threads)
-    if not trial.usable:
-        raise EngineError(
-            f"The runtime {runtime.name!r} cannot be used: {trial.finding}",
-            hint=f'{runtime.install}; or set runtime = "{AUTO}" in [counting]',
-        )
+    if trial.usable:
+        return Choice(runtime, "asked for")
+    if trial.to_build:
+        return Choice(RUNTIMES[REFERENCE], _in_words({runtime.name: trial}), (runtime,))
+    raise EngineError(
+        f"The runtime {runtime.name!r} cannot be used: {trial.finding}",
+        hint=f'{runtime.install}; or set runtime = "{AUTO}" in [counting]',
+    )
 
 
 class ChosenEngine:
@@ -138,15 +144,17 @@ class ChosenEngine:
     ----------
     why
         Why this runtime was chosen, in words.
+    to_build
+        Runtimes that could count once the model's engine is built for them.
     trouble
         Why the reference had to take its place, in words; empty as long as it has not.
     """
 
-    def __init__(self, runtime: Runtime, model: Model, threads: int, why: str) -> None:
-        self.why, self.trouble = why, ""
+    def __init__(self, choice: Choice, model: Model, threads: int) -> None:
+        self.why, self.to_build, self.trouble = choice.why, choice.to_build, ""
         self._model, self._threads = model, threads
-        self._engine = runtime.open(model, threads)
-        self._is_reference = runtime.name == REFERENCE
+        self._engine = choice.runtime.open(model, threads)
+        self._is_reference = choice.runtime.name == REFERENCE
 
     @property
     def runtime(self) -> str:

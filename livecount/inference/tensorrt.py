@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from livecount.errors import EngineError
+from livecount.errors import EngineError, EngineNotBuiltError
 from livecount.frame import FloatArray
 from livecount.inference.cuda import Mirror, Stream, find_device
 from livecount.inference.models import Model
@@ -27,7 +27,7 @@ __all__ = ["TensorRtEngine"]
 class TensorRtEngine:
     """A DeepDistance network in TensorRT, fp16 on the first GPU.
 
-    The plan is taken from the user's cache folder, or built and kept there.
+    The plan is taken from the user's cache folder, or built and kept there where that is wanted.
 
     Parameters
     ----------
@@ -35,11 +35,15 @@ class TensorRtEngine:
         The model whose network is loaded; its SHA-256 is checked before a plan is built.
     module
         ``tensorrt`` or ``tensorrt_rtx``.
+    build
+        Build the plan where there is none: that takes seconds to minutes.
     on_step
-        As for :func:`livecount.inference.tensorrt_plan.build_plan`, where one has to be built.
+        As for :func:`livecount.inference.tensorrt_plan.build_plan`.
 
     Raises
     ------
+    EngineNotBuiltError
+        There is no plan, and none was to be built.
     EngineError
         There is no GPU, TensorRT is missing, or refuses the network.
     ModelError
@@ -50,7 +54,12 @@ class TensorRtEngine:
     max_side_px: int | None = MAX_SIDE_PX
 
     def __init__(
-        self, model: Model, *, module: str, on_step: Callable[[str], bool] = lambda _: True
+        self,
+        model: Model,
+        *,
+        module: str,
+        build: bool = False,
+        on_step: Callable[[str], bool] = lambda _: True,
     ) -> None:
         device = find_device()  # first: without a driver TensorRT ends the process
         tensorrt = import_tensorrt(module)
@@ -61,6 +70,12 @@ class TensorRtEngine:
         self._plan = self._loaded(tensorrt, path)
         self.was_built = self._plan is None
         if self._plan is None:
+            if not build:
+                name = module.replace("_", "-")
+                raise EngineNotBuiltError(
+                    f"The engine of {model.name!r} is not built yet for {self.runtime}",
+                    hint=f"livecount engine build {name}",
+                )
             plan = build_plan(model, tensorrt, sizes, on_step=on_step)
             self._plan = self._proven(tensorrt, plan)
             keep_plan(plan, path)

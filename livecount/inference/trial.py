@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from livecount import __version__
-from livecount.errors import LivecountError
+from livecount.errors import EngineNotBuiltError, LivecountError
 from livecount.inference.golden import read_golden
 from livecount.inference.models import read_model
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
@@ -51,10 +51,13 @@ class Trial:
     ms
         Shortest time of a golden tile in milliseconds, where it can be used: what else the machine
         does at the time makes some slower, and none faster.
+    to_build
+        It could be used if the model's engine were built for it.
     """
 
     finding: str
     ms: float = 0.0
+    to_build: bool = False
 
     @property
     def usable(self) -> bool:
@@ -154,6 +157,8 @@ def _judge(name: str, folder: Path, threads: int) -> Trial:
 def _answer(name: str, folder: str, threads: str) -> None:
     try:
         trial = _judge(name, Path(folder), int(threads))
+    except EngineNotBuiltError as error:
+        trial = Trial(str(error), to_build=True)
     except (LivecountError, ImportError, OSError) as error:
         trial = Trial(str(error))
     sys.stdout.write(json.dumps(asdict(trial)) + "\n")

@@ -16,7 +16,7 @@ from livecount.cell_size import DiameterEstimate, estimate_cell_diameter
 from livecount.config import Config
 from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
-from livecount.inference import find_model, open_engine
+from livecount.inference import LongRunEngine, find_model
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
 from livecount.monitor.engine_state import EngineState
 from livecount.pipeline import CountingRule, FrameCounter
@@ -72,7 +72,7 @@ class Bench:
         }
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
-        self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
+        self._engine = LongRunEngine(self._model, runtime=counting.runtime, threads=threads)
         self._segmentation = (
             SegmentationRule.of_card(self._model.card) if counting.segment else None
         )
@@ -81,9 +81,7 @@ class Bench:
     @property
     def engine_state(self) -> EngineState:
         """What computes the network now."""
-        engine = self._engine
-        words = f"{engine.runtime}, {engine.precision}"
-        return EngineState(words if engine.trouble else f"{words} ({engine.why})", engine.trouble)
+        return EngineState(self._engine.words, self._engine.trouble)
 
     def look(self, path: Path, settled: bool) -> PageLook:
         """Count a file's pages and tell which are whole."""
@@ -104,9 +102,10 @@ class Bench:
         self, key: FrameKey, rule: CountingRule, analysis_id: str
     ) -> tuple[FrameCount, EngineState]:
         """Count the cells of the page that was read last, and say what computed it."""
+        self._engine.go_over_when_built()
         found = FrameCounter(
             self._model,
-            self._engine,
+            self._engine.counting,
             rule,
             analysis_id=analysis_id,
             memory_limit_mb=self._config.counting.memory_limit_mb,
@@ -117,7 +116,7 @@ class Bench:
 
     def estimate_diameter(self, key: FrameKey) -> DiameterEstimate:
         """Read the cell diameter off the page that was read last."""
-        return estimate_cell_diameter(self._kept(key), self._model, self._engine)
+        return estimate_cell_diameter(self._kept(key), self._model, self._engine.counting)
 
     def draw_scale(self, key: FrameKey, rule: CountingRule, words: str, picture: Path) -> None:
         """Draw the page that was read last with the cells that a diameter gives."""
@@ -125,7 +124,7 @@ class Bench:
 
         frame = self._kept(key)
         diameter_px = rule.diameter_px(frame)
-        counter = FrameCounter(self._model, self._engine, rule)
+        counter = FrameCounter(self._model, self._engine.counting, rule)
         draw_overlay(
             frame.pixels,
             counter.find_candidates(frame, diameter_px).at(rule.h),

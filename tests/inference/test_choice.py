@@ -16,7 +16,7 @@ import pytest
 
 from livecount.errors import EngineError, ModelError
 from livecount.inference import Engine, Model, find_model, open_engine, read_model
-from livecount.inference.choice import ChosenEngine, choose_among, choose_runtime, try_all
+from livecount.inference.choice import Choice, ChosenEngine, choose_among, choose_runtime, try_all
 from livecount.inference.golden import GOLDEN_NAME, read_golden, write_golden
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
 from livecount.inference.trial import Trial, try_runtime
@@ -221,7 +221,7 @@ def test_an_engine_that_fails_at_work_is_replaced_and_no_frame_is_lost(
     def opened(model: Model, threads: int) -> Engine:
         return Failing(model)
 
-    engine = ChosenEngine(Runtime("failing", "numpy", "numpy", "", opened), model, 1, "asked for")
+    engine = ChosenEngine(Choice(Runtime("failing", "numpy", "numpy", "", opened), ""), model, 1)
     image = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
     maps = [engine.infer(image) for _ in range(2)]
     assert (engine.runtime, engine.trouble) == ("Failing 1.0 GPU", "")
@@ -246,7 +246,7 @@ def test_where_the_reference_fails_too_the_error_is_told(model: Model) -> None:
     def opened(model: Model, threads: int) -> Engine:
         return Failing(model)
 
-    engine = ChosenEngine(Runtime("failing", "numpy", "numpy", "", opened), model, 1, "asked for")
+    engine = ChosenEngine(Choice(Runtime("failing", "numpy", "numpy", "", opened), ""), model, 1)
     odd = np.zeros((17, 17), np.float32)
     for _ in range(2):
         with pytest.raises(EngineError):
