@@ -43,6 +43,8 @@ class Take:
     f_before: float
     f_after: float
     lost: dict[str, float]
+    share: float
+    h: float
     minutes: float
 
     @property
@@ -117,6 +119,8 @@ def take(
         before["f_score_assignment"],
         after["f_score_assignment"],
         lost,
+        tuned.card["training"]["share_of_the_way"],
+        tuned.h,
         minutes,
     )
 
@@ -150,7 +154,7 @@ def row(found: Take) -> str:
     return (
         f"| {found.line} | {found.frames} | {found.others} | {found.f_before:.1f} "
         f"| {found.f_after:.1f} | {found.before} | {found.after} | {found.fewer_percent:.0f} % "
-        f"| {lost} | {found.minutes:.1f} |"
+        f"| {lost} | {found.share:.2f}, {found.h:g} | {found.minutes:.1f} |"
     )
 
 
@@ -186,9 +190,9 @@ def write(takes: list[Take], model: Model, given: argparse.Namespace) -> None:
         "",
         (
             "| line | learnt from | scored on | f-score before | after | errors before | after "
-            "| fewer | known sets lost | minutes |"
+            "| fewer | known sets lost | share of the way, h | minutes |"
         ),
-        "|---|---:|---:|---:|---:|---:|---:|---:|---|---:|",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|---|---:|",
         *map(row, takes),
         "",
         (
