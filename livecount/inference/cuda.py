@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from livecount.errors import EngineError
 
-__all__ = ["Device", "Mirror", "Stream", "find_device"]
+__all__ = ["Device", "Mirror", "Stream", "find_device", "require_driver"]
 
 _DRIVER: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
@@ -36,6 +36,23 @@ def find_device() -> Device:
     EngineError
         There is no driver, no GPU, or the CUDA bindings are missing.
     """
+    require_driver()
+    runtime = _runtime()
+    found: int = _checked(runtime.cudaGetDeviceCount(), "count the GPUs")
+    if not found:
+        raise EngineError("The NVIDIA driver sees no GPU", hint="`nvidia-smi` says what it sees")
+    properties = _checked(runtime.cudaGetDeviceProperties(0), "ask the GPU what it is")
+    return Device(properties.name.decode(), (properties.major, properties.minor))
+
+
+def require_driver() -> None:
+    """Do nothing where there is an NVIDIA driver.
+
+    Raises
+    ------
+    EngineError
+        There is none.
+    """
     try:
         ctypes.CDLL(_DRIVER)
     except OSError as error:
@@ -43,12 +60,6 @@ def find_device() -> Device:
             f"There is no NVIDIA driver ({_DRIVER} is missing)",
             hint="Install the driver of the graphics card, if there is an NVIDIA one",
         ) from error
-    runtime = _runtime()
-    found: int = _checked(runtime.cudaGetDeviceCount(), "count the GPUs")
-    if not found:
-        raise EngineError("The NVIDIA driver sees no GPU", hint="`nvidia-smi` says what it sees")
-    properties = _checked(runtime.cudaGetDeviceProperties(0), "ask the GPU what it is")
-    return Device(properties.name.decode(), (properties.major, properties.minor))
 
 
 def _runtime() -> ModuleType:

@@ -8,6 +8,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from livecount.inference.cuda import require_driver
+
 if TYPE_CHECKING:
     from livecount.inference import Engine
     from livecount.inference.models import Model
@@ -32,6 +34,8 @@ class Runtime:
         The command that installs it.
     open
         Makes an engine of a model that may use so many threads.
+    require
+        Raises EngineError where something outside Python is missing, at no cost and no risk.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Runtime:
     package: str
     install: str
     open: Callable[[Model, int], Engine]
+    require: Callable[[], None] = lambda: None
 
     @property
     def is_installed(self) -> bool:
@@ -92,7 +97,12 @@ RUNTIMES: Final = {
             "openvino", "openvino", "openvino", "pip install 'livecount[openvino]'", _open_openvino
         ),
         Runtime(
-            "tensorrt", "tensorrt", "tensorrt", "pip install 'livecount[tensorrt]'", _open_tensorrt
+            "tensorrt",
+            "tensorrt",
+            "tensorrt",
+            "pip install 'livecount[tensorrt]'",
+            _open_tensorrt,
+            require_driver,
         ),
         Runtime(
             "tensorrt-rtx",
@@ -100,6 +110,7 @@ RUNTIMES: Final = {
             "tensorrt-rtx-cu13",
             "pip install 'livecount[tensorrt-rtx]'",
             _open_tensorrt_rtx,
+            require_driver,
         ),
     )
 }

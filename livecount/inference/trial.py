@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from livecount import __version__
-from livecount.errors import EngineNotBuiltError, LivecountError
+from livecount.errors import EngineError, EngineNotBuiltError, LivecountError
 from livecount.inference.golden import read_golden
 from livecount.inference.models import read_model
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
@@ -75,6 +75,10 @@ def try_runtime(runtime: Runtime, model: Model, threads: int, *, again: bool = F
     """
     if not runtime.is_installed:
         return Trial(f"it is not installed ({runtime.install})")
+    try:
+        runtime.require()
+    except EngineError as error:
+        return Trial(str(error))
     kept = _kept_at(runtime, model, threads)
     recalled = None if again else _recall(kept)
     if recalled is not None:
