@@ -21,7 +21,7 @@ from livecount.config import (
     variable_names,
 )
 from livecount.frame import MIN_PROMINENCE
-from livecount.inference import RUNTIMES
+from livecount.inference import RUNTIME_NAMES
 from livecount.settings import CountingSettings, RetrySettings, WatchSettings
 
 COMMENTED_SETTING = re.compile(r"^#(?=\w+ = )", re.MULTILINE)
@@ -234,7 +234,7 @@ def test_h_may_go_as_low_as_candidates_are_kept() -> None:
         CountingSettings(h=MIN_PROMINENCE * 0.99)
 
 
-@pytest.mark.parametrize("runtime", ["auto", *RUNTIMES])
+@pytest.mark.parametrize("runtime", RUNTIME_NAMES)
 def test_every_runtime_can_be_chosen(tmp_path: Path, runtime: str) -> None:
     assert load(tmp_path, None, counting__runtime=runtime).counting.runtime == runtime
 

@@ -63,7 +63,12 @@ BAD_FILES = [
     ("[counting]\nz = 'all '", 2, "counting.z", '"sharpest", "all" or the number of a plane'),
     ("[counting]\nz = -1", 2, "counting.z", '"sharpest", "all" or the number of a plane'),
     ("[counting]\nz = true", 2, "counting.z", '"sharpest", "all" or the number of a plane'),
-    ("[counting]\nruntime = 'cuda'", 2, "counting.runtime", "'auto' or 'onnxruntime'"),
+    (
+        "[counting]\nruntime = 'cuda'",
+        2,
+        "counting.runtime",
+        "'onnxruntime', 'openvino', 'tensorrt' or 'tensorrt-rtx'",
+    ),
     ("[counting]\nmodel = 5", 2, "counting.model", "must be a text in quotes"),
     ("[counting]\npixel_size_um = 0", 2, "counting.pixel_size_um", "must be at least 0.001"),
     ("[counting]\npixel_size_override = 'yes'", 2, "counting.pixel_size_override", "true or false"),
