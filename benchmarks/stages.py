@@ -195,7 +195,7 @@ def over_sizes(case: Case) -> list[tuple[float, float, float]]:
         pixels = case.frame.pixels[: sides[0], : sides[1]]
         network, rest = network_and_rest(case, pixels, CELL_PX)
         rows.append((pixels.size / 1e6, network, rest))
-    return rows
+    return sorted(rows)
 
 
 def over_cells(case: Case) -> list[tuple[float, float, float]]:
@@ -211,7 +211,7 @@ def over_cells(case: Case) -> list[tuple[float, float, float]]:
         filled = np.pad(part, missing, mode="symmetric")
         network, rest = network_and_rest(case, filled, CELL_PX)
         rows.append((float(count_of(case, filled)), network, rest))
-    return rows
+    return sorted(rows)
 
 
 def count_of(case: Case, pixels: Pixels) -> int:
