@@ -88,7 +88,8 @@ class GoldenTiles:
                 if lost.size:
                     return f"golden tile {number}: it {what} cell {_described(one, lost[0])}"
                 errors.append(np.abs(prominences - one.at(model.h).prominence))
-        mean = float(np.concatenate(errors).mean())
+        differences = np.concatenate(errors)
+        mean = float(differences.mean()) if differences.size else 0.0
         if mean > MEAN_TOLERANCE:
             return f"golden tiles: prominences differ by {mean:.3f} in the mean"
         return ""
@@ -111,12 +112,12 @@ def read_golden(model: Model) -> GoldenTiles:
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"The golden tiles {path} of model {model.name!r} cannot be read: {error}",
-            hint="Install the model again, or write them with: livecount engine golden MODEL",
+            hint="Install or train the model again; until then only ONNX Runtime is used",
         ) from error
     if belongs_to != model.onnx_sha256:
         raise ModelError(
             f"The golden tiles {path} belong to another network than model {model.name!r} has",
-            hint="Install the model again, or write them with: livecount engine golden MODEL",
+            hint="Install or train the model again; until then only ONNX Runtime is used",
         )
     peaks = tuple(Candidates(*cells[tile == number].T) for number in range(len(images)))
     return GoldenTiles(images, peaks)
