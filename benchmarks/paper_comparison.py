@@ -31,12 +31,11 @@ from accuracy import ROOT, describe_origin
 from comparison_report import Outcome, report
 
 from livecount.annotations import Dataset, find_datasets, load_image
-from livecount.detection import find_peaks
+from livecount.detection import LOCATION_H, find_peaks
 from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise
 from livecount.frame import Candidates
 from livecount.inference import infer_tiled
 from livecount.normalisation import normalise, resize
-from livecount.pipeline import LOCATION_H
 from livecount.readers import read_pixels
 from livecount.training import TrainingProgress, train
 from livecount.training.checkpoint import load_weights

@@ -18,12 +18,11 @@ import numpy.typing as npt
 from accuracy import describe_origin
 
 from livecount.annotations import Dataset, find_datasets, load_image
-from livecount.detection import find_peaks
+from livecount.detection import LOCATION_H, find_peaks
 from livecount.evaluation import FrameScore, score_frame, summarise
 from livecount.frame import Frame
 from livecount.inference import Engine, Model, find_model, infer_tiled, open_engine
 from livecount.normalisation import normalise, resize
-from livecount.pipeline import LOCATION_H
 from livecount.platform.process import usable_cores
 from livecount.readers import read_frames, read_pixels
 from livecount.weighing import detection_map

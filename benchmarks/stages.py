@@ -31,11 +31,11 @@ import torch
 from accuracy import describe_origin
 
 from livecount.annotations import find_datasets
-from livecount.detection import find_peaks
+from livecount.detection import LOCATION_H, find_peaks
 from livecount.frame import Frame
 from livecount.inference import Engine, Model, find_model, infer_tiled, open_engine
 from livecount.normalisation import normalise, resize
-from livecount.pipeline import LOCATION_H, CountingRule, FrameCounter
+from livecount.pipeline import CountingRule, FrameCounter
 from livecount.quality import assess, find_flags
 from livecount.readers import read_frames, read_pixels
 from livecount.training.export import write_onnx

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from livecount import __version__
-from livecount.detection import find_peaks
+from livecount.detection import LOCATION_H, find_peaks
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import (
     MIN_PROMINENCE,
@@ -39,12 +39,6 @@ from livecount.weighing import detection_map
 
 __all__ = ["CountingRule", "FrameCounter"]
 
-LOCATION_H = 0.1
-"""A cell lies at the centroid of what stands within this height of its peak, whatever h counts it.
-
-The component at a larger h reaches far towards the neighbours of crowded cells, and its centroid
-with it: at h = 0.25 that cost 7 points of the paper's f-score on HeLa frames (ADR 0010).
-"""
 _MEGABYTE = 1_000_000
 
 

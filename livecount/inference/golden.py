@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from livecount.detection import find_peaks
+from livecount.detection import LOCATION_H, find_peaks
 from livecount.errors import ModelError
 from livecount.frame import Candidates, FloatArray
 from livecount.weighing import detection_map
@@ -39,7 +39,6 @@ MEAN_TOLERANCE: Final = 0.005
 same height the least error decides which one ends at the other."""
 _STEPS_PER_UNIT: Final = 15.0
 """Normalised values lie within -8 and 8, so that this many grey levels a unit fit into int8."""
-_LOCATION_H: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +159,7 @@ def write_golden(model: Model, reference: Engine, images: Sequence[FloatArray]) 
 
 def _find(model: Model, maps: FloatArray) -> Candidates:
     drawn = detection_map(maps, model.heads, model.weighing)
-    return find_peaks(drawn, h=min(model.h, _LOCATION_H))
+    return find_peaks(drawn, h=min(model.h, LOCATION_H))
 
 
 def _nearest_prominences(cells: Candidates, others: Candidates) -> npt.NDArray[np.float64]:

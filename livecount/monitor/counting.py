@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livecount.config import Config
+from livecount.detection import LOCATION_H
 from livecount.errors import ConfigError, RefusedFrameError, UnreadableFrameError
 from livecount.frame import FrameCount
 from livecount.inference import Model, find_model
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.worker import Worker
-from livecount.pipeline import LOCATION_H, CountingRule
+from livecount.pipeline import CountingRule
 from livecount.storage import (
     Analysis,
     AnalysisSettings,

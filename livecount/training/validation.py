@@ -11,11 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from livecount.detection import find_peaks
+from livecount.detection import LOCATION_H, find_peaks
 from livecount.evaluation import match_assignment
 from livecount.frame import FloatArray
 from livecount.inference import infer_tiled
-from livecount.pipeline import LOCATION_H
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.recipe import ImagesRecipe, Recipe
