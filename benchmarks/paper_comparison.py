@@ -34,9 +34,10 @@ from livecount.annotations import Dataset, find_datasets, load_image
 from livecount.detection import LOCATION_H, find_peaks
 from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise
 from livecount.frame import Candidates
-from livecount.inference import infer_tiled
-from livecount.normalisation import normalise, resize
+from livecount.inference import TileLimits, infer_tiled
+from livecount.normalisation import normalise
 from livecount.readers import read_pixels
+from livecount.resampling import resize
 from livecount.training import TrainingProgress, train
 from livecount.training.checkpoint import load_weights
 from livecount.training.components import find_components
@@ -173,9 +174,7 @@ class Network:
         return infer_tiled(
             self._infer,
             normalise(scaled, self.recipe.normalisation),
-            max_px=WHOLE,
-            halo_px=0,
-            multiple_px=self.recipe.multiple_px,
+            TileLimits(WHOLE, 0, self.recipe.multiple_px),
         )
 
     def _infer(self, image: Pixels) -> Pixels:

@@ -21,10 +21,11 @@ from livecount.annotations import Dataset, find_datasets, load_image
 from livecount.detection import LOCATION_H, find_peaks
 from livecount.evaluation import FrameScore, score_frame, summarise
 from livecount.frame import Frame
-from livecount.inference import Engine, Model, find_model, infer_tiled, open_engine
-from livecount.normalisation import normalise, resize
+from livecount.inference import Engine, Model, TileLimits, find_model, infer_tiled, open_engine
+from livecount.normalisation import normalise
 from livecount.platform.process import usable_cores
 from livecount.readers import read_frames, read_pixels
+from livecount.resampling import resize
 from livecount.weighing import detection_map
 
 TILE_PX = 512
@@ -115,13 +116,8 @@ def score(
 
 def whole_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map:  # noqa: ARG001
     """Infer the whole frame at once, as livecount does."""
-    return infer_tiled(
-        engine.infer,
-        normalised,
-        max_px=10**9,
-        halo_px=model.halo_px,
-        multiple_px=model.multiple_px,
-    )
+    limits = TileLimits(10**9, model.halo_px, model.multiple_px)
+    return infer_tiled(engine.infer, normalised, limits)
 
 
 def tiled_map(normalised: Map, model: Model, engine: Engine, stride: int) -> Map:

@@ -33,11 +33,12 @@ from accuracy import describe_origin
 from livecount.annotations import find_datasets
 from livecount.detection import LOCATION_H, find_peaks
 from livecount.frame import Frame
-from livecount.inference import Engine, Model, find_model, infer_tiled, open_engine
-from livecount.normalisation import normalise, resize
+from livecount.inference import Engine, Model, TileLimits, find_model, infer_tiled, open_engine
+from livecount.normalisation import normalise
 from livecount.pipeline import CountingRule, FrameCounter
 from livecount.quality import assess, find_flags
 from livecount.readers import read_frames, read_pixels
+from livecount.resampling import resize
 from livecount.training.export import write_onnx
 from livecount.training.network import DeepDistanceNet
 from livecount.training.recipe import HeadRecipe, NetworkRecipe, Recipe
@@ -58,11 +59,6 @@ class Case:
     engine: Engine
     file: Path
     frame: Frame
-
-    @property
-    def max_px(self) -> int:
-        """How many pixels go through the network at once, as in a run."""
-        return int(MEMORY_LIMIT_MB * 1e6 / self.model.memory_bytes_per_px)
 
 
 def main() -> None:
@@ -137,10 +133,7 @@ def drawn(case: Case, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     return infer_tiled(
         case.engine.infer,
         image,
-        max_px=case.max_px,
-        halo_px=case.model.halo_px,
-        multiple_px=case.model.multiple_px,
-        max_side_px=case.engine.max_side_px,
+        TileLimits.of(case.model, case.engine, MEMORY_LIMIT_MB),
     )
 
 

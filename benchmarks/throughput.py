@@ -36,8 +36,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from accuracy import describe_origin  # noqa: E402
 
 from livecount.annotations import find_datasets  # noqa: E402
-from livecount.normalisation import resize  # noqa: E402
 from livecount.readers import read_pixels  # noqa: E402
+from livecount.resampling import resize  # noqa: E402
 from tests.endtoend.program import HASTE, command, environment  # noqa: E402
 
 SETTLE_S = 2.0

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from livecount.detection import find_peaks
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import Frame
-from livecount.inference import Engine, Model, infer_tiled
-from livecount.normalisation import normalise, resize
+from livecount.inference import Engine, Model, TileLimits, infer_tiled
+from livecount.normalisation import normalise
+from livecount.resampling import resize
 from livecount.segmentation import SegmentationRule, find_foreground, segment
 from livecount.weighing import detection_map
 
@@ -100,10 +101,7 @@ def _relative_size(frame: Frame, diameter_px: float, model: Model, engine: Engin
     maps = infer_tiled(
         engine.infer,
         normalise(scaled, model.normalisation),
-        max_px=1_000_000,
-        halo_px=model.halo_px,
-        multiple_px=model.multiple_px,
-        max_side_px=engine.max_side_px,
+        TileLimits.of(model, engine),
     )
     cells = find_peaks(detection_map(maps, model.heads, model.weighing), h=model.h).at(model.h)
     if len(cells) < _FEWEST_CELLS:

@@ -1,23 +1,25 @@
 """Bring a frame to the network's scale and to a contrast that does not depend on the microscope.
 
 Two steps that every frame takes before inference, as a whole, so that tiling cannot change the
-result: :func:`resize` to the scale at which its cells have the model's diameter, then
-:func:`normalise`.
+result: :func:`livecount.resampling.resize` to the scale at which its cells have the model's
+diameter, then :func:`normalise`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 from livecount.frame import FloatArray
+from livecount.resampling import resampled_rows, scaled_size
+from livecount.rows import ArrayRows, DerivedRows, Rows, held, in_groups
 
-__all__ = ["Normalisation", "NormalisationKind", "normalise", "resize"]
+__all__ = ["Normalisation", "NormalisationKind", "normalise", "normalised_rows"]
 
 NormalisationKind = Literal["local", "global"]
 
@@ -85,176 +87,203 @@ def normalise(pixels: npt.NDArray[Any], normalisation: Normalisation) -> FloatAr
     """
     if pixels.ndim != 2:
         raise ValueError(f"a frame has shape (y, x), not {pixels.shape}")
-    centred, valid = _centred(pixels)
-    if centred is None:
-        return np.zeros(pixels.shape, np.float32)
-    if normalisation.kind == "global":
-        normalised = _z_scored(centred, valid)
-    else:
-        normalised = _locally_normalised(centred, valid, normalisation)
-    if valid is not None:
-        normalised[~valid] = 0.0
-    return np.clip(normalised, -_NORMALISED_LIMIT, _NORMALISED_LIMIT, out=normalised)
+    image = normalised_rows(ArrayRows(pixels), normalisation, held_px=pixels.size)
+    return image.rows(0, len(pixels))
 
 
-def _centred(
-    pixels: npt.NDArray[Any],
-) -> tuple[FloatArray | None, npt.NDArray[np.bool_] | None]:
-    """Shift by the median and divide by the range (None: constant); the mask of finite pixels."""
-    valid: npt.NDArray[np.bool_] | None = None
-    values = pixels
-    if np.issubdtype(pixels.dtype, np.floating):
-        finite = np.isfinite(pixels)
-        if not finite.all():
-            valid = finite
-            values = pixels[finite]
-    if values.size == 0:
-        return None, valid
-    low, median, high = _quantiles(values)
-    span = high - low
-    if span <= _FLAT * max(abs(low), abs(high)):
-        # Fewer than 1 % of the pixels differ, for example cells on an empty, noiseless ground.
-        minimum, maximum = float(values.min()), float(values.max())
-        span = maximum - minimum
-        if span <= _FLAT * max(abs(minimum), abs(maximum)):
-            return None, valid
-    reach = _OUTLIER_RANGES * span
-    with np.errstate(invalid="ignore", over="ignore"):
-        filled = pixels if valid is None else np.where(valid, pixels, median)
-        clipped = np.clip(filled.astype(np.float64, copy=False), median - reach, median + reach)
-    return ((clipped - median) / span).astype(np.float32), valid
+def normalised_rows(image: Rows, normalisation: Normalisation, *, held_px: int) -> Rows:
+    """Normalise as :func:`normalise` does, rows when they are asked for.
 
-
-def _quantiles(values: npt.NDArray[Any]) -> tuple[float, float, float]:
-    """Estimate the 1 %, 50 % and 99 % quantiles from at most about 100,000 evenly spread pixels."""
-    flat = values.reshape(-1)
-    # An odd stride does not fall into step with rows of even length.
-    stride = max(1, flat.size // 100_000) | 1
-    low, median, high = np.quantile(flat[::stride].astype(np.float64), (0.01, 0.5, 0.99))
-    return float(low), float(median), float(high)
-
-
-def _z_scored(centred: FloatArray, valid: npt.NDArray[np.bool_] | None) -> FloatArray:
-    known = centred if valid is None else centred[valid]
-    mean, deviation = float(known.mean(dtype=np.float64)), float(known.std(dtype=np.float64))
-    if deviation <= _FLAT:
-        return np.zeros_like(centred)
-    result: FloatArray = ((centred - mean) / deviation).astype(np.float32)
-    return result
-
-
-def _locally_normalised(
-    centred: FloatArray, valid: npt.NDArray[np.bool_] | None, normalisation: Normalisation
-) -> FloatArray:
-    sigma_px = normalisation.sigma_px
-    weight = None if valid is None else valid.astype(np.float32)
-    residual = centred - _wide_mean(centred, weight, sigma_px)
-    squares = np.square(residual)
-    variance = _wide_mean(squares, weight, sigma_px)
-    known = squares if valid is None else squares[valid]
-    floor = normalisation.floor**2 * float(known.mean(dtype=np.float64))
-    if floor <= _FLAT**2:
-        return np.zeros_like(centred)
-    # The sum, not the maximum: the gain then changes smoothly across the frame.
-    residual /= np.sqrt(np.maximum(variance, 0.0) + floor)
-    return residual
-
-
-def _wide_mean(values: FloatArray, weight: FloatArray | None, sigma_px: float) -> FloatArray:
-    """Average over a Gaussian window, counting only what has weight."""
-    if weight is None:
-        return _wide_gaussian(values, sigma_px)
-    covered = np.maximum(_wide_gaussian(weight, sigma_px), 1e-6)
-    mean = _wide_gaussian(values * weight, sigma_px) / covered
-    return mean.astype(np.float32, copy=False)
-
-
-def _wide_gaussian(values: FloatArray, sigma_px: float) -> FloatArray:
-    """Smooth with a wide Gaussian on a grid of a few samples per sigma, mirrored at the frame."""
-    step = max(1.0, sigma_px / _SAMPLES_PER_SIGMA)
-    coarse_shape = (
-        _scaled_size(values.shape[0], 1 / step),
-        _scaled_size(values.shape[1], 1 / step),
-    )
-    coarse = _resampled(values, coarse_shape, "linear")
-    sigmas = [
-        sigma_px * small / full for small, full in zip(coarse_shape, values.shape, strict=True)
-    ]
-    smooth = ndimage.gaussian_filter(coarse, sigmas, mode="reflect", truncate=3.0)
-    return _resampled(smooth, values.shape, "linear")
-
-
-def resize(pixels: npt.NDArray[Any], factor: float) -> FloatArray:
-    """Scale a frame, free of aliasing when it shrinks.
-
-    A pixel centre at ``y`` comes to lie at ``(y + 0.5) * n_out / n_in - 0.5``, the convention of
-    :meth:`livecount.frame.Candidates.scaled`, with ``n_out = max(1, round(n_in * factor))`` for
-    each axis. Separable cubic convolution (Keys 1981, a = -0.5), stretched by the factor when
-    shrinking.
+    What it takes of the whole image (its levels, its wide means, its contrast) is computed here.
 
     Parameters
     ----------
-    pixels
-        Shape (y, x), any real dtype.
-    factor
-        Output pixels per input pixel, above 0.
-
-    Returns
-    -------
-    FloatArray
-        Shape (round(y * factor), round(x * factor)).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> resize(np.ones((6, 9), np.uint8), 1 / 3).tolist()
-    [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    image
+        A frame at the model's scale; its rows may have any real dtype.
+    held_px
+        An image of at most so many pixels is held while it is normalised, for speed; rows of a
+        larger one are computed several times.
     """
-    if pixels.ndim != 2 or 0 in pixels.shape:
-        raise ValueError(f"a frame has shape (y, x) and at least one pixel, not {pixels.shape}")
-    if not 0 < factor < float("inf"):
-        raise ValueError(f"the scale factor is {factor}, but must be above 0 and finite")
-    values = pixels.astype(np.float32, copy=False)
-    shape = (_scaled_size(pixels.shape[0], factor), _scaled_size(pixels.shape[1], factor))
-    if shape == pixels.shape:
-        return values.copy() if values is pixels else values
-    return _resampled(values, shape, "cubic")
+    image = held(image, held_px)
+    levels = _levels(image)
+    if levels is None:
+        return _zeros(image.shape)
+    known = None if levels.all_finite else DerivedRows(image.shape, _finite_of(image))
+    centred = held(DerivedRows(image.shape, _centred_of(image, levels)), held_px)
+    if normalisation.kind == "global":
+        return _z_scored(centred, known)
+    return _locally_normalised(centred, known, normalisation, held_px)
 
 
-def _scaled_size(size: int, factor: float) -> int:
-    return max(1, round(size * factor))
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """Grey levels of a whole image that is not constant."""
+
+    median: float
+    span: float
+    all_finite: bool
 
 
-def _resampled(
-    values: FloatArray, shape: tuple[int, ...], kernel: Literal["linear", "cubic"]
-) -> FloatArray:
-    rows = _resampling_matrix(values.shape[0], shape[0], kernel) @ values
-    columns = _resampling_matrix(values.shape[1], shape[1], kernel) @ np.ascontiguousarray(rows.T)
-    return np.ascontiguousarray(columns.T)
+def _zeros(shape: tuple[int, int]) -> Rows:
+    return DerivedRows(shape, lambda start, stop: np.zeros((stop - start, shape[1]), np.float32))
 
 
-@lru_cache(maxsize=64)
-def _resampling_matrix(
-    n_in: int, n_out: int, kernel: Literal["linear", "cubic"]
-) -> sparse.csr_array:
-    """Weights of every input pixel in every output pixel, shape (n_out, n_in); rows sum to 1."""
-    stretch = max(1.0, n_in / n_out)
-    reach = stretch * (1 if kernel == "linear" else 2)
-    centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5
-    first = np.ceil(centre - reach).astype(np.int64)
-    column = first[:, None] + np.arange(int(np.floor(2 * reach)) + 1)[None, :]
-    distance = np.abs(column - centre[:, None]) / stretch
-    weight = np.maximum(0.0, 1 - distance) if kernel == "linear" else _keys_cubic(distance)
-    weight[(column < 0) | (column >= n_in)] = 0.0
-    weight /= weight.sum(axis=1, keepdims=True)
-    row = np.broadcast_to(np.arange(n_out)[:, None], column.shape)
-    used = weight != 0
-    entries = (weight[used].astype(np.float32), (row[used], column[used]))
-    return sparse.csr_array(entries, shape=(n_out, n_in))
+def _finite_of(image: Rows) -> Any:
+    def compute(start: int, stop: int) -> FloatArray:
+        return np.isfinite(image.rows(start, stop)).astype(np.float32)
+
+    return compute
 
 
-def _keys_cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Cubic convolution kernel at a distance in pixels, a = -0.5 (Keys 1981, eqn 15)."""
-    near = (1.5 * distance - 2.5) * distance**2 + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+def _levels(image: Rows) -> _Levels | None:
+    """Read the median and the 1 % to 99 % range, None where nothing differs."""
+    n_finite, minimum, maximum = 0, np.inf, -np.inf
+    for values in _finite_values(image):
+        n_finite += values.size
+        if values.size:
+            minimum = min(minimum, float(values.min()))
+            maximum = max(maximum, float(values.max()))
+    if not n_finite:
+        return None
+    low, median, high = np.quantile(_sample(image, n_finite), (0.01, 0.5, 0.99))
+    span = float(high - low)
+    if span <= _FLAT * max(abs(low), abs(high)):
+        # Fewer than 1 % of the pixels differ, for example cells on an empty, noiseless ground.
+        span = maximum - minimum
+        if span <= _FLAT * max(abs(minimum), abs(maximum)):
+            return None
+    return _Levels(float(median), span, n_finite == image.shape[0] * image.shape[1])
+
+
+def _finite_values(image: Rows) -> Iterator[npt.NDArray[Any]]:
+    """Give the finite pixels of an image, in raster order, a group of rows at a time."""
+    for start, stop in in_groups(image.shape):
+        rows = image.rows(start, stop).reshape(-1)
+        if np.issubdtype(rows.dtype, np.floating):
+            finite = np.isfinite(rows)
+            rows = rows if finite.all() else rows[finite]
+        yield rows
+
+
+def _sample(image: Rows, n_finite: int) -> npt.NDArray[np.float64]:
+    """Take about 100,000 evenly spread finite pixels."""
+    # An odd stride does not fall into step with rows of even length.
+    stride = max(1, n_finite // 100_000) | 1
+    taken, passed = [], 0
+    for values in _finite_values(image):
+        taken.append(values[-passed % stride :: stride].astype(np.float64))
+        passed += values.size
+    return np.concatenate(taken)
+
+
+def _centred_of(image: Rows, levels: _Levels) -> Any:
+    """Shift by the median and divide by the range; what is not finite becomes the median."""
+    reach = _OUTLIER_RANGES * levels.span
+
+    def compute(start: int, stop: int) -> FloatArray:
+        rows = image.rows(start, stop).astype(np.float64)
+        if not levels.all_finite:
+            rows[~np.isfinite(rows)] = levels.median
+        np.clip(rows, levels.median - reach, levels.median + reach, out=rows)
+        rows -= levels.median
+        rows /= levels.span
+        return rows.astype(np.float32)
+
+    return compute
+
+
+def _clipped(rows: FloatArray, start: int, stop: int, known: Rows | None) -> FloatArray:
+    if known is not None:
+        rows[known.rows(start, stop) == 0] = 0.0
+    return np.clip(rows, -_NORMALISED_LIMIT, _NORMALISED_LIMIT, out=rows)
+
+
+def _mean_over_known(image: Rows, known: Rows | None, *, squared: bool = False) -> float:
+    """Average over a whole image; by rows first, so that groups do not matter."""
+    total, n = 0.0, 0.0
+    for start, stop in in_groups(image.shape):
+        rows = image.rows(start, stop).astype(np.float64)
+        if squared:
+            rows = np.square(rows, out=rows)
+        if known is not None:
+            weight = known.rows(start, stop)
+            rows *= weight
+            n += float(weight.sum(dtype=np.float64))
+        for total_of_row in rows.sum(axis=1).tolist():
+            total += total_of_row
+    return total / (n if known is not None else image.shape[0] * image.shape[1])
+
+
+def _z_scored(centred: Rows, known: Rows | None) -> Rows:
+    mean = _mean_over_known(centred, known)
+    shifted = DerivedRows(centred.shape, lambda a, b: centred.rows(a, b) - np.float32(mean))
+    deviation = float(np.sqrt(_mean_over_known(shifted, known, squared=True)))
+    if deviation <= _FLAT:
+        return _zeros(centred.shape)
+
+    def compute(start: int, stop: int) -> FloatArray:
+        rows = ((centred.rows(start, stop) - mean) / deviation).astype(np.float32)
+        return _clipped(rows, start, stop, known)
+
+    return DerivedRows(centred.shape, compute)
+
+
+def _locally_normalised(
+    centred: Rows, known: Rows | None, normalisation: Normalisation, held_px: int
+) -> Rows:
+    mean = _WideMean(centred, known, normalisation.sigma_px)
+    residual = held(
+        DerivedRows(centred.shape, lambda a, b: centred.rows(a, b) - mean.rows(a, b)), held_px
+    )
+    squares = DerivedRows(centred.shape, lambda a, b: np.square(residual.rows(a, b)))
+    variance = _WideMean(squares, known, normalisation.sigma_px)
+    floor = normalisation.floor**2 * _mean_over_known(squares, known)
+    if floor <= _FLAT**2:
+        return _zeros(centred.shape)
+
+    def compute(start: int, stop: int) -> FloatArray:
+        # The sum, not the maximum: the gain then changes smoothly across the frame.
+        gain = np.sqrt(np.maximum(variance.rows(start, stop), 0.0) + floor)
+        rows = (residual.rows(start, stop) / gain).astype(np.float32, copy=False)
+        return _clipped(rows, start, stop, known)
+
+    return DerivedRows(centred.shape, compute)
+
+
+class _WideMean:
+    """An image averaged over a Gaussian window, counting only what is known.
+
+    It is kept on a grid of a few samples per sigma, mirrored at the frame.
+    """
+
+    def __init__(self, image: Rows, known: Rows | None, sigma_px: float) -> None:
+        self._shape = image.shape
+        self._covered: FloatArray | None = None
+        if known is not None:
+            self._covered = _wide_gaussian(known, sigma_px)
+            image = DerivedRows(image.shape, _product_of(image, known))
+        self._smooth = _wide_gaussian(image, sigma_px)
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Give some rows of it at the image's own scale."""
+        mean = resampled_rows(self._smooth, self._shape, "linear", start, stop)
+        if self._covered is None:
+            return mean
+        covered = resampled_rows(self._covered, self._shape, "linear", start, stop)
+        return (mean / np.maximum(covered, 1e-6)).astype(np.float32, copy=False)
+
+
+def _product_of(image: Rows, known: Rows) -> Any:
+    return lambda start, stop: image.rows(start, stop) * known.rows(start, stop)
+
+
+def _wide_gaussian(image: Rows, sigma_px: float) -> FloatArray:
+    """Smooth with a wide Gaussian, on a coarse grid."""
+    step = max(1.0, sigma_px / _SAMPLES_PER_SIGMA)
+    shape = (scaled_size(image.shape[0], 1 / step), scaled_size(image.shape[1], 1 / step))
+    coarse = np.empty(shape, np.float32)
+    for start, stop in in_groups((shape[0], round(image.shape[1] * step))):
+        coarse[start:stop] = resampled_rows(image, shape, "linear", start, stop)
+    sigmas = [sigma_px * small / full for small, full in zip(shape, image.shape, strict=True)]
+    smooth: FloatArray = ndimage.gaussian_filter(coarse, sigmas, mode="reflect", truncate=3.0)
+    return smooth

@@ -22,9 +22,10 @@ from livecount.frame import (
     FrameCount,
     Provenance,
 )
-from livecount.inference import Engine, Model, infer_tiled
-from livecount.normalisation import normalise, resize
+from livecount.inference import Engine, Model, TileLimits, infer_tiled
+from livecount.normalisation import normalise
 from livecount.quality import assess, find_flags
+from livecount.resampling import resize
 from livecount.segmentation import (
     Labels,
     SegmentationRule,
@@ -38,8 +39,6 @@ from livecount.uncertainty import find_doubts
 from livecount.weighing import detection_map
 
 __all__ = ["CountingRule", "FrameCounter"]
-
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ class FrameCounter:
         self._engine = engine
         self._analysis_id = analysis_id
         self._segmentation = segmentation
-        self._max_px = int(memory_limit_mb * _MEGABYTE / model.memory_bytes_per_px)
+        self._memory_limit_mb = memory_limit_mb
 
     def find_candidates(self, frame: Frame, diameter_px: float) -> Candidates:
         """Find every candidate of a frame, positions in pixels of the frame as acquired."""
@@ -198,14 +197,8 @@ class FrameCounter:
         """Give a frame's maps (head, y, x) and what the network saw (y, x), at its own scale."""
         scaled = resize(frame.pixels, self.model.cell_diameter_px / diameter_px)
         normalised = normalise(scaled, self.model.normalisation)
-        maps = infer_tiled(
-            self._engine.infer,
-            normalised,
-            max_px=self._max_px,
-            halo_px=self.model.halo_px,
-            multiple_px=self.model.multiple_px,
-            max_side_px=self._engine.max_side_px,
-        )
+        limits = TileLimits.of(self.model, self._engine, self._memory_limit_mb)
+        maps = infer_tiled(self._engine.infer, normalised, limits)
         return maps, normalised
 
     def _peaks(self, maps: FloatArray) -> Candidates:

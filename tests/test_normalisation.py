@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from livecount.frame import FloatArray
-from livecount.normalisation import Normalisation, normalise, resize
+from livecount.normalisation import Normalisation, normalise
+from livecount.resampling import resize
 
 LOCAL = Normalisation("local", sigma_px=12.0)
 GLOBAL = Normalisation("global")

@@ -12,7 +12,7 @@ from livecount.frame import FloatArray
 from livecount.inference.building import LongRunEngine
 from livecount.inference.choice import RUNTIME_NAMES, ChosenEngine, open_engine
 from livecount.inference.models import Model, find_model, list_models, read_model
-from livecount.inference.tiling import infer_tiled
+from livecount.inference.tiling import TileLimits, infer_in_bands, infer_tiled
 
 __all__ = [
     "RUNTIME_NAMES",
@@ -20,7 +20,9 @@ __all__ = [
     "Engine",
     "LongRunEngine",
     "Model",
+    "TileLimits",
     "find_model",
+    "infer_in_bands",
     "infer_tiled",
     "list_models",
     "open_engine",
@@ -42,6 +44,10 @@ class Engine(Protocol):
     @property
     def max_side_px(self) -> int | None:
         """Longest side of an image that it takes; None: any."""
+
+    @property
+    def memory_share(self) -> float:
+        """Working memory a pixel, as a share of the model's ``memory_bytes_per_px``."""
 
     def infer(self, image: FloatArray) -> FloatArray:
         """Map a normalised image (y, x), sizes multiples of the model's, to maps (head, y, x)."""

@@ -171,6 +171,11 @@ class ChosenEngine:
         """Longest side of an image that what computes now takes; None: any."""
         return self._engine.max_side_px
 
+    @property
+    def memory_share(self) -> float:
+        """Working memory a pixel of what computes now, as a share of the model's."""
+        return self._engine.memory_share
+
     def infer(self, image: FloatArray) -> FloatArray:
         """Map a normalised image (y, x), sizes multiples of the model's, to maps (head, y, x).
 

@@ -33,6 +33,7 @@ class OnnxRuntimeEngine:
 
     precision = "fp32"
     max_side_px: int | None = None
+    memory_share = 0.65
 
     def __init__(self, model: Model, *, threads: int) -> None:
         import onnxruntime

@@ -11,24 +11,26 @@ import numpy as np
 from livecount.errors import EngineError
 from livecount.frame import FloatArray
 from livecount.inference.models import Model
+from livecount.inference.openvino_graph import fold_enlargements
 
 __all__ = ["PRECISIONS", "OpenVinoEngine"]
 
 PRECISIONS: Final = {"fp32": "f32", "bf16": "bf16"}
-_SHAPES_KEPT: Final = 4
-"""Frames of an experiment have one size, and tiles of a large one few."""
+_SHAPES_KEPT: Final = 2
+"""Frames of an experiment have one size, and so have tiles; each keeps its working memory."""
 
 
-def _without_telemetry() -> Any:
-    """Import OpenVINO without its telemetry.
+def _without_telemetry() -> tuple[Any, Any]:
+    """Import OpenVINO and its operators without its telemetry.
 
     On being imported, OpenVINO's model converter, which is not used here, has its telemetry package
     look up the address of a server. Where that package is absent it does without.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
+    from openvino import opset13
 
-    return openvino
+    return openvino, opset13
 
 
 class OpenVinoEngine:
@@ -52,9 +54,10 @@ class OpenVinoEngine:
     """
 
     max_side_px: int | None = None
+    memory_share = 0.25
 
     def __init__(self, model: Model, *, threads: int, precision: str = "fp32") -> None:
-        openvino = _without_telemetry()
+        openvino, operators = _without_telemetry()
         self._core: Any = openvino.Core()
         self._properties = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
@@ -71,6 +74,7 @@ class OpenVinoEngine:
         content = model.checked_onnx()
         try:
             self._network: Any = self._core.read_model(content)
+            fold_enlargements(self._network, operators)
         except Exception as error:
             raise EngineError(
                 f"{self.runtime} cannot load {model.onnx_path}: {error}",

@@ -52,6 +52,7 @@ class TensorRtEngine:
 
     precision = "fp16"
     max_side_px: int | None = MAX_SIDE_PX
+    memory_share = 1.0
 
     def __init__(
         self,

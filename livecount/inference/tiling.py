@@ -2,22 +2,64 @@
 
 The network is fully convolutional with a finite receptive field, so a tile that carries a halo of
 that radius gives, inside, exactly what the whole frame gives: the tiling cannot change a count.
+
+All tiles of a frame have one size: a runtime that prepares itself for each size of image does so
+once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from livecount.frame import FloatArray
+from livecount.rows import ArrayRows, Rows
 
-__all__ = ["Tile", "infer_tiled", "plan_tiles", "tile_core_px"]
+if TYPE_CHECKING:
+    from livecount.inference import Engine, Model
 
+__all__ = ["Tile", "TileLimits", "infer_in_bands", "infer_tiled", "plan_tiles"]
 
+_MEGABYTE: Final = 1_000_000
 EDGE_MULTIPLES = 2
 """How far a frame is mirrored outward, in multiples of the network's: 32 px for the shipped one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileLimits:
+    """What bounds a tile, all lengths in pixels at the model's scale.
+
+    Attributes
+    ----------
+    max_px
+        Largest number of pixels given to the network at once.
+    halo_px
+        Radius of the network's receptive field, a multiple of ``multiple_px``.
+    multiple_px
+        What both sides of an image must be multiples of.
+    max_side_px
+        Longest side; None: any.
+    """
+
+    max_px: int
+    halo_px: int
+    multiple_px: int
+    max_side_px: int | None = None
+
+    @classmethod
+    def of(cls, model: Model, engine: Engine, memory_limit_mb: float = 1500) -> TileLimits:
+        """Let the network take so much working memory."""
+        bytes_per_px = model.memory_bytes_per_px * engine.memory_share
+        return cls(
+            int(memory_limit_mb * _MEGABYTE / bytes_per_px),
+            model.halo_px,
+            model.multiple_px,
+            engine.max_side_px,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,93 +82,191 @@ def _shifted(interval: slice, by: int) -> slice:
     return slice(interval.start + by, interval.stop + by)
 
 
-def _intervals(length: int, core: int, halo: int) -> Iterator[tuple[slice, slice]]:
-    for start in range(0, length, core):
-        stop = min(start + core, length)
-        yield slice(max(0, start - halo), min(length, stop + halo)), slice(start, stop)
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Tiles along one axis of a padded frame."""
+
+    length: int
+    halo_px: int
+    multiple_px: int
+
+    def side_px(self, n_tiles: int) -> int:
+        """Give the side of so many equal tiles that overlap by two halos."""
+        if n_tiles == 1:
+            return self.length
+        halos = 2 * self.halo_px * (n_tiles - 1)
+        return -(-(self.length + halos) // (n_tiles * self.multiple_px)) * self.multiple_px
+
+    @property
+    def most_tiles(self) -> int:
+        """As many as have a core no smaller than a halo: below, halos cost more than cores."""
+        core = max(self.halo_px, self.multiple_px)
+        return max(1, (self.length - 2 * self.halo_px) // core)
+
+    def fewest_tiles(self, most_side_px: int) -> int | None:
+        """Give the smallest number of tiles no longer than that; None where halos leave no core."""
+        if self.length <= most_side_px:
+            return 1
+        core = most_side_px // self.multiple_px * self.multiple_px - 2 * self.halo_px
+        return -(-(self.length - 2 * self.halo_px) // core) if core > 0 else None
+
+    def intervals(self, n_tiles: int) -> Iterator[tuple[slice, slice]]:
+        """Give the window and the core of each tile."""
+        side = self.side_px(n_tiles)
+        starts = [
+            (self.length - side) * number // max(1, n_tiles - 1) // self.multiple_px
+            * self.multiple_px
+            for number in range(n_tiles)
+        ]  # fmt: skip
+        edges = [0, *(start + self.halo_px for start in starts[1:]), self.length]
+        for number, start in enumerate(starts):
+            yield slice(start, start + side), slice(edges[number], edges[number + 1])
 
 
-def plan_tiles(height: int, width: int, core_px: int, halo_px: int) -> list[Tile]:
-    """Cover a padded frame with tiles in raster order; each pixel is in exactly one core.
+def plan_tiles(height: int, width: int, limits: TileLimits) -> list[Tile]:
+    """Cover a padded frame with equal tiles in raster order; each pixel is in exactly one core.
+
+    Of the ways to do so within the limits, the one in which the network has the fewest pixels to
+    compute. Cores are never smaller than a halo for the sake of ``max_px``.
 
     Parameters
     ----------
     height, width
         Size of the padded frame, multiples of the network's own multiple.
-    core_px
-        Edge of a core, a multiple of the network's multiple, so that pooling grids coincide.
-    halo_px
-        Receptive-field radius, likewise a multiple.
     """
+    down = _Axis(height, limits.halo_px, limits.multiple_px)
+    across = _Axis(width, limits.halo_px, limits.multiple_px)
+    n_down, n_across = _numbers(down, across, limits)
     return [
         Tile((window_y, window_x), (core_y, core_x))
-        for window_y, core_y in _intervals(height, core_px, halo_px)
-        for window_x, core_x in _intervals(width, core_px, halo_px)
+        for window_y, core_y in down.intervals(n_down)
+        for window_x, core_x in across.intervals(n_across)
     ]
 
 
-def tile_core_px(max_px: int, halo_px: int, multiple_px: int) -> int:
-    """Choose the largest core whose tile, halo included, stays within ``max_px`` pixels.
+def _numbers(down: _Axis, across: _Axis, limits: TileLimits) -> tuple[int, int]:
+    """Choose how many tiles there are along each axis."""
+    longest = limits.max_side_px or max(down.length, across.length)
+    best: tuple[int, int, int] | None = None
+    for n_down in range(1, down.most_tiles + 1):
+        side = down.side_px(n_down)
+        n_across = across.fewest_tiles(min(longest, limits.max_px // side))
+        if side > longest or n_across is None or n_across > across.most_tiles:
+            continue
+        cost = n_down * n_across * side * across.side_px(n_across)
+        best = min(best or (cost, n_down, n_across), (cost, n_down, n_across))
+    if best is not None:
+        return best[1:]
+    fewest = down.fewest_tiles(longest), across.fewest_tiles(longest)
+    if fewest[0] is None or fewest[1] is None:
+        raise ValueError(f"tiles of {longest} px leave nothing between halos of {down.halo_px} px")
+    return max(fewest[0], down.most_tiles), max(fewest[1], across.most_tiles)
 
-    Never smaller than one halo: below that the halos would cost more than the cores.
-    """
-    edge = int(np.sqrt(max_px)) - 2 * halo_px
-    return max(multiple_px, halo_px, edge // multiple_px * multiple_px)
+
+class _Mirrored:
+    """A frame mirrored outward by the edge on all sides, and on to the next multiple."""
+
+    def __init__(self, image: Rows, multiple_px: int) -> None:
+        self._image = image
+        self.edge_px = EDGE_MULTIPLES * multiple_px
+        height, width = (2 * self.edge_px + -(-side // multiple_px) * multiple_px
+                         for side in image.shape)  # fmt: skip
+        self.shape: tuple[int, int] = (height, width)
+        self._y = _mirrored_index(image.shape[0], self.edge_px, height)
+        self._x = _mirrored_index(image.shape[1], self.edge_px, width)
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        wanted = self._y[start:stop]
+        first = int(wanted.min())
+        found = self._image.rows(first, int(wanted.max()) + 1)
+        return found[(wanted - first)[:, np.newaxis], self._x]
 
 
-def _padded(image: FloatArray, multiple_px: int) -> FloatArray:
-    """Mirror a frame outward by the edge on all sides, and on to the next multiple."""
-    edge = EDGE_MULTIPLES * multiple_px
-    below = edge + -image.shape[0] % multiple_px
-    right = edge + -image.shape[1] % multiple_px
-    return np.pad(image, ((edge, below), (edge, right)), mode="symmetric")
+def _mirrored_index(length: int, before: int, total: int) -> npt.NDArray[np.int64]:
+    """Name the pixel that each place along a mirrored axis shows."""
+    place = (np.arange(total) - before) % (2 * length)
+    return np.where(place < length, place, 2 * length - 1 - place)
 
 
-def infer_tiled(
-    infer: Callable[[FloatArray], FloatArray],
-    image: FloatArray,
-    *,
-    max_px: int,
-    halo_px: int,
-    multiple_px: int,
-    max_side_px: int | None = None,
-) -> FloatArray:
-    """Run a fully convolutional network over a frame of any size within bounded memory.
+def infer_in_bands(
+    infer: Callable[[FloatArray], FloatArray], image: Rows, limits: TileLimits
+) -> Iterator[tuple[int, FloatArray]]:
+    """Run a fully convolutional network over a frame, a band of tiles after the other.
 
     Parameters
     ----------
     infer
-        Maps a normalised image (y, x), sizes multiples of ``multiple_px``, to maps (head, y, x).
+        Maps a normalised image (y, x), sizes multiples of ``limits.multiple_px``, to maps
+        (head, y, x).
     image
-        Normalised frame (y, x), float32, any size.
-    max_px
-        Largest number of pixels given to ``infer`` at once.
-    max_side_px
-        Longest side given to ``infer``; None: any.
+        Normalised frame, any size.
 
-    Returns
-    -------
-    FloatArray
-        Maps (head, y, x) of the frame's own size.
+    Yields
+    ------
+    int, FloatArray
+        Number of the first row, and the maps (head, y, x) of as many rows as the band has, of the
+        frame's own width. Together they cover the frame.
 
     Notes
     -----
     The network pads with zeros, which look like bare ground beside a frame's last pixels: cells
     were seen there that are none. So the frame is mirrored outward first.
     """
-    edge = EDGE_MULTIPLES * multiple_px
-    inside = (slice(None), slice(edge, edge + image.shape[0]), slice(edge, edge + image.shape[1]))
-    padded = _padded(image, multiple_px)
-    if max_side_px is not None:
-        max_px = min(max_px, max_side_px**2)
-    if padded.size <= max_px and max(padded.shape) <= (max_side_px or max(padded.shape)):
-        return infer(padded)[inside]
-    core = tile_core_px(max_px, halo_px, multiple_px)
+    padded = _Mirrored(image, limits.multiple_px)
+    edge, (height, width) = padded.edge_px, image.shape
+    bands: dict[int, list[Tile]] = {}
+    for tile in plan_tiles(*padded.shape, limits):
+        bands.setdefault(tile.core[0].start, []).append(tile)
+    for tiles in bands.values():
+        maps = _band(infer, padded, tiles)
+        first = tiles[0].core[0].start
+        inside = slice(max(0, edge - first), max(0, min(edge + height - first, maps.shape[1])))
+        if inside.start < inside.stop:
+            yield max(0, first - edge), maps[:, inside, edge : edge + width]
+
+
+def _band(
+    infer: Callable[[FloatArray], FloatArray], padded: _Mirrored, tiles: list[Tile]
+) -> FloatArray:
+    """Compute tiles that lie beside each other; gives maps (head, y, x) of their cores."""
+    window_y = tiles[0].window[0]
+    rows = padded.rows(window_y.start, window_y.stop)
+    if len(tiles) == 1:
+        return infer(np.ascontiguousarray(rows))[:, tiles[0].core_in_window[0]]
     maps: FloatArray | None = None
-    for tile in plan_tiles(padded.shape[0], padded.shape[1], core, halo_px):
-        result = infer(np.ascontiguousarray(padded[tile.window]))
+    for tile in tiles:
+        result = infer(np.ascontiguousarray(rows[:, tile.window[1]]))
+        kept = result[(slice(None), *tile.core_in_window)]
         if maps is None:
-            maps = np.empty((len(result), *padded.shape), np.float32)
-        maps[(slice(None), *tile.core)] = result[(slice(None), *tile.core_in_window)]
+            maps = np.empty((*kept.shape[:2], padded.shape[1]), np.float32)
+        maps[:, :, tile.core[1]] = kept
     assert maps is not None
-    return maps[inside]
+    return maps
+
+
+def infer_tiled(
+    infer: Callable[[FloatArray], FloatArray], image: FloatArray, limits: TileLimits
+) -> FloatArray:
+    """Run a fully convolutional network over a frame that is held whole.
+
+    Parameters
+    ----------
+    infer, limits
+        As for :func:`infer_in_bands`.
+    image
+        Normalised frame (y, x), float32, any size.
+
+    Returns
+    -------
+    FloatArray
+        Maps (head, y, x) of the frame's own size.
+    """
+    maps: FloatArray | None = None
+    for first, band in infer_in_bands(infer, ArrayRows(image), limits):
+        if maps is None:
+            if band.shape[1:] == image.shape:
+                return band
+            maps = np.empty((len(band), *image.shape), np.float32)
+        maps[:, first : first + band.shape[1]] = band
+    assert maps is not None
+    return maps

@@ -14,7 +14,7 @@ from torch import nn
 from livecount.detection import LOCATION_H, find_peaks
 from livecount.evaluation import match_assignment
 from livecount.frame import FloatArray
-from livecount.inference import infer_tiled
+from livecount.inference import TileLimits, infer_tiled
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.recipe import ImagesRecipe, Recipe
@@ -216,4 +216,4 @@ def draw_maps(
         return drawn
 
     network.eval()
-    return infer_tiled(infer, image, max_px=_WHOLE, halo_px=0, multiple_px=recipe.multiple_px)
+    return infer_tiled(infer, image, TileLimits(_WHOLE, 0, recipe.multiple_px))

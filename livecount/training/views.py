@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from livecount.frame import FloatArray
-from livecount.normalisation import normalise, resize
+from livecount.normalisation import normalise
+from livecount.resampling import resize
 from livecount.training.images import AnnotatedFrame
 from livecount.training.painting import paint_frame
 from livecount.training.recipe import AugmentationRecipe, Recipe

@@ -24,7 +24,7 @@ IMAGE = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
 class Built:
     """What the reference computes, by another name."""
 
-    runtime, precision, max_side_px = "Slow to build 1.0 GPU", "fp16", None
+    runtime, precision, max_side_px, memory_share = "Slow to build 1.0 GPU", "fp16", None, 1.0
 
     def __init__(self, model: Model) -> None:
         self._engine = RUNTIMES[REFERENCE].open(model, 1)

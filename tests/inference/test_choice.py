@@ -58,7 +58,7 @@ def openvino_is(
 class Altered:
     """The reference with an error that a runtime might have."""
 
-    runtime, precision, max_side_px = "altered", "fp32", None
+    runtime, precision, max_side_px, memory_share = "altered", "fp32", None, 1.0
 
     def __init__(self, model: Model, gain: float = 1.0, shift_px: int = 0, noise: float = 0.0):
         self._engine = RUNTIMES[REFERENCE].open(model, 1)
@@ -133,7 +133,7 @@ def test_a_runtime_is_tried_once_on_a_machine(
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
         ("import os; os._exit(3)", "status 3"),
         ("raise ImportError('libtbb.so.12: cannot open shared object file')", "libtbb"),
-        ("print('hello')", "Core"),
+        ("print('hello')", "openvino"),
         ("import os; os.close(1)", "ended with status"),
     ],
 )
@@ -203,7 +203,7 @@ def test_a_runtime_gives_the_maps_of_the_reference_at_any_size(name: str, model:
 class Failing:
     """An engine that ends at its third frame, as one does whose GPU was taken away."""
 
-    runtime, precision, max_side_px = "Failing 1.0 GPU", "fp16", None
+    runtime, precision, max_side_px, memory_share = "Failing 1.0 GPU", "fp16", None, 1.0
 
     def __init__(self, model: Model) -> None:
         self._engine, self._left = RUNTIMES[REFERENCE].open(model, 1), 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from livecount.detection import find_peaks
 from livecount.errors import EngineError, ModelError
 from livecount.inference import Engine, Model, find_model, list_models, open_engine, read_model
-from livecount.inference.tiling import infer_tiled, plan_tiles, tile_core_px
+from livecount.inference.tiling import TileLimits, infer_tiled, plan_tiles
 from livecount.normalisation import normalise
 
 
@@ -40,9 +40,9 @@ def textured(model: Model) -> np.ndarray:
 def test_tiles_give_the_maps_and_counts_of_the_whole_frame(
     model: Model, engine: Engine, textured: np.ndarray
 ) -> None:
-    tile = {"halo_px": model.halo_px, "multiple_px": model.multiple_px}
-    whole = infer_tiled(engine.infer, textured, max_px=10**9, **tile)
-    tiled = infer_tiled(engine.infer, textured, max_px=(2 * model.halo_px + 160) ** 2, **tile)
+    tile = (model.halo_px, model.multiple_px)
+    whole = infer_tiled(engine.infer, textured, TileLimits(10**9, *tile))
+    tiled = infer_tiled(engine.infer, textured, TileLimits((3 * model.halo_px) ** 2, *tile))
     assert whole.shape == (len(model.heads), *textured.shape)
     np.testing.assert_allclose(tiled, whole, atol=2e-5)
     found, again = (
@@ -55,29 +55,34 @@ def test_tiles_give_the_maps_and_counts_of_the_whole_frame(
 def test_a_smaller_halo_would_change_the_result(
     model: Model, engine: Engine, textured: np.ndarray
 ) -> None:
-    tile = {"multiple_px": model.multiple_px}
-    whole = infer_tiled(engine.infer, textured, max_px=10**9, halo_px=model.halo_px, **tile)
-    cut = infer_tiled(engine.infer, textured, max_px=256**2, halo_px=16, **tile)
+    whole = infer_tiled(engine.infer, textured, TileLimits(10**9, model.halo_px, 16))
+    cut = infer_tiled(engine.infer, textured, TileLimits(256**2, 16, 16))
     assert float(np.abs(cut - whole).max()) > 1e-3
 
 
 @settings(max_examples=60)
 @given(
-    height=st.integers(1, 60), width=st.integers(1, 60), core=st.integers(1, 8),
-    halo=st.integers(0, 4),
+    height=st.integers(1, 60), width=st.integers(1, 60), max_px=st.integers(1, 300_000),
+    halo=st.integers(0, 4), longest=st.none() | st.integers(9, 40),
 )  # fmt: skip
-def test_every_pixel_is_in_exactly_one_core_inside_its_window(
-    height: int, width: int, core: int, halo: int
+def test_every_pixel_is_in_exactly_one_core_with_its_halo_in_a_window_of_the_one_size(
+    height: int, width: int, max_px: int, halo: int, longest: int | None
 ) -> None:
+    limits = TileLimits(max_px, 16 * halo, 16, longest and 16 * longest)
     covered = np.zeros((16 * height, 16 * width), int)
-    for tile in plan_tiles(16 * height, 16 * width, 16 * core, 16 * halo):
+    sizes = set()
+    for tile in plan_tiles(*covered.shape, limits):
         covered[tile.core] += 1
-        inside = np.zeros_like(covered, bool)
-        inside[tile.window] = True
-        assert inside[tile.core].all()
-        assert tile.window[0].start % 16 == 0
-        assert tile.window[1].start % 16 == 0
+        for window, core, length in zip(tile.window, tile.core, covered.shape, strict=True):
+            assert window.start % 16 == 0
+            assert window.start == 0 or core.start - window.start >= 16 * halo
+            assert window.stop == length or window.stop - core.stop >= 16 * halo
+            assert core.start < core.stop <= length
+        sizes.add(tuple(interval.stop - interval.start for interval in tile.window))
     assert (covered == 1).all()
+    ((tall, wide),) = sizes
+    assert tall % 16 == wide % 16 == 0
+    assert max(tall, wide) <= (limits.max_side_px or max(covered.shape))
 
 
 @settings(max_examples=40)
@@ -92,7 +97,7 @@ def test_any_size_of_frame_is_given_back_in_its_own_size(
         assert part.shape[1] % 16 == 0
         return np.stack([part, 2 * part])
 
-    maps = infer_tiled(double, image, max_px=max_px, halo_px=16, multiple_px=16)
+    maps = infer_tiled(double, image, TileLimits(max_px, 16, 16))
     np.testing.assert_array_equal(maps[1], 2 * image)
 
 
@@ -105,8 +110,8 @@ def test_no_side_is_longer_than_a_runtime_takes(height: int, width: int) -> None
         assert max(part.shape) <= 128
         return 2 * part[np.newaxis]
 
-    limits = {"max_px": 10**9, "halo_px": 16, "multiple_px": 16, "max_side_px": 128}
-    np.testing.assert_array_equal(infer_tiled(doubled, image, **limits)[0], 2 * image)
+    limits = TileLimits(10**9, halo_px=16, multiple_px=16, max_side_px=128)
+    np.testing.assert_array_equal(infer_tiled(doubled, image, limits)[0], 2 * image)
 
 
 def test_the_network_sees_the_frame_mirrored_beyond_each_edge() -> None:
@@ -117,7 +122,7 @@ def test_the_network_sees_the_frame_mirrored_beyond_each_edge() -> None:
         seen.append(part)
         return part[np.newaxis]
 
-    infer_tiled(keep, image, max_px=10**6, halo_px=16, multiple_px=16)
+    infer_tiled(keep, image, TileLimits(10**6, 16, 16))
     (part,) = seen
     np.testing.assert_array_equal(part[32 : 32 + 70, 32 : 32 + 50], image)
     np.testing.assert_array_equal(part[:32, 32 : 32 + 50], image[:32][::-1])
@@ -128,7 +133,9 @@ def test_the_network_sees_the_frame_mirrored_beyond_each_edge() -> None:
 
 def test_tiles_stay_within_the_memory_allowed() -> None:
     for max_px in (300_000, 1_000_000, 4_000_000):
-        assert (tile_core_px(max_px, 128, 16) + 256) ** 2 <= max_px
+        for tile in plan_tiles(2112, 3200, TileLimits(max_px, 128, 16)):
+            height, width = (interval.stop - interval.start for interval in tile.window)
+            assert height * width <= max_px
 
 
 def test_shipped_models_are_found_and_whole() -> None:

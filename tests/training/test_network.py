@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra livecount[train]")
 
-from livecount.inference import infer_tiled  # noqa: E402
+from livecount.inference import TileLimits, infer_tiled  # noqa: E402
 from livecount.training.export import folded  # noqa: E402
 from livecount.training.losses import head_losses, total_loss  # noqa: E402
 from livecount.training.network import (  # noqa: E402
@@ -96,8 +96,7 @@ def test_a_network_that_sees_whole_frames_is_not_tiled() -> None:
 
     image = np.random.default_rng(0).standard_normal((90, 70)).astype(np.float32)
     whole, limited = (
-        infer_tiled(infer, image, max_px=most, halo_px=halo, multiple_px=2)
-        for most in (1_000_000, 1_000)
+        infer_tiled(infer, image, TileLimits(most, halo, 2)) for most in (1_000_000, 1_000)
     )
     np.testing.assert_array_equal(whole, limited)
 
