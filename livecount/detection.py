@@ -72,22 +72,23 @@ def find_peaks(
     ([3.0, 1.0], [0.9, 0.2])
     """
     values = np.ascontiguousarray(inner, dtype=np.float32)
-    _check(values, h, min_prominence)
+    check_map(values, h, min_prominence)
     lowest = values.min(initial=np.float32(np.inf))
     padded = np.pad(values, 1, constant_values=-np.inf)
-    uphill, flat = _point_uphill(padded, lowest)
-    _join_plateaus(padded, uphill, flat)
-    peaks = _label_basins(uphill)
-    first, second, saddle = _meeting_basins(padded, uphill, peaks.size)
+    uphill, flat = point_uphill(padded, lowest)
+    join_plateaus(padded, uphill, flat)
+    peaks = label_basins(uphill)
+    first, second, saddle = meeting_basins(padded, uphill, peaks.size)
     order = np.argsort(-saddle)
-    ends_at = _join_basins(padded.ravel()[peaks], first, second, saddle, order, lowest)
-    prominence = _round_down(padded.ravel()[peaks].astype(np.float64) - ends_at)
+    ends_at = join_basins(padded.ravel()[peaks], first, second, saddle, order, lowest)
+    prominence = prominences(padded.ravel()[peaks], ends_at)
     kept = np.flatnonzero((prominence >= np.float32(min_prominence)) & (prominence > 0))
-    y_px, x_px = _locate(padded, uphill, peaks[kept], ends_at[kept], float(np.float32(h)))
-    return _sorted_candidates(y_px, x_px, prominence[kept])
+    y_px, x_px, _ = locate(padded, uphill, peaks[kept], ends_at[kept], h)
+    return candidates_of(y_px, x_px, prominence[kept])
 
 
-def _check(values: FloatArray, h: float, min_prominence: float) -> None:
+def check_map(values: FloatArray, h: float, min_prominence: float) -> None:
+    """Raise ValueError where a map or a threshold cannot be used."""
     if values.ndim != 2:
         raise ValueError(f"the inner distance map must have shape (y, x), not {values.shape}")
     if not np.isfinite(values).all():
@@ -96,22 +97,25 @@ def _check(values: FloatArray, h: float, min_prominence: float) -> None:
         raise ValueError(f"h must be > 0 and min_prominence >= 0, not {h} and {min_prominence}")
 
 
-def _round_down(exact: _Float64Array) -> FloatArray:
-    """Round to float32 towards zero, so that ``prominence >= h`` holds iff it holds exactly."""
+def prominences(peak_value: FloatArray, ends_at: FloatArray) -> FloatArray:
+    """Give how far peaks stand out above the saddles that end them.
+
+    Rounded to float32 towards zero, so that ``prominence >= h`` holds iff it holds exactly.
+    """
+    exact = peak_value.astype(np.float64) - ends_at
     rounded = exact.astype(np.float32)
     return np.where(rounded > exact, np.nextafter(rounded, np.float32(0)), rounded)
 
 
-def _sorted_candidates(
-    y_px: _Float64Array, x_px: _Float64Array, prominence: FloatArray
-) -> Candidates:
+def candidates_of(y_px: _Float64Array, x_px: _Float64Array, prominence: FloatArray) -> Candidates:
+    """Make candidates of peaks, from the most to the least prominent."""
     y32, x32 = y_px.astype(np.float32), x_px.astype(np.float32)
     order = np.lexsort((x32, y32, -prominence))
     return Candidates(y32[order], x32[order], prominence[order])
 
 
 @compiled
-def _point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int32Array]:
+def point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int32Array]:
     """Point each pixel to its highest neighbour, or to itself where none is higher.
 
     Pixels at the map's minimum are background: whatever is joined only by them is joined there.
@@ -144,7 +148,7 @@ def _point_uphill(padded: FloatArray, lowest: float) -> tuple[_Int32Array, _Int3
 
 
 @compiled
-def _join_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -> None:
+def join_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -> None:
     """Make each connected set of ``flat`` pixels one basin, of the first of them in raster order.
 
     ``flat`` lists the pixels that have an equal and no higher neighbour, in raster order. Beside a
@@ -175,7 +179,7 @@ def _join_plateaus(padded: FloatArray, uphill: _Int32Array, flat: _Int32Array) -
 
 
 @compiled
-def _label_basins(uphill: _Int32Array) -> _Int32Array:
+def label_basins(uphill: _Int32Array) -> _Int32Array:
     """Replace each pixel's pointer by the number of its peak; return the peaks in raster order."""
     peaks = _follow_to_peaks(uphill)
     # The peaks' own entries hold their numbers, told apart from pointers by a negative sign, until
@@ -213,7 +217,7 @@ def _follow_to_peaks(uphill: _Int32Array) -> _Int32Array:
 
 
 @compiled
-def _meeting_basins(
+def meeting_basins(
     padded: FloatArray, basin: _Int32Array, n_peaks: int
 ) -> tuple[_Int32Array, _Int32Array, FloatArray]:
     """List which basins touch and their saddle: the best lower value of two neighbouring pixels.
@@ -260,7 +264,7 @@ def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 @compiled
-def _join_basins(
+def join_basins(
     peak_value: FloatArray,
     first: _Int32Array,
     second: _Int32Array,
@@ -293,17 +297,41 @@ def _join_basins(
     return ends_at
 
 
+def locate(
+    padded: FloatArray,
+    scratch: _Int32Array,
+    peaks: _Int32Array,
+    ends_at: FloatArray,
+    h: float,
+    top_px: int = 0,
+) -> tuple[_Float64Array, _Float64Array, _Int64Array]:
+    """Give the centroid (y, x) of each peak's component, and its first and last row.
+
+    Parameters
+    ----------
+    padded
+        Some rows of a map, with a frame of minus infinity.
+    scratch
+        An entry a pixel, none below -1; it is overwritten.
+    top_px
+        Number of the first row in the whole map, in whose pixels (without padding) all is told.
+    """
+    return _locate(padded, scratch, peaks, ends_at, float(np.float32(h)), top_px)
+
+
 @compiled
 def _locate(
-    padded: FloatArray, scratch: _Int32Array, peaks: _Int32Array, ends_at: FloatArray, h: float
-) -> tuple[_Float64Array, _Float64Array]:
-    """Return the centroid (y, x) of each peak's component, in pixels of the map without padding.
-
-    ``scratch`` has an entry a pixel, none below -1; it is overwritten.
-    """
+    padded: FloatArray,
+    scratch: _Int32Array,
+    peaks: _Int32Array,
+    ends_at: FloatArray,
+    h: float,
+    top_px: int,
+) -> tuple[_Float64Array, _Float64Array, _Int64Array]:
     flat_map, width = padded.ravel(), padded.shape[1]
     y_px = np.empty(peaks.size, dtype=np.float64)
     x_px = np.empty(peaks.size, dtype=np.float64)
+    reached = np.empty((peaks.size, 2), dtype=np.int64)
     queue = np.empty(padded.size, dtype=np.int32)
     for number in range(peaks.size):
         floor = np.float64(flat_map[peaks[number]]) - h
@@ -311,14 +339,23 @@ def _locate(
         above_saddle = floor <= ends_at[number]
         if above_saddle:
             floor = np.float64(ends_at[number])
-        y_px[number], x_px[number] = _component_centroid(
+        size = _flood(
             flat_map, width, scratch, -2 - number, queue, peaks[number], floor, above_saddle
         )
-    return y_px, x_px
+        sum_y, sum_x = 0, 0
+        first_y, last_y = padded.shape[0], 0
+        for place in queue[:size]:
+            y = place // width - 1
+            sum_y += y + top_px
+            sum_x += place % width - 1
+            first_y, last_y = min(first_y, y), max(last_y, y)
+        y_px[number], x_px[number] = sum_y / size, sum_x / size
+        reached[number, 0], reached[number, 1] = first_y + top_px, last_y + top_px
+    return y_px, x_px, reached
 
 
 @compiled
-def _component_centroid(
+def _flood(
     flat_map: FloatArray,
     width: int,
     scratch: _Int32Array,
@@ -327,16 +364,17 @@ def _component_centroid(
     peak: int,
     floor: float,
     strictly_above: bool,
-) -> tuple[float, float]:
-    """Flood from ``peak`` over the pixels at or above ``floor``, or only those above it."""
+) -> int:
+    """Flood from ``peak`` over the pixels at or above ``floor``, or only those above it.
+
+    Fills ``queue`` with them, and returns how many they are.
+    """
     queue[0] = peak
     scratch[peak] = mark
-    size, done, sum_y, sum_x = 1, 0, 0, 0
+    size, done = 1, 0
     while done < size:
         here = queue[done]
         done += 1
-        sum_y += here // width - 1
-        sum_x += here % width - 1
         for dy in (-width, 0, width):
             for dx in (-1, 0, 1):
                 there = here + dy + dx
@@ -346,4 +384,4 @@ def _component_centroid(
                 scratch[there] = mark
                 queue[size] = there
                 size += 1
-    return sum_y / size, sum_x / size
+    return size

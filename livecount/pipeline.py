@@ -7,10 +7,13 @@ Live watching, backfill, restart, ``livecount count`` and ``livecount evaluate``
 from __future__ import annotations
 
 from dataclasses import dataclass
+from tempfile import gettempdir
+from typing import Final
 
 import numpy as np
 
 from livecount import __version__
+from livecount.banded_peaks import BandedPeaks
 from livecount.detection import LOCATION_H, find_peaks
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import (
@@ -22,10 +25,11 @@ from livecount.frame import (
     FrameCount,
     Provenance,
 )
-from livecount.inference import Engine, Model, TileLimits, infer_tiled
-from livecount.normalisation import normalise
+from livecount.inference import Engine, Model, TileLimits, infer_in_bands, infer_tiled
+from livecount.normalisation import normalised_rows
 from livecount.quality import assess, find_flags
-from livecount.resampling import resize
+from livecount.resampling import scaled_to
+from livecount.rows import Rows
 from livecount.segmentation import (
     Labels,
     SegmentationRule,
@@ -36,9 +40,12 @@ from livecount.segmentation import (
     segment,
 )
 from livecount.uncertainty import find_doubts
-from livecount.weighing import detection_map
+from livecount.weighing import detection_bands, detection_map
 
 __all__ = ["CountingRule", "FrameCounter"]
+
+_HELD_PX: Final = 40_000_000
+"""Frames of more pixels, at the model's scale, go through in bands: the same peaks, no masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,28 @@ class CountingRule:
         return self.cell_diameter_um / frame.attributes.pixel_size_um
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What the network saw (y, x) and its maps (head, y, x), at the model's scale."""
+
+    maps: FloatArray
+    normalised: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Peaks of a frame in pixels of the maps, the maps' shape, and the maps where they are held."""
+
+    peaks: Candidates
+    shape: tuple[int, int]
+    drawn: _Drawn | None = None
+
+    def at_scale_of(self, frame: Frame) -> Candidates:
+        """Give the peaks in pixels of the frame."""
+        height, width = frame.pixels.shape
+        return self.peaks.scaled(height / self.shape[0], width / self.shape[1])
+
+
 class FrameCounter:
     """Counts frames with one model, one engine and one rule.
 
@@ -127,8 +156,7 @@ class FrameCounter:
 
     def find_candidates(self, frame: Frame, diameter_px: float) -> Candidates:
         """Find every candidate of a frame, positions in pixels of the frame as acquired."""
-        maps, _ = self._infer(frame, diameter_px)
-        return _at_frame_scale(self._peaks(maps), maps, frame)
+        return self._find(frame, diameter_px).at_scale_of(frame)
 
     def count(self, frame: Frame) -> FrameCount:
         """Count the cells of one frame; segment them where that was asked for.
@@ -153,11 +181,17 @@ class FrameCounter:
         Raises
         ------
         RefusedFrameError, EngineError
-            As :meth:`count`.
+            As :meth:`count`; and EngineError where the frame is too large for masks.
         """
+        if self._segmentation is None:
+            raise ValueError("the counter was not made to segment")
         found, labels = self._count(frame)
         if labels is None:
-            raise ValueError("the counter was not made to segment")
+            raise EngineError(
+                f"{frame.key.display_path}: too large to segment "
+                f"({found.width_px} x {found.height_px} pixels)",
+                hint="Count it without masks, or cut it into parts",
+            )
         return found, labels_at(labels, (found.height_px, found.width_px))
 
     def _count(self, frame: Frame) -> tuple[FrameCount, Labels | None]:
@@ -165,14 +199,18 @@ class FrameCounter:
         labels: Labels | None = None
         shapes: CellShapes | None = None
         try:
-            maps, normalised = self._infer(frame, diameter_px)
-            peaks = self._peaks(maps)
-            if self._segmentation is not None:
-                labels, shapes = self._segment(maps, normalised, peaks, frame)
+            found = self._find(frame, diameter_px)
+            if self._segmentation is not None and found.drawn is not None:
+                labels, shapes = self._segment(found.drawn, found.peaks, frame)
         except MemoryError as error:
             raise EngineError(
                 f"{frame.key.display_path}: not enough memory to count it",
                 hint="Lower `memory_limit_mb` in [counting], or close other programs",
+            ) from error
+        except OSError as error:
+            raise EngineError(
+                f"{frame.key.display_path}: its map cannot be kept in {gettempdir()}: {error}",
+                hint="Free space there, or let TMPDIR name a folder on a larger disk",
             ) from error
         height, width = frame.pixels.shape
         size_um = frame.attributes.pixel_size_um
@@ -180,52 +218,65 @@ class FrameCounter:
             key=frame.key,
             attributes=frame.attributes,
             analysis_id=self._analysis_id,
-            count=peaks.count_at(self.rule.h),
-            candidates=_at_frame_scale(peaks, maps, frame),
+            count=found.peaks.count_at(self.rule.h),
+            candidates=found.at_scale_of(frame),
             quality=assess(frame),
             height_px=height,
             width_px=width,
             area_mm2=None if size_um is None else height * width * (size_um / 1000) ** 2,
-            flags=(*frame.flags, *find_flags(frame.pixels), *self._doubts(peaks)),
+            flags=(*frame.flags, *find_flags(frame.pixels), *self._doubts(found)),
             provenance=Provenance(self._engine.runtime, self._engine.precision, __version__),
             confluence_percent=None if labels is None else confluence_percent(labels),
             shapes=shapes,
         )
         return counted, labels
 
-    def _infer(self, frame: Frame, diameter_px: float) -> tuple[FloatArray, FloatArray]:
-        """Give a frame's maps (head, y, x) and what the network saw (y, x), at its own scale."""
-        scaled = resize(frame.pixels, self.model.cell_diameter_px / diameter_px)
-        normalised = normalise(scaled, self.model.normalisation)
-        limits = TileLimits.of(self.model, self._engine, self._memory_limit_mb)
-        maps = infer_tiled(self._engine.infer, normalised, limits)
-        return maps, normalised
-
-    def _peaks(self, maps: FloatArray) -> Candidates:
-        """Find every candidate, positions in pixels of the maps."""
-        drawn = detection_map(maps, self.model.heads, self.model.weighing)
-        return find_peaks(
-            drawn, h=min(self.rule.h, LOCATION_H), min_prominence=self.rule.min_prominence
+    def _find(self, frame: Frame, diameter_px: float) -> _Found:
+        """Find every candidate; hold what the network saw and drew where that is not too large."""
+        factor = self.model.cell_diameter_px / diameter_px
+        image = normalised_rows(
+            scaled_to(frame.pixels, factor), self.model.normalisation, held_px=_HELD_PX
         )
+        limits = TileLimits.of(self.model, self._engine, self._memory_limit_mb)
+        height, width = image.shape
+        if height * width > _HELD_PX:
+            return _Found(self._peaks_in_bands(image, limits), image.shape)
+        normalised = image.rows(0, height)
+        maps = infer_tiled(self._engine.infer, normalised, limits)
+        inner = detection_map(maps, self.model.heads, self.model.weighing)
+        peaks = find_peaks(inner, h=self._location_h, min_prominence=self.rule.min_prominence)
+        return _Found(peaks, image.shape, _Drawn(maps, normalised))
 
-    def _doubts(self, peaks: Candidates) -> tuple[str, ...]:
+    def _peaks_in_bands(self, image: Rows, limits: TileLimits) -> Candidates:
+        bands = (band for _, band in infer_in_bands(self._engine.infer, image, limits))
+        with BandedPeaks(
+            image.shape[1], h=self._location_h, min_prominence=self.rule.min_prominence
+        ) as peaks:
+            for inner in detection_bands(bands, self.model.heads, self.model.weighing):
+                peaks.add(inner)
+            return peaks.finish()
+
+    @property
+    def _location_h(self) -> float:
+        return min(self.rule.h, LOCATION_H)
+
+    def _doubts(self, found: _Found) -> tuple[str, ...]:
+        unmasked = self._segmentation is not None and found.drawn is None
+        too_large = ("too_large_to_segment",) if unmasked else ()
         calibration = self.model.calibration
-        return find_doubts(calibration, peaks.at(self.rule.h).prominence) if calibration else ()
+        if calibration is None:
+            return too_large
+        return (*too_large, *find_doubts(calibration, found.peaks.at(self.rule.h).prominence))
 
-    def _segment(
-        self, maps: FloatArray, normalised: FloatArray, peaks: Candidates, frame: Frame
-    ) -> tuple[Labels, CellShapes]:
+    def _segment(self, drawn: _Drawn, peaks: Candidates, frame: Frame) -> tuple[Labels, CellShapes]:
         """Give the cells' labels at the maps' scale, and their shapes in pixels of the frame."""
         assert self._segmentation is not None
         cells = peaks.at(self.rule.h)
-        outer = maps[self.model.heads.index("outer")]
-        foreground = find_foreground(maps, self.model.heads, self._segmentation)
+        outer = drawn.maps[self.model.heads.index("outer")]
+        foreground = find_foreground(drawn.maps, self.model.heads, self._segmentation)
         labels = segment(outer, foreground, cells, self._segmentation)
         px_per_label_px = float(np.sqrt(frame.pixels.size / labels.size))
-        shapes = measure_shapes(labels, normalised, len(cells), px_per_label_px=px_per_label_px)
+        shapes = measure_shapes(
+            labels, drawn.normalised, len(cells), px_per_label_px=px_per_label_px
+        )
         return labels, shapes
-
-
-def _at_frame_scale(peaks: Candidates, maps: FloatArray, frame: Frame) -> Candidates:
-    height, width = frame.pixels.shape
-    return peaks.scaled(height / maps.shape[1], width / maps.shape[2])

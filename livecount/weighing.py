@@ -8,7 +8,7 @@ and not the second. Where the outer map stays low, the inner one is lowered in p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from scipy import ndimage
 
 from livecount.frame import FloatArray
 
-__all__ = ["OuterWeighing", "detection_map"]
+__all__ = ["OuterWeighing", "detection_bands", "detection_map"]
+
+_SIGMAS_SEEN = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,37 @@ def detection_map(
     inner = np.ascontiguousarray(maps[heads.index("inner")], np.float32)
     if weighing is None or "outer" not in heads:
         return inner
-    outer = ndimage.gaussian_filter(maps[heads.index("outer")], weighing.sigma_px, mode="reflect")
+    outer = ndimage.gaussian_filter(
+        maps[heads.index("outer")], weighing.sigma_px, mode="reflect", truncate=_SIGMAS_SEEN
+    )
     weight = np.clip(outer / np.float32(weighing.full_at), 0, 1, dtype=np.float32)
     weighed: FloatArray = inner * weight
     return weighed
+
+
+def detection_bands(
+    bands: Iterable[FloatArray], heads: Sequence[str], weighing: OuterWeighing | None
+) -> Iterator[FloatArray]:
+    """Give the map of :func:`detection_map` in bands, from maps that come in bands.
+
+    Parameters
+    ----------
+    bands
+        Shape (heads, y, x) each, from a frame's top to its bottom.
+
+    Yields
+    ------
+    FloatArray
+        Shape (y, x); bands are not those that came, as smoothing looks beyond them.
+    """
+    beyond = 0 if weighing is None else int(_SIGMAS_SEEN * weighing.sigma_px + 0.5)
+    n_done, kept = 0, None
+    for band in bands:
+        kept = band if kept is None else np.concatenate([kept, band], axis=1)
+        n_ready = kept.shape[1] - beyond
+        if n_ready > n_done:
+            yield detection_map(kept, heads, weighing)[n_done:n_ready]
+            first = max(0, n_ready - beyond)
+            kept, n_done = kept[:, first:], n_ready - first
+    if kept is not None and kept.shape[1] > n_done:
+        yield detection_map(kept, heads, weighing)[n_done:]

@@ -128,3 +128,43 @@ def test_a_model_without_an_outer_map_cannot_segment() -> None:
     FrameCounter(model, engine, rule)
     with pytest.raises(EngineError, match="cannot segment"):
         FrameCounter(model, engine, rule, segmentation=SegmentationRule())
+
+
+def test_a_frame_too_large_to_be_held_has_the_same_cells(
+    blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = find_model("deepdistance")
+    rule = CountingRule(h=model.h, cell_diameter_px=13)
+    counter = FrameCounter(model, open_engine(model), rule, memory_limit_mb=100)
+    large = np.tile(blobs, (2, 2))
+    held = counter.count(frame_of(large))
+    monkeypatch.setattr("livecount.pipeline._HELD_PX", 1000)
+    monkeypatch.setattr("livecount.rows._GROUP_PX", 30_000)
+    banded = counter.count(frame_of(large))
+    assert banded.count == held.count > 40
+    for name in ("y_px", "x_px", "prominence"):
+        np.testing.assert_array_equal(
+            getattr(banded.candidates, name), getattr(held.candidates, name)
+        )
+    assert banded.flags == held.flags
+    assert banded.quality.focus == pytest.approx(held.quality.focus)
+
+
+def test_masks_of_a_frame_too_large_to_be_held_are_refused_and_its_count_says_so(
+    blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = segmenting_counter(cell_diameter_px=40)
+    monkeypatch.setattr("livecount.pipeline._HELD_PX", 1000)
+    assert "too_large_to_segment" in counter.count(frame_of(blobs)).flags
+    with pytest.raises(EngineError, match=r"a\.tif: too large to segment \(420 x 300 pixels\)"):
+        counter.count_with_labels(frame_of(blobs))
+
+
+def test_a_full_temporary_folder_is_said(
+    blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livecount.pipeline._HELD_PX", 1000)
+    monkeypatch.setattr("livecount.banded_peaks.tempfile.tempdir", "/nowhere")
+    with pytest.raises(EngineError, match="cannot be kept in /nowhere") as said:
+        counter_for(cell_diameter_px=40).count(frame_of(blobs))
+    assert "TMPDIR" in str(said.value)

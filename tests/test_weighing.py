@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from livecount.detection import find_peaks
-from livecount.weighing import OuterWeighing, detection_map
+from livecount.weighing import OuterWeighing, detection_bands, detection_map
 
 HEADS = ("inner", "outer")
 maps_of_two_heads = arrays.arrays(
@@ -58,3 +60,15 @@ def test_a_peak_without_a_cell_round_it_loses_its_prominence() -> None:
 def test_impossible_weighings_are_refused(full_at: float, sigma_px: float) -> None:
     with pytest.raises(ValueError, match="full_at must be above 0"):
         OuterWeighing(full_at, sigma_px)
+
+
+@pytest.mark.parametrize("weighing", [None, OuterWeighing(0.5, 2.0), OuterWeighing(0.5, 0.0)])
+@pytest.mark.parametrize("heights", [[60], [1] * 60, [3, 20, 1, 36], [59, 1]])
+def test_bands_give_the_map_of_the_whole_frame(
+    weighing: OuterWeighing | None, heights: list[int]
+) -> None:
+    maps = np.random.default_rng(1).random((2, 60, 40)).astype(np.float32)
+    edges = np.cumsum([0, *heights])
+    bands = [maps[:, start:stop] for start, stop in itertools.pairwise(edges)]
+    found = np.concatenate(list(detection_bands(bands, ("inner", "outer"), weighing)))
+    np.testing.assert_array_equal(found, detection_map(maps, ("inner", "outer"), weighing))
