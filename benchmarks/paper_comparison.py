@@ -31,9 +31,9 @@ from accuracy import ROOT, describe_origin
 from comparison_report import Outcome, report
 
 from livecount.annotations import Dataset, find_datasets, load_image
-from livecount.detection import LOCATION_H, find_peaks
+from livecount.detection import find_peaks
 from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise
-from livecount.frame import Candidates
+from livecount.frame import LOCATION_H, Candidates
 from livecount.inference import TileLimits, infer_tiled
 from livecount.normalisation import normalise
 from livecount.readers import read_pixels

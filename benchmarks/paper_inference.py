@@ -18,9 +18,9 @@ import numpy.typing as npt
 from accuracy import describe_origin
 
 from livecount.annotations import Dataset, find_datasets, load_image
-from livecount.detection import LOCATION_H, find_peaks
+from livecount.detection import find_peaks
 from livecount.evaluation import FrameScore, score_frame, summarise
-from livecount.frame import Frame
+from livecount.frame import LOCATION_H, Frame
 from livecount.inference import Engine, Model, TileLimits, find_model, infer_tiled, open_engine
 from livecount.normalisation import normalise
 from livecount.platform.process import usable_cores

@@ -31,8 +31,8 @@ import torch
 from accuracy import describe_origin
 
 from livecount.annotations import find_datasets
-from livecount.detection import LOCATION_H, find_peaks
-from livecount.frame import Frame
+from livecount.detection import find_peaks
+from livecount.frame import LOCATION_H, Frame
 from livecount.inference import Engine, Model, TileLimits, find_model, infer_tiled, open_engine
 from livecount.normalisation import normalise
 from livecount.pipeline import CountingRule, FrameCounter

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from livecount.counting_rule import DiameterEstimate
 from livecount.detection import find_peaks
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import Frame
@@ -24,32 +24,6 @@ _ESTIMATE_CELLS: Final = 24
 """The estimate looks at a square of at most so many diameters."""
 _FEWEST_CELLS: Final = 5
 """Fewer say nothing about a typical size."""
-_STEEP: Final = 0.35
-"""On frames of eleven sets of cells the steepness was 0.1 to 0.3 on sheets of touching cells, where
-estimates were up to a factor of two wrong, and above 0.35 where cells stood apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class DiameterEstimate:
-    """A cell diameter read off the frames themselves, and how clearly.
-
-    Attributes
-    ----------
-    diameter_px
-        The estimate.
-    steepness
-        By which power of the diameter tried the cells seen fall short of it near the estimate.
-        About 1 where cells have one size; near 0 where parts, cells and groups all look like cells,
-        as in a sheet.
-    """
-
-    diameter_px: float
-    steepness: float
-
-    @property
-    def reservation(self) -> str:
-        """What to say of it beside the number: nothing, or that other sizes fit about as well."""
-        return "" if self.steepness >= _STEEP else " (other sizes fit about as well)"
 
 
 def estimate_cell_diameter(frame: Frame, model: Model, engine: Engine) -> DiameterEstimate:

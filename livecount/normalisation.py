@@ -13,7 +13,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from livecount.frame import FloatArray
 from livecount.resampling import resampled_rows, scaled_size
@@ -285,5 +284,7 @@ def _wide_gaussian(image: Rows, sigma_px: float) -> FloatArray:
     for start, stop in in_groups((shape[0], round(image.shape[1] * step))):
         coarse[start:stop] = resampled_rows(image, shape, "linear", start, stop)
     sigmas = [sigma_px * small / full for small, full in zip(shape, image.shape, strict=True)]
+    from scipy import ndimage  # the monitor names normalisations and computes none
+
     smooth: FloatArray = ndimage.gaussian_filter(coarse, sigmas, mode="reflect", truncate=3.0)
     return smooth

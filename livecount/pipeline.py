@@ -14,10 +14,11 @@ import numpy as np
 
 from livecount import __version__
 from livecount.banded_peaks import BandedPeaks
-from livecount.detection import LOCATION_H, find_peaks
-from livecount.errors import EngineError, RefusedFrameError
+from livecount.counting_rule import CountingRule
+from livecount.detection import find_peaks
+from livecount.errors import EngineError
 from livecount.frame import (
-    MIN_PROMINENCE,
+    LOCATION_H,
     Candidates,
     CellShapes,
     FloatArray,
@@ -46,49 +47,6 @@ __all__ = ["CountingRule", "FrameCounter"]
 
 _HELD_PX: Final = 40_000_000
 """Frames of more pixels, at the model's scale, go through in bands: the same peaks, no masks."""
-
-
-@dataclass(frozen=True, slots=True)
-class CountingRule:
-    """How frames are scaled and which peaks are cells; exactly one diameter is given.
-
-    Attributes
-    ----------
-    cell_diameter_um
-        Cell diameter in micrometres; needs each frame's pixel size.
-    cell_diameter_px
-        Cell diameter in pixels of the frames, where no pixel size is known.
-    h
-        Peaks of the detection map (:mod:`livecount.weighing`) with prominence >= h are cells.
-    """
-
-    h: float
-    cell_diameter_um: float | None = None
-    cell_diameter_px: float | None = None
-    min_prominence: float = MIN_PROMINENCE
-
-    def __post_init__(self) -> None:
-        if (self.cell_diameter_um is None) == (self.cell_diameter_px is None):
-            raise ValueError("give the cell diameter either in um or in px")
-
-    def diameter_px(self, frame: Frame) -> float:
-        """Give the cell diameter in pixels of this frame.
-
-        Raises
-        ------
-        RefusedFrameError
-            The diameter is in micrometres and the frame's pixel size is not known.
-        """
-        if self.cell_diameter_px is not None:
-            return self.cell_diameter_px
-        assert self.cell_diameter_um is not None
-        if frame.attributes.pixel_size_um is None:
-            raise RefusedFrameError(
-                f"{frame.key.display_path}: the cell diameter is set in um, "
-                "but this frame's pixel size is not known",
-                hint="Give --pixel-size-um, or the diameter in pixels with --cell-diameter-px",
-            )
-        return self.cell_diameter_um / frame.attributes.pixel_size_um
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from livecount.frame import FloatArray
 from livecount.rows import DerivedRows, Rows
 
 __all__ = ["resampled", "resampled_rows", "resize", "scaled_size", "scaled_to"]
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _Kernel = Literal["linear", "cubic"]
 
@@ -95,6 +97,8 @@ def resampled_rows(
 @lru_cache(maxsize=64)
 def _resampling_matrix(n_in: int, n_out: int, kernel: _Kernel) -> sparse.csr_array:
     """Weights of every input pixel in every output pixel, shape (n_out, n_in); rows sum to 1."""
+    from scipy import sparse
+
     stretch = max(1.0, n_in / n_out)
     reach = stretch * (1 if kernel == "linear" else 2)
     centre = (np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5

@@ -19,9 +19,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.spatial import KDTree
-from scipy.special import expit, stdtrit
 
 from livecount.frame import Candidates
 
@@ -96,6 +93,8 @@ class Calibration:
 
     def probability(self, prominence: npt.ArrayLike) -> _Float64Array:
         """Give P(cell) of peaks of these prominences, shape (n,)."""
+        from scipy.special import expit
+
         logs = np.log(np.asarray(prominence, np.float64))
         found: _Float64Array = expit(self.intercept + self.slope * logs)
         return found
@@ -179,6 +178,8 @@ def count_interval(
     >>> count_interval(sure, [], 0), count_interval(sure, [0.9] * 50 + [0.16] * 6, 56)
     ((0, 1), (44, 61))
     """
+    from scipy.special import stdtrit
+
     mean, variance = calibration.moments(prominence)
     reach = float(stdtrit(calibration.n_frames - 1, _UPPER)) * math.sqrt(variance)
     low, high = math.floor(mean - reach), math.ceil(mean + reach)
@@ -233,6 +234,8 @@ def cells_among(
     numpy.ndarray
         Shape (n,), bool.
     """
+    from scipy.spatial import KDTree
+
     annotated = np.asarray(annotated_yx, np.float64).reshape(-1, 2)
     is_cell = np.zeros(len(candidates), bool)
     if not len(annotated):
@@ -258,6 +261,8 @@ def fit_calibration(frames: Sequence[FittedFrame]) -> Calibration:
     ValueError
         Fewer than two frames with cells, or no cell is among their candidates.
     """
+    from scipy.optimize import minimize
+
     filled = [frame for frame in frames if frame.annotated]
     if len(filled) < 2 or not any(frame.is_cell.any() for frame in filled):
         raise ValueError("a calibration needs at least two frames with annotated cells")

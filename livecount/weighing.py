@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from livecount.frame import FloatArray
 
@@ -85,6 +84,8 @@ def detection_map(
     inner = np.ascontiguousarray(maps[heads.index("inner")], np.float32)
     if weighing is None or "outer" not in heads:
         return inner
+    from scipy import ndimage  # the monitor names weighings and computes none
+
     outer = ndimage.gaussian_filter(
         maps[heads.index("outer")], weighing.sigma_px, mode="reflect", truncate=_SIGMAS_SEEN
     )

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from livecount.annotations import find_datasets
-from livecount.cell_size import DiameterEstimate, _crossing, estimate_cell_diameter
+from livecount.cell_size import _crossing, estimate_cell_diameter
+from livecount.counting_rule import DiameterEstimate
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.inference import Engine, Model, find_model, open_engine
 from livecount.readers import read_frames

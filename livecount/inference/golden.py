@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from livecount.detection import LOCATION_H, find_peaks
+from livecount.detection import find_peaks
 from livecount.errors import ModelError
-from livecount.frame import Candidates, FloatArray
+from livecount.frame import LOCATION_H, Candidates, FloatArray
 from livecount.weighing import detection_map
 
 if TYPE_CHECKING:

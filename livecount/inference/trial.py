@@ -26,7 +26,6 @@ import platformdirs
 
 from livecount import __version__
 from livecount.errors import EngineError, EngineNotBuiltError, LivecountError
-from livecount.inference.golden import read_golden
 from livecount.inference.models import read_model
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
 
@@ -144,6 +143,8 @@ def _how_it_ended(status: int) -> str:
 
 def _judge(name: str, folder: Path, threads: int) -> Trial:
     """Open, compare with the golden tiles, and time: in the child."""
+    from livecount.inference.golden import read_golden
+
     model = read_model(folder)
     engine = RUNTIMES[name].open(model, threads)
     golden = read_golden(model)

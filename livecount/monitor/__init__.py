@@ -1,9 +1,19 @@
-"""The daemon beside the microscope: scan, count, keep, retry, quarantine, until stopped."""
+"""The daemon beside the microscope: scan, count, keep, retry, quarantine, until stopped.
 
-from livecount.monitor.choices import channel_rule, patterns_for, with_pixel_size
-from livecount.monitor.counting import open_counting
-from livecount.monitor.daemon import run_monitor
-from livecount.monitor.logs import set_up_logs
+Names are imported when they are asked for: the worker's process has no use for the database, nor
+the monitor's for what computes, and both stay smaller for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from livecount.monitor.choices import channel_rule, patterns_for, with_pixel_size
+    from livecount.monitor.counting import open_counting
+    from livecount.monitor.daemon import run_monitor
+    from livecount.monitor.logs import set_up_logs
 
 __all__ = [
     "channel_rule",
@@ -13,3 +23,19 @@ __all__ = [
     "set_up_logs",
     "with_pixel_size",
 ]
+
+_HOMES = {
+    "channel_rule": "choices",
+    "open_counting": "counting",
+    "patterns_for": "choices",
+    "run_monitor": "daemon",
+    "set_up_logs": "logs",
+    "with_pixel_size": "choices",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -7,20 +7,20 @@ goes on. The frame last read stays here; only what is known of it leaves.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from livecount.cell_size import DiameterEstimate, estimate_cell_diameter
+from livecount.cell_size import estimate_cell_diameter
 from livecount.config import Config
+from livecount.counting_rule import CountingRule, DiameterEstimate
 from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
 from livecount.inference import LongRunEngine, find_model
+from livecount.monitor.answers import EngineState, PageRead
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
-from livecount.monitor.engine_state import EngineState
-from livecount.pipeline import CountingRule, FrameCounter
-from livecount.platform.files import FileStamp, stat_shared
+from livecount.pipeline import FrameCounter
+from livecount.platform.files import stat_shared
 from livecount.platform.process import release_memory, usable_cores
 from livecount.readers import (
     PageLook,
@@ -32,24 +32,7 @@ from livecount.readers import (
 )
 from livecount.segmentation import SegmentationRule
 
-__all__ = ["Bench", "PageRead"]
-
-
-@dataclass(frozen=True, slots=True)
-class PageRead:
-    """A page as it was read, without its pixels.
-
-    Attributes
-    ----------
-    stamp
-        The file's stamp after the read, None where it could not be asked for any more.
-    """
-
-    key: FrameKey
-    attributes: FrameAttributes
-    flags: tuple[str, ...]
-    n_pixels: int
-    stamp: FileStamp | None
+__all__ = ["Bench"]
 
 
 class Bench:

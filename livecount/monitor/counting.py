@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livecount.config import Config
-from livecount.detection import LOCATION_H
+from livecount.counting_rule import CountingRule
 from livecount.errors import ConfigError, RefusedFrameError, UnreadableFrameError
-from livecount.frame import FrameCount
+from livecount.frame import LOCATION_H, FrameCount
 from livecount.inference import Model, find_model
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.worker import Worker
-from livecount.pipeline import CountingRule
 from livecount.storage import (
     Analysis,
     AnalysisSettings,
@@ -24,7 +23,7 @@ from livecount.storage import (
 )
 
 if TYPE_CHECKING:
-    from livecount.monitor.bench import PageRead
+    from livecount.monitor.answers import PageRead
 
 __all__ = ["Counting", "open_counting"]
 

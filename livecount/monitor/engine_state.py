@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
+from livecount.monitor.answers import EngineState
 from livecount.storage import CountStore
 
-__all__ = ["EngineState", "say_what_counts"]
+__all__ = ["say_what_counts"]
 
 _REPLACED = "runtime_replaced"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineState:
-    """What computes the network, and whether it had to take another's place.
-
-    Attributes
-    ----------
-    words
-        Runtime and precision, and why they were chosen.
-    trouble
-        Why the chosen one does not count any more; empty where it does.
-    """
-
-    words: str = ""
-    trouble: str = ""
 
 
 def say_what_counts(state: EngineState, store: CountStore, tell: Callable[[str], None]) -> None:

@@ -26,7 +26,7 @@ from livecount.errors import (
 )
 from livecount.experiment import ChannelRule
 from livecount.frame import FrameAttributes, FrameCount
-from livecount.monitor.bench import PageRead
+from livecount.monitor.answers import PageRead
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.counting import Counting
 from livecount.monitor.late import LateMetadata

@@ -23,14 +23,13 @@ import structlog
 from livecount.config import Config
 from livecount.errors import LivecountError, WorkerLostError, WorkerSilentError, WorkerStartError
 from livecount.frame import FrameAttributes, FrameCount, FrameKey
-from livecount.monitor.engine_state import EngineState
+from livecount.monitor.answers import EngineState
 from livecount.platform.process import end_first, lower_priority
 from livecount.readers import PageLook
 
 if TYPE_CHECKING:
-    from livecount.cell_size import DiameterEstimate
-    from livecount.monitor.bench import PageRead
-    from livecount.pipeline import CountingRule
+    from livecount.counting_rule import CountingRule, DiameterEstimate
+    from livecount.monitor.answers import PageRead
 
 __all__ = ["StopAskedError", "Worker"]
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from livecount.detection import LOCATION_H, find_peaks
+from livecount.detection import find_peaks
 from livecount.evaluation import match_assignment
-from livecount.frame import FloatArray
+from livecount.frame import LOCATION_H, FloatArray
 from livecount.inference import TileLimits, infer_tiled
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.losses import head_losses, total_loss

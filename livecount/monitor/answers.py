@@ -1,0 +1,43 @@
+"""What a worker answers, in types that bring neither the database nor what computes with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from livecount.frame import FrameAttributes, FrameKey
+from livecount.platform.files import FileStamp
+
+__all__ = ["EngineState", "PageRead"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page as it was read, without its pixels.
+
+    Attributes
+    ----------
+    stamp
+        The file's stamp after the read, None where it could not be asked for any more.
+    """
+
+    key: FrameKey
+    attributes: FrameAttributes
+    flags: tuple[str, ...]
+    n_pixels: int
+    stamp: FileStamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What computes the network, and whether it had to take another's place.
+
+    Attributes
+    ----------
+    words
+        Runtime and precision, and why they were chosen.
+    trouble
+        Why the chosen one does not count any more; empty where it does.
+    """
+
+    words: str = ""
+    trouble: str = ""
