@@ -33,7 +33,15 @@ from accuracy import describe_origin
 from livecount.annotations import find_datasets
 from livecount.detection import find_peaks
 from livecount.frame import LOCATION_H, Frame
-from livecount.inference import Engine, Model, TileLimits, find_model, infer_tiled, open_engine
+from livecount.inference import (
+    MEMORY_LIMIT_MB,
+    Engine,
+    Model,
+    TileLimits,
+    find_model,
+    infer_tiled,
+    open_engine,
+)
 from livecount.normalisation import normalise
 from livecount.pipeline import CountingRule, FrameCounter
 from livecount.quality import assess, find_flags
@@ -47,7 +55,6 @@ from livecount.weighing import detection_map
 SHAPE, CELL_PX = (3096, 4140), 60.0
 TILE_PX, STRIDE_PX = 512, 64
 REPEATS, PAPER_TILES = 5, 5
-MEMORY_LIMIT_MB = 1500
 Pixels = npt.NDArray[Any]
 
 

@@ -26,7 +26,14 @@ from livecount.frame import (
     FrameCount,
     Provenance,
 )
-from livecount.inference import Engine, Model, TileLimits, infer_in_bands, infer_tiled
+from livecount.inference import (
+    MEMORY_LIMIT_MB,
+    Engine,
+    Model,
+    TileLimits,
+    infer_in_bands,
+    infer_tiled,
+)
 from livecount.normalisation import normalised_rows
 from livecount.quality import assess, find_flags
 from livecount.resampling import scaled_to
@@ -97,7 +104,7 @@ class FrameCounter:
         rule: CountingRule,
         *,
         analysis_id: str = "",
-        memory_limit_mb: float = 1500,
+        memory_limit_mb: float = MEMORY_LIMIT_MB,
         segmentation: SegmentationRule | None = None,
     ) -> None:
         if segmentation is not None and "outer" not in model.heads:

@@ -266,7 +266,7 @@ class CountingSettings(_Section):
     segment: _Switch = False
     runtime: Literal["auto", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"] = "auto"
     threads: Annotated[int, _number(ge=0, le=1024)] = 0
-    memory_limit_mb: Annotated[int, _number(ge=100, le=1_000_000)] = 1500
+    memory_limit_mb: Annotated[int, _number(ge=100, le=1_000_000)] = 500
     max_frame_megapixels: Annotated[float, _number(gt=0, le=1_000_000)] = 1000.0
 
     @field_validator("cell_diameter_px")

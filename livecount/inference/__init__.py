@@ -12,9 +12,10 @@ from livecount.frame import FloatArray
 from livecount.inference.building import LongRunEngine
 from livecount.inference.choice import RUNTIME_NAMES, ChosenEngine, open_engine
 from livecount.inference.models import Model, find_model, list_models, read_model
-from livecount.inference.tiling import TileLimits, infer_in_bands, infer_tiled
+from livecount.inference.tiling import MEMORY_LIMIT_MB, TileLimits, infer_in_bands, infer_tiled
 
 __all__ = [
+    "MEMORY_LIMIT_MB",
     "RUNTIME_NAMES",
     "ChosenEngine",
     "Engine",

@@ -22,9 +22,11 @@ from livecount.rows import ArrayRows, Rows
 if TYPE_CHECKING:
     from livecount.inference import Engine, Model
 
-__all__ = ["Tile", "TileLimits", "infer_in_bands", "infer_tiled", "plan_tiles"]
+__all__ = ["MEMORY_LIMIT_MB", "Tile", "TileLimits", "infer_in_bands", "infer_tiled", "plan_tiles"]
 
 _MEGABYTE: Final = 1_000_000
+MEMORY_LIMIT_MB: Final = 500
+"""The processes of a run then stay within a gigabyte on frames of 2048 x 2048 pixels."""
 EDGE_MULTIPLES = 2
 """How far a frame is mirrored outward, in multiples of the network's: 32 px for the shipped one."""
 
@@ -51,7 +53,9 @@ class TileLimits:
     max_side_px: int | None = None
 
     @classmethod
-    def of(cls, model: Model, engine: Engine, memory_limit_mb: float = 1500) -> TileLimits:
+    def of(
+        cls, model: Model, engine: Engine, memory_limit_mb: float = MEMORY_LIMIT_MB
+    ) -> TileLimits:
         """Let the network take so much working memory."""
         bytes_per_px = model.memory_bytes_per_px * engine.memory_share
         return cls(
