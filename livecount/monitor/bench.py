@@ -7,6 +7,7 @@ goes on. The frame last read stays here; only what is known of it leaves.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,8 +18,9 @@ from livecount.counting_rule import CountingRule, DiameterEstimate
 from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
 from livecount.inference import LongRunEngine, find_model
-from livecount.monitor.answers import EngineState, PageRead
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
+from livecount.monitor.messages import EngineState, PageAhead, PageRead
+from livecount.monitor.read_ahead import ReadAhead
 from livecount.pipeline import FrameCounter
 from livecount.platform.files import stat_shared
 from livecount.platform.process import release_memory, usable_cores
@@ -60,6 +62,7 @@ class Bench:
             SegmentationRule.of_card(self._model.card) if counting.segment else None
         )
         self._frame: Frame | None = None
+        self._ahead = ReadAhead(self._read_page)
 
     @property
     def engine_state(self) -> EngineState:
@@ -68,23 +71,35 @@ class Bench:
 
     def look(self, path: Path, settled: bool) -> PageLook:
         """Count a file's pages and tell which are whole."""
+        self._ahead.wait()
         return look(path, settled=settled, limits=self._limits)
 
     def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
         """Read one page and keep it; say all that is known of it."""
         self._frame = None
-        frame = read_page(root, relative_path, page, **self._reading)
-        self._frame = frame = with_pixel_size(frame, self._config)
-        try:
-            stamp = stat_shared(root / os.fsdecode(relative_path))
-        except OSError:
-            stamp = None
+        read_ahead = self._ahead.take(root, relative_path, page)
+        if read_ahead is not None:
+            frame, stamp = read_ahead
+        else:
+            frame, stamp = self._read_page(root, relative_path, page), None
+            with suppress(OSError):
+                stamp = stat_shared(root / os.fsdecode(relative_path))
+        self._frame = frame
         return PageRead(frame.key, frame.attributes, frame.flags, frame.pixels.size, stamp)
 
+    def _read_page(self, root: Path, relative_path: bytes, page: int) -> Frame:
+        frame = read_page(root, relative_path, page, **self._reading)
+        return with_pixel_size(frame, self._config)
+
     def count(
-        self, key: FrameKey, rule: CountingRule, analysis_id: str
+        self, key: FrameKey, rule: CountingRule, analysis_id: str, ahead: PageAhead | None = None
     ) -> tuple[FrameCount, EngineState]:
-        """Count the cells of the page that was read last, and say what computed it."""
+        """Count the cells of the page that was read last, and say what computed it.
+
+        Meanwhile the page that is probably next is read.
+        """
+        if ahead is not None:
+            self._ahead.start(ahead)
         self._engine.go_over_when_built()
         found = FrameCounter(
             self._model,
@@ -119,11 +134,13 @@ class Bench:
 
     def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
         """Gather what is known of a page by now, without its pixels."""
+        self._ahead.wait()
         attributes = read_attributes(root, relative_path, page, **self._reading)
         return completed_pixel_size(attributes, self._config)
 
     def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:
         """Tell the state of the companion files that speak of a folder's frames."""
+        self._ahead.wait()
         return companion_stamps(folder)
 
     def is_absent(self, path: Path) -> bool:

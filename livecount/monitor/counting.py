@@ -23,7 +23,7 @@ from livecount.storage import (
 )
 
 if TYPE_CHECKING:
-    from livecount.monitor.answers import PageRead
+    from livecount.monitor.messages import PageAhead, PageRead
 
 __all__ = ["Counting", "open_counting"]
 
@@ -63,8 +63,11 @@ class Counting:
         self._say_if_estimated(diameter)
         self.rule = _rule(settings.h, diameter)
 
-    def count(self, page: PageRead) -> FrameCount:
-        """Count the page that was read last; where no diameter is known yet, it decides it."""
+    def count(self, page: PageRead, ahead: PageAhead | None = None) -> FrameCount:
+        """Count the page that was read last, while the one ahead is read.
+
+        Where no diameter is known yet, this page decides it.
+        """
         if self.rule is None:
             try:
                 diameter = self._estimate_from(page)
@@ -75,7 +78,7 @@ class Counting:
             self.settle_on(diameter)
         assert self.rule is not None
         assert self.analysis is not None
-        return self.worker.count(page, self.rule, self.analysis.id)
+        return self.worker.count(page, self.rule, self.analysis.id, ahead)
 
     def _estimate_from(self, page: PageRead) -> CellDiameter:
         """Read the cell diameter off a page, in um where its pixel size is known."""

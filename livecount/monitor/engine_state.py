@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from livecount.monitor.answers import EngineState
+from livecount.monitor.messages import EngineState
 from livecount.storage import CountStore
 
 __all__ = ["say_what_counts"]

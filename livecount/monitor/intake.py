@@ -26,10 +26,10 @@ from livecount.errors import (
 )
 from livecount.experiment import ChannelRule
 from livecount.frame import FrameAttributes, FrameCount
-from livecount.monitor.answers import PageRead
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.counting import Counting
 from livecount.monitor.late import LateMetadata
+from livecount.monitor.messages import PageAhead, PageRead
 from livecount.monitor.worker import StopAskedError
 from livecount.platform.files import FileStamp
 from livecount.storage import CountStore, FrameState, KnownPage, Source
@@ -155,7 +155,8 @@ class Intake:
                 continue
             self._between_pages()
             try:
-                outcome = self._take_page(sighting, page, known.get(page))
+                ahead = self._foresee(sighting, page + 1, found.n_pages)
+                outcome = self._take_page(sighting, page, known.get(page), ahead)
                 outcomes.add(outcome)
                 if outcome is _Outcome.NEW and page in known:
                     trusted = frozenset()
@@ -199,8 +200,17 @@ class Intake:
             return {}
         return self._store.known_pages(self.source, sighting.relative_path, analysis)
 
-    def _take_page(self, sighting: Sighting, page: int, known: KnownPage | None) -> _Outcome:
-        """Take one page; tell whether it is as it was known."""
+    def _foresee(self, sighting: Sighting, page: int, n_pages: int) -> PageAhead | None:
+        """Name the page whose turn is probably next: of this file, or the first of another."""
+        if sighting.settled and page < n_pages:
+            return PageAhead(self._root, sighting.relative_path, page, sighting.stamp)
+        foreseen = self.watcher.foresee()
+        return foreseen and PageAhead(self._root, foreseen[0], 0, foreseen[1])
+
+    def _take_page(
+        self, sighting: Sighting, page: int, known: KnownPage | None, ahead: PageAhead | None
+    ) -> _Outcome:
+        """Take one page, while the one ahead is read; tell whether it is as it was known."""
         frame = self._worker.read(self._root, sighting.relative_path, page)
         if sighting.settled and frame.stamp != sighting.stamp:
             raise _NotYetError(0.0)
@@ -223,7 +233,7 @@ class Intake:
                 attributes=frame.attributes,
             )
         else:
-            self._count(frame, sighting.stamp)
+            self._count(frame, sighting.stamp, ahead)
         return _Outcome.SAME if same else _Outcome.NEW
 
     def _reconsider(self, relative_path: bytes, page: int, attributes: FrameAttributes) -> None:
@@ -241,9 +251,9 @@ class Intake:
         if missing_s > 0 or not sighting.settled:
             raise _NotYetError(max(missing_s, 0.1))
 
-    def _count(self, frame: PageRead, stamp: FileStamp) -> None:
+    def _count(self, frame: PageRead, stamp: FileStamp, ahead: PageAhead | None) -> None:
         was_unknown = self._counting.rule is None
-        count = self._counting.count(frame)
+        count = self._counting.count(frame, ahead)
         if was_unknown:
             self._on_scale_known()
         self._store.record(self.source, count, stamp=stamp)

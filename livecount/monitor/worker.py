@@ -23,13 +23,13 @@ import structlog
 from livecount.config import Config
 from livecount.errors import LivecountError, WorkerLostError, WorkerSilentError, WorkerStartError
 from livecount.frame import FrameAttributes, FrameCount, FrameKey
-from livecount.monitor.answers import EngineState
+from livecount.monitor.messages import EngineState
 from livecount.platform.process import end_first, lower_priority
 from livecount.readers import PageLook
 
 if TYPE_CHECKING:
     from livecount.counting_rule import CountingRule, DiameterEstimate
-    from livecount.monitor.answers import PageRead
+    from livecount.monitor.messages import PageAhead, PageRead
 
 __all__ = ["StopAskedError", "Worker"]
 
@@ -142,11 +142,13 @@ class Worker:
         )
         return found
 
-    def count(self, page: PageRead, rule: CountingRule, analysis_id: str) -> FrameCount:
+    def count(
+        self, page: PageRead, rule: CountingRule, analysis_id: str, ahead: PageAhead | None
+    ) -> FrameCount:
         """Ask :meth:`Bench.count`."""
         found: FrameCount
         found, self.engine = self._ask(
-            "count", page.key, rule, analysis_id, shown=page.key.display_path,
+            "count", page.key, rule, analysis_id, ahead, shown=page.key.display_path,
             more_s=page.n_pixels * _COUNTING_S_PER_PIXEL,
         )  # fmt: skip
         return found

@@ -176,6 +176,16 @@ class Ledger:
             if vanished and pending.was_due:
                 self._gone_untold[path] = pending.stamp
 
+    def foresee(self) -> tuple[bytes, FileStamp] | None:
+        """Name the settled file that is handed out next as things are now, and its stamp."""
+        while self._due_queue:
+            key = self._due_queue[0]
+            pending = self._pending.get(key[-1])
+            if pending is not None and pending.due_key == key:
+                return (key[-1], pending.stamp) if pending.state is FileState.DUE else None
+            heapq.heappop(self._due_queue)
+        return None
+
     def take(self, now_s: float) -> Sighting | None:
         """Hand out the first due file, or None."""
         while self._due_queue:

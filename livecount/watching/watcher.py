@@ -172,6 +172,11 @@ class Watcher:
                 self._changed.wait(left_s)
         return None
 
+    def foresee(self) -> tuple[bytes, FileStamp] | None:
+        """Name the settled file that :meth:`next_complete` will probably give next."""
+        with self._changed:
+            return self._ledger.foresee() if self._scanner.online else None
+
     def mark_done(self, relative_path: bytes, stamp: FileStamp) -> None:
         """Note that a file has been dealt with at this stamp: counted, ignored or quarantined.
 

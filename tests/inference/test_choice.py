@@ -20,8 +20,8 @@ from livecount.inference.choice import Choice, ChosenEngine, choose_among, choos
 from livecount.inference.golden import GOLDEN_NAME, read_golden, write_golden
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
 from livecount.inference.trial import Trial, try_runtime
-from livecount.monitor.answers import EngineState
 from livecount.monitor.engine_state import say_what_counts
+from livecount.monitor.messages import EngineState
 from livecount.storage import CountStore
 
 # Those for GPUs are tried in test_tensorrt.

@@ -292,3 +292,18 @@ def test_costly_scans_come_less_often_but_come() -> None:
     pace.note("full", ended_s=100.0, wall_s=3600.0, cpu_s=1.0)
     assert pace.due(105.0 + 60.0) == "names"
     assert pace.due(100.0 + 900.0) == "full"
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_what_is_foreseen_is_what_comes(order: str) -> None:
+    ledger = Ledger({}, SettleRule(unchanged_for_s=2.0), order)  # type: ignore[arg-type]
+    assert ledger.foresee() is None
+    for now_s in (0.0, 3.0):
+        for number, name in enumerate((b"a", b"b", b"c")):
+            ledger.record(Look(name, FileStamp(1, number), now_s, now_s))
+    ledger.record(Look(b"b", FileStamp(2, 9), 4.0, 4.0))  # grows: not settled any more
+    for _ in range(2):
+        foreseen, taken = ledger.foresee(), ledger.take(4.0)
+        assert taken is not None
+        assert foreseen == (taken.relative_path, taken.stamp)
+    assert ledger.foresee() is None

@@ -1,13 +1,24 @@
-"""What a worker answers, in types that bring neither the database nor what computes with them."""
+"""What monitor and worker tell each other, in types that bring neither database nor network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from livecount.frame import FrameAttributes, FrameKey
 from livecount.platform.files import FileStamp
 
-__all__ = ["EngineState", "PageRead"]
+__all__ = ["EngineState", "PageAhead", "PageRead"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageAhead:
+    """A page that will probably be asked for next, of a settled file with this stamp."""
+
+    root: Path
+    relative_path: bytes
+    page: int
+    stamp: FileStamp
 
 
 @dataclass(frozen=True, slots=True)
