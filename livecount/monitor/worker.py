@@ -143,7 +143,7 @@ class Worker:
         return found
 
     def count(
-        self, page: PageRead, rule: CountingRule, analysis_id: str, ahead: PageAhead | None
+        self, page: PageRead, rule: CountingRule, analysis_id: str, ahead: PageAhead | None = None
     ) -> FrameCount:
         """Ask :meth:`Bench.count`."""
         found: FrameCount
