@@ -22,6 +22,7 @@ from accuracy import describe_origin
 
 from livecount.annotations import find_datasets
 from livecount.inference import Engine, Model, find_model
+from livecount.inference.choice import try_all
 from livecount.inference.golden import read_golden
 from livecount.inference.openvino import PRECISIONS, OpenVinoEngine
 from livecount.inference.runtimes import REFERENCE, RUNTIMES
@@ -61,7 +62,9 @@ def main() -> None:
 def installed(model: Model, threads: int) -> list[Way]:
     """Open what is there, the reference first."""
     openers: dict[str, Callable[[Model, int], Engine]] = {
-        f"{name}, fp32": runtime.open for name, runtime in RUNTIMES.items() if runtime.is_installed
+        f"{name}, fp32": RUNTIMES[name].open
+        for name, trial in try_all(model, threads).items()
+        if trial.usable
     }
     used = set(openers)
     if RUNTIMES["openvino"].is_installed:

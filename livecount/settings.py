@@ -264,7 +264,15 @@ class CountingSettings(_Section):
     channel_roles: Mapping[str, ChannelRole] = Field(default_factory=dict)
     z: Annotated[Literal["sharpest", "all"] | int, PlainValidator(_z_selection)] = "sharpest"
     segment: _Switch = False
-    runtime: Literal["auto", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx"] = "auto"
+    runtime: Literal[
+        "auto",
+        "onnxruntime",
+        "openvino",
+        "onnxruntime-cuda",
+        "onnxruntime-directml",
+        "tensorrt",
+        "tensorrt-rtx",
+    ] = "auto"
     threads: Annotated[int, _number(ge=0, le=1024)] = 0
     memory_limit_mb: Annotated[int, _number(ge=100, le=1_000_000)] = 500
     max_frame_megapixels: Annotated[float, _number(gt=0, le=1_000_000)] = 1000.0

@@ -67,7 +67,7 @@ BAD_FILES = [
         "[counting]\nruntime = 'cuda'",
         2,
         "counting.runtime",
-        "'onnxruntime', 'openvino', 'tensorrt' or 'tensorrt-rtx'",
+        "'onnxruntime-directml', 'tensorrt' or 'tensorrt-rtx'",
     ),
     ("[counting]\nmodel = 5", 2, "counting.model", "must be a text in quotes"),
     ("[counting]\npixel_size_um = 0", 2, "counting.pixel_size_um", "must be at least 0.001"),

@@ -36,6 +36,8 @@ class Runtime:
         Makes an engine of a model that may use so many threads.
     require
         Raises EngineError where something outside Python is missing, at no cost and no risk.
+    by_package
+        Several packages bring the module, and only this one the runtime.
     """
 
     name: str
@@ -44,10 +46,13 @@ class Runtime:
     install: str
     open: Callable[[Model, int], Engine]
     require: Callable[[], None] = lambda: None
+    by_package: bool = False
 
     @property
     def is_installed(self) -> bool:
-        """Tell whether its module is there, without importing it: that alone may crash."""
+        """Tell whether it is there, without importing it: that alone may crash."""
+        if self.by_package:
+            return bool(self.version)
         return find_spec(self.module) is not None
 
     @property
@@ -63,6 +68,18 @@ def _open_onnx_runtime(model: Model, threads: int) -> Engine:
     from livecount.inference.onnx_runtime import OnnxRuntimeEngine
 
     return OnnxRuntimeEngine(model, threads=threads)
+
+
+def _open_onnx_runtime_cuda(model: Model, threads: int) -> Engine:
+    from livecount.inference.onnx_runtime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(model, threads=threads, device="CUDA")
+
+
+def _open_onnx_runtime_directml(model: Model, threads: int) -> Engine:
+    from livecount.inference.onnx_runtime import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(model, threads=threads, device="DirectML")
 
 
 def _open_openvino(model: Model, threads: int) -> Engine:
@@ -95,6 +112,23 @@ RUNTIMES: Final = {
         ),
         Runtime(
             "openvino", "openvino", "openvino", "pip install 'livecount[openvino]'", _open_openvino
+        ),
+        Runtime(
+            "onnxruntime-cuda",
+            "onnxruntime",
+            "onnxruntime-gpu",
+            "pip install onnxruntime-gpu in place of onnxruntime",
+            _open_onnx_runtime_cuda,
+            require_driver,
+            by_package=True,
+        ),
+        Runtime(
+            "onnxruntime-directml",
+            "onnxruntime",
+            "onnxruntime-directml",
+            "pip install onnxruntime-directml in place of onnxruntime",
+            _open_onnx_runtime_directml,
+            by_package=True,
         ),
         Runtime(
             "tensorrt",

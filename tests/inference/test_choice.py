@@ -56,6 +56,20 @@ def openvino_is(
     return put
 
 
+@pytest.mark.parametrize("device", ["CUDA", "DirectML"])
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_gpu_that_onnx_runtime_cannot_use_is_said_and_not_quietly_replaced(
+    device: str, model: Model
+) -> None:
+    runtime = RUNTIMES[f"onnxruntime-{device.lower()}"]
+    if runtime.is_installed:
+        pytest.skip("its package is here")
+    with pytest.raises(EngineError, match=rf"{device} .*CPUExecutionProvider"):
+        runtime.open(model, 1)
+    with pytest.raises(EngineError, match=f"pip install {runtime.package}"):
+        open_engine(model, runtime=runtime.name)
+
+
 class Altered:
     """The reference with an error that a runtime might have."""
 
