@@ -16,9 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from accuracy import describe_origin
+from int8 import quantised
 
 from livecount.annotations import find_datasets
 from livecount.inference import Engine, Model, find_model
@@ -70,7 +72,14 @@ def installed(model: Model, threads: int) -> list[Way]:
     if RUNTIMES["openvino"].is_installed:
         for precision in set(PRECISIONS) - {"fp32"}:
             openers[f"openvino, {precision}"] = partial(opened_openvino, precision)
-    return [Way(name, open_(model, threads), name in used) for name, open_ in openers.items()]
+    ways = [Way(name, open_(model, threads), name in used) for name, open_ in openers.items()]
+    with TemporaryDirectory() as folder:
+        small = quantised(model, Path(folder))
+        return ways + [
+            Way(f"{name}, int8", RUNTIMES[name].open(small, threads), used=False)
+            for name in ("onnxruntime", "openvino")
+            if f"{name}, fp32" in used
+        ]
 
 
 def opened_openvino(precision: str, model: Model, threads: int) -> Engine:

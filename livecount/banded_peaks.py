@@ -120,10 +120,11 @@ class BandedPeaks:
             raise ValueError("the map holds negative values")
         self._spool.write(band.data)
         self._lowest = min(self._lowest, band.min(initial=np.float32(np.inf)))
-        rows = np.concatenate([self._waiting, band])
-        self._waiting = rows[-1:]
-        if len(rows) > 1:
-            self._take(rows[:-1], below=rows[-1])
+        for start, stop in in_groups((len(band), self._width)):
+            rows = np.concatenate([self._waiting, band[start:stop]])
+            self._waiting = rows[-1:].copy()
+            if len(rows) > 1:
+                self._take(rows[:-1], below=rows[-1])
 
     def finish(self) -> Candidates:
         """Find every peak of what was added."""

@@ -28,6 +28,27 @@ ConfigFile = Annotated[
 DatabaseFile = Annotated[
     Path | None, typer.Option("--database", help="The run's database (default: from the config).")
 ]
+Folders = Annotated[
+    list[Path] | None, typer.Argument(help="Folders that the microscope writes to.")
+]
+NewExperiment = Annotated[
+    str | None, typer.Option("--experiment", help="Name (default: the first folder's).")
+]
+UntilIdle = Annotated[
+    float | None,
+    typer.Option(
+        "--until-idle",
+        min=0.1,
+        callback=finite,
+        help="End after this many seconds with nothing to do.",
+    ),
+]
+NoDashboard = Annotated[
+    bool, typer.Option("--no-dashboard", help="Serve neither health nor metrics.")
+]
+Port = Annotated[
+    int | None, typer.Option("--port", min=1, max=65535, help="Port of health and metrics.")
+]
 ExperimentName = Annotated[
     str | None, typer.Option("--experiment", help="Experiment (default: the latest one).")
 ]

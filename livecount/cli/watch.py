@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,20 +18,25 @@ from livecount.cli.options import (
     Channel,
     ConfigFile,
     DatabaseFile,
+    Folders,
     FrameIntervalMin,
     H,
     ModelName,
+    NewExperiment,
+    NoDashboard,
     Pattern,
     PixelSizeUm,
+    Port,
     Segment,
+    UntilIdle,
     Z,
     counting_overrides,
-    finite,
     load_settings,
 )
 from livecount.cli.terminal import say, terminal, write_json
 
 if TYPE_CHECKING:
+    from livecount.config import Config
     from livecount.frame import FrameCount
     from livecount.storage import CountReader, Tally
 
@@ -38,14 +44,10 @@ _MAX_SHOWN = 20
 
 
 def run(
-    folders: Annotated[
-        list[Path] | None, typer.Argument(help="Folders that the microscope writes to.")
-    ] = None,
+    folders: Folders = None,
     config: ConfigFile = None,
     database: DatabaseFile = None,
-    experiment: Annotated[
-        str | None, typer.Option("--experiment", help="Name (default: the first folder's).")
-    ] = None,
+    experiment: NewExperiment = None,
     cell_diameter_px: CellDiameterPx = None,
     cell_diameter_um: CellDiameterUm = None,
     pixel_size_um: PixelSizeUm = None,
@@ -56,21 +58,9 @@ def run(
     channel: Channel = None,
     z: Z = None,
     segment: Segment = None,
-    until_idle: Annotated[
-        float | None,
-        typer.Option(
-            "--until-idle",
-            min=0.1,
-            callback=finite,
-            help="End after this many seconds with nothing to do.",
-        ),
-    ] = None,
-    no_dashboard: Annotated[
-        bool, typer.Option("--no-dashboard", help="Serve neither health nor metrics.")
-    ] = False,
-    port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Port of health and metrics.")
-    ] = None,
+    until_idle: UntilIdle = None,
+    no_dashboard: NoDashboard = False,
+    port: Port = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch folders and count every frame as it lands, for hours or weeks.
@@ -80,52 +70,65 @@ def run(
 
     Example: livecount run D:/scans/experiment7 --cell-diameter-um 20
     """
+    counting = counting_overrides(
+        cell_diameter_px=cell_diameter_px,
+        cell_diameter_um=cell_diameter_um,
+        pixel_size_um=pixel_size_um,
+        pattern=pattern,
+        model=model,
+        h=h,
+        channel=channel,
+        z=z,
+        segment=segment,
+    )
+    overrides = {
+        "database.file": database,
+        "watch.folders": [str(folder) for folder in folders] if folders else None,
+        "experiment.name": experiment,
+        "experiment.frame_interval_min": frame_interval_min,
+        **counting,
+    }
+    if no_dashboard and port is not None:
+        raise typer.BadParameter("--port and --no-dashboard exclude each other.")
+    settings = load_settings(config, overrides)
+    serving = None if no_dashboard else _Serving(port)
+    tally = _watch(settings, serving, until_idle, (lambda _: None) if as_json else _show_count)
+    if as_json:
+        write_json(_tally(tally))
+    else:
+        say(_tally_line(tally))
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """That health and metrics are served, and at which port if one was asked for."""
+
+    port: int | None
+
+
+def _watch(
+    settings: Config,
+    serving: _Serving | None,
+    until_idle_s: float | None,
+    on_count: Callable[[FrameCount], None],
+) -> Tally:
+    """Run the monitor until it is stopped or idle."""
     from livecount.monitor import run_monitor, set_up_logs
     from livecount.platform.process import install_stop_signals
     from livecount.web import start_server
 
-    settings = load_settings(
-        config,
-        {
-            "database.file": database,
-            "watch.folders": [str(folder) for folder in folders] if folders else None,
-            "experiment.name": experiment,
-            "experiment.frame_interval_min": frame_interval_min,
-            **counting_overrides(
-                cell_diameter_px=cell_diameter_px,
-                cell_diameter_um=cell_diameter_um,
-                pixel_size_um=pixel_size_um,
-                pattern=pattern,
-                model=model,
-                h=h,
-                channel=channel,
-                z=z,
-                segment=segment,
-            ),
-        },
-    )
-    if no_dashboard and port is not None:
-        raise typer.BadParameter("--port and --no-dashboard exclude each other.")
     set_up_logs(settings.log, settings.log_file)
     stop = threading.Event()
     install_stop_signals(lambda _: stop.set())
     say(f"database: {settings.database.file}\nlog: {settings.log_file}")
     say("watching " + ", ".join(str(folder) for folder in settings.watch.folders))
     with ExitStack() as stack:
-        if not no_dashboard:
-            address = stack.enter_context(start_server(settings.database.file, port))
+        if serving is not None:
+            address = stack.enter_context(start_server(settings.database.file, serving.port))
             say(f"health and metrics: {address}/healthz, {address}/metrics")
-        tally = run_monitor(
-            settings,
-            until_idle_s=until_idle,
-            stop=stop,
-            on_count=(lambda _: None) if as_json else _show_count,
-            on_notice=say,
+        return run_monitor(
+            settings, until_idle_s=until_idle_s, stop=stop, on_count=on_count, on_notice=say
         )
-    if as_json:
-        write_json(_tally(tally))
-    else:
-        say(_tally_line(tally))
 
 
 def _show_count(count: FrameCount) -> None:

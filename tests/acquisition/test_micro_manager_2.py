@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.program import command, environment, livecount, rows_of
+from tests.endtoend.program import await_worker, command, environment, livecount, rows_of
 
 TIME_POINTS = 6
 
@@ -36,11 +36,12 @@ def test_every_plane_is_counted_once_while_it_is_written(
     watched.mkdir()
     monitor = subprocess.Popen(
         command(
-            "run", watched, "--database", database, "--no-dashboard", "--until-idle", 5,
+            "run", watched, "--database", database, "--no-dashboard", "--until-idle", 12,
             "--cell-diameter-px", 30,
         ),
         env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    await_worker(database)
     livecount(
         "simulate", "-o", watched, "--scheme", scheme, "--manner", manner, "--wells", "A1,B10",
         "--time-points", TIME_POINTS, "--seconds-per-time-point", 2.5, "--size-px", 192,

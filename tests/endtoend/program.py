@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 # Shorter waits than a real run's, so that tests are quick; the rules are the same.
@@ -106,6 +107,21 @@ def run_with_kills(
         monitor.wait()
     run_until_idle(folder, database, options)
     return met
+
+
+def await_worker(database: Path, patience_s: float = 60.0) -> None:
+    """Wait until a monitor that was just started can count: its heart beats, and it names how."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if database.is_file():
+            with (
+                suppress(sqlite3.OperationalError),  # its tables are still being made
+                closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection,
+            ):
+                if connection.execute("SELECT 1 FROM monitor WHERE engine != ''").fetchall():
+                    return
+        time.sleep(0.1)
+    raise AssertionError(f"no monitor can count on {database} after {patience_s:.0f} s")
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
