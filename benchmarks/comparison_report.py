@@ -12,6 +12,8 @@ SCORES = {
     "f_score": "F-score by the paper's rule (section 4.2)",
     "f_score_assignment": "F-score one to one",
 }
+COLLAPSED = 5.0
+"""An f-score below this, in percent, on lines that a network learnt from."""
 INTRODUCTION = """\
 The networks of Table 2 of the DeepDistance paper (section 4.4), each trained on the same images for
 the same number of steps; number of seeds: {seeds}
@@ -87,7 +89,7 @@ def report(plan: dict[str, Any], outcomes: list[Outcome], origin: dict[str, str]
         lines += ["", f"## {title}", "", *score_table(table, score)]
     lines += ["", "## Against DeepDistance, seed by seed", "", *difference_table(table)]
     lines += ["", "## What each one is and does", "", *nature_table(table)]
-    lines += ["", "## What this says", "", *verdicts(table), ""]
+    lines += ["", "## What this says", "", *verdicts(table), *collapses(table), ""]
     devices = sorted({outcome.result["device"] for outcome in outcomes})
     lines.append(
         f"`{origin['command']}`, {origin['date']}, commit {origin['commit']}, "
@@ -179,6 +181,21 @@ def verdicts(table: Table) -> list[str]:
                 f"{where_from(table, proposed, other, line)}."
             )
     return lines
+
+
+def collapses(table: Table) -> list[str]:
+    """Name what found next to nothing even on seen lines: its mean says little of the network."""
+    found = [
+        f"{one.model} with seed {one.seed} (recall {one.mean('seen', 'recall_assignment'):.1f} %)"
+        for one in table.outcomes
+        if one.mean("seen", "f_score_assignment") < COLLAPSED
+    ]
+    line = (
+        f"- Next to nothing was found, also on seen lines (f below {COLLAPSED:g}), by: "
+        f"{'; '.join(found)}. Their models' means are those of runs that learnt and runs that did "
+        "not learn in so few steps; the spread tells it."
+    )
+    return [line] if found else []
 
 
 def where_from(table: Table, name: str, other: str, line: str) -> str:
