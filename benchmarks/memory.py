@@ -4,7 +4,7 @@
 
 A real frame below IMAGES is scaled and mirrored until it fills each size, and counted by
 ``livecount run`` as shipped. Memory is that of all its processes together, at its highest, asked
-for fifty times a second: resident (pages that two processes share count twice) and proportional
+for ten times a second: resident (pages that two processes share count twice) and proportional
 (they count once).
 """
 
@@ -156,7 +156,7 @@ def run(folder: Path, case: Case) -> tuple[Peak, float]:
 
 def watch(pid: int, peak: Peak) -> None:
     """Keep the highest memory of a process and its children."""
-    while not peak.ended.wait(0.02):
+    while not peak.ended.wait(0.1):
         try:
             monitor = psutil.Process(pid)
             everyone = [monitor, *monitor.children(recursive=True)]
