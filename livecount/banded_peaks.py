@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +26,7 @@ from livecount.detection import (
     meeting_basins,
     point_uphill,
     prominences,
+    root_of,
 )
 from livecount.frame import MIN_PROMINENCE, Candidates, FloatArray
 from livecount.rows import in_groups
@@ -70,7 +70,7 @@ class _LastRow:
 class BandedPeaks:
     """Finds the peaks of a map that is given in bands, from top to bottom.
 
-    A context: the temporary file, as large as the map, is gone at its end.
+    Its temporary file is as large as the map, and gone once it is closed.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class BandedPeaks:
 
     def __init__(self, width: int, *, h: float, min_prominence: float = MIN_PROMINENCE) -> None:
         self._width, self._h, self._min_prominence = width, h, min_prominence
-        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the context's end
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - until it is closed itself
         self._waiting = np.empty((0, width), np.float32)
         self._last = _LastRow.above_the_frame(width)
         self._n_rows = self._n_labels = 0
@@ -91,17 +91,8 @@ class BandedPeaks:
         self._same: list[tuple[_Int64Array, _Int64Array]] = []
         self._meetings: list[tuple[_Int64Array, _Int64Array, FloatArray]] = []
 
-    def __enter__(self) -> Self:
-        """Give itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the temporary file."""
+    def close(self) -> None:
+        """Remove the temporary file."""
         self._spool.close()
 
     def add(self, band: FloatArray) -> None:
@@ -247,13 +238,7 @@ def _resolved(one: _Int64Array, other: _Int64Array, value: FloatArray) -> _Int64
 def _unite(above: _Int64Array, one: _Int64Array, other: _Int64Array) -> None:
     """Unite pairs; at the end each entry names the lowest of its set."""
     for pair in range(one.size):
-        first, second = one[pair], other[pair]
-        while above[first] != first:
-            above[first] = above[above[first]]
-            first = above[first]
-        while above[second] != second:
-            above[second] = above[above[second]]
-            second = above[second]
+        first, second = root_of(above, one[pair]), root_of(above, other[pair])
         above[max(first, second)] = min(first, second)
     for entry in range(above.size):
         above[entry] = above[above[entry]]

@@ -258,6 +258,15 @@ def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 @compiled
+def root_of(above: _Int64Array, entry: int) -> int:
+    """Follow ``above`` to the entry that stands for a set, halving the way for the next time."""
+    while above[entry] != entry:
+        above[entry] = above[above[entry]]
+        entry = above[entry]
+    return entry
+
+
+@compiled
 def join_basins(
     peak_value: FloatArray,
     first: _Int32Array,
@@ -273,13 +282,7 @@ def join_basins(
     above = np.arange(peak_value.size)
     ends_at = np.full(peak_value.size, lowest, dtype=np.float32)
     for meeting in order:
-        one, other = first[meeting], second[meeting]
-        while above[one] != one:
-            above[one] = above[above[one]]
-            one = above[one]
-        while above[other] != other:
-            above[other] = above[above[other]]
-            other = above[other]
+        one, other = root_of(above, first[meeting]), root_of(above, second[meeting])
         if one == other:
             continue
         if peak_value[one] > peak_value[other] or (

@@ -6,6 +6,7 @@ Live watching, backfill, restart, ``livecount count`` and ``livecount evaluate``
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from tempfile import gettempdir
 from typing import Final
@@ -172,11 +173,6 @@ class FrameCounter:
                 f"{frame.key.display_path}: not enough memory to count it",
                 hint="Lower `memory_limit_mb` in [counting], or close other programs",
             ) from error
-        except OSError as error:
-            raise EngineError(
-                f"{frame.key.display_path}: its map cannot be kept in {gettempdir()}: {error}",
-                hint="Free space there, or let TMPDIR name a folder on a larger disk",
-            ) from error
         height, width = frame.pixels.shape
         size_um = frame.attributes.pixel_size_um
         counted = FrameCount(
@@ -205,7 +201,13 @@ class FrameCounter:
         limits = TileLimits.of(self.model, self._engine, self._memory_limit_mb)
         height, width = image.shape
         if height * width > _HELD_PX:
-            return _Found(self._peaks_in_bands(image, limits), image.shape)
+            try:
+                return _Found(self._peaks_in_bands(image, limits), image.shape)
+            except OSError as error:
+                raise EngineError(
+                    f"{frame.key.display_path}: its map cannot be kept in {gettempdir()}: {error}",
+                    hint="Free space there, or let TMPDIR name a folder on a larger disk",
+                ) from error
         normalised = image.rows(0, height)
         maps = infer_tiled(self._engine.infer, normalised, limits)
         inner = detection_map(maps, self.model.heads, self.model.weighing)
@@ -214,9 +216,10 @@ class FrameCounter:
 
     def _peaks_in_bands(self, image: Rows, limits: TileLimits) -> Candidates:
         bands = (band for _, band in infer_in_bands(self._engine.infer, image, limits))
-        with BandedPeaks(
+        finder = BandedPeaks(
             image.shape[1], h=self._location_h, min_prominence=self.rule.min_prominence
-        ) as peaks:
+        )
+        with closing(finder) as peaks:
             for inner in detection_bands(bands, self.model.heads, self.model.weighing):
                 peaks.add(inner)
             return peaks.finish()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -25,7 +27,7 @@ maps = st.integers(1, 9).flatmap(
 
 
 def in_bands(image: npt.NDArray[np.float32], heights: list[int], h: float) -> Candidates:
-    with BandedPeaks(image.shape[1], h=h, min_prominence=0.02) as peaks:
+    with closing(BandedPeaks(image.shape[1], h=h, min_prominence=0.02)) as peaks:
         first = 0
         for height in [*heights, len(image)]:
             if first < len(image):
@@ -72,11 +74,11 @@ def test_a_component_that_reaches_far_beyond_the_rows_around_its_peak() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
 def test_what_cannot_be_a_map_is_refused(bad: float) -> None:
-    with BandedPeaks(3, h=0.1) as peaks, pytest.raises(ValueError, match="map holds"):
+    with closing(BandedPeaks(3, h=0.1)) as peaks, pytest.raises(ValueError, match="map holds"):
         peaks.add(np.array([[0, bad, 1]], np.float32))
 
 
 def test_an_empty_map_has_no_peak() -> None:
     assert len(in_bands(np.zeros((4, 4), np.float32), [2], 0.1)) == 0
-    with BandedPeaks(3, h=0.1) as peaks:
+    with closing(BandedPeaks(3, h=0.1)) as peaks:
         assert len(peaks.finish()) == 0
