@@ -38,6 +38,8 @@ class Runtime:
         Raises EngineError where something outside Python is missing, at no cost and no risk.
     by_package
         Several packages bring the module, and only this one the runtime.
+    revision
+        Of livecount's own way to compute with it: another one is tried anew on every machine.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Runtime:
     open: Callable[[Model, int], Engine]
     require: Callable[[], None] = lambda: None
     by_package: bool = False
+    revision: int = 1
 
     @property
     def is_installed(self) -> bool:
@@ -111,7 +114,12 @@ RUNTIMES: Final = {
             _open_onnx_runtime,
         ),
         Runtime(
-            "openvino", "openvino", "openvino", "pip install 'livecount[openvino]'", _open_openvino
+            "openvino",
+            "openvino",
+            "openvino",
+            "pip install 'livecount[openvino]'",
+            _open_openvino,
+            revision=2,
         ),
         Runtime(
             "onnxruntime-cuda",

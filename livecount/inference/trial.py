@@ -91,7 +91,7 @@ def try_runtime(runtime: Runtime, model: Model, threads: int, *, again: bool = F
 def _kept_at(runtime: Runtime, model: Model, threads: int) -> Path:
     """Name the file of an outcome after all that it depends on."""
     depends_on = (
-        __version__, runtime.name, runtime.version, model.onnx_sha256, threads,
+        __version__, runtime.name, runtime.version, runtime.revision, model.onnx_sha256, threads,
         platform.platform(), platform.processor(), platform.node(), platform.python_version(),
     )  # fmt: skip
     digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]
