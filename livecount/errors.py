@@ -9,6 +9,7 @@
     |   +-- UnreadableFrameError    not decodable now; it may still be being written
     |   +-- RefusedFrameError       decodable or not, it will not be read (too large, wrong kind)
     +-- PatternError                a file-name pattern is not usable
+    +-- PlateMapError               what is said of the wells is inconsistent
     +-- AnnotationError             annotated images are inconsistent
     +-- ModelError                  a model is missing, damaged or of another kind
     +-- EngineError                 a runtime cannot be used or failed
@@ -48,6 +49,7 @@ __all__ = [
     "NewerSchemaError",
     "NotInStoreError",
     "PatternError",
+    "PlateMapError",
     "ReadError",
     "RefusedFrameError",
     "SimulationError",
@@ -104,6 +106,10 @@ class RefusedFrameError(ReadError):
 
 class PatternError(LivecountError):
     """A file-name pattern is not a usable regular expression with known group names."""
+
+
+class PlateMapError(LivecountError):
+    """What is said of an experiment's wells is inconsistent: doubled wells, units, columns."""
 
 
 class AnnotationError(LivecountError):

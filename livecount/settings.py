@@ -102,6 +102,7 @@ class ExperimentSettings(_Section):
     time_zone: str = "UTC"
     t0: datetime | None = None
     frame_interval_min: Annotated[float, _number(gt=0, le=1_000_000)] | None = None
+    plate_map: _OptionalPath = None
 
     @field_validator("time_zone")
     @classmethod

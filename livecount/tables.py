@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import FrameCount
 from livecount.frame_intervals import frame_intervals
+from livecount.plate import WELL_COLUMNS, PlateMap, add_well_columns, map_of_lines
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
 from livecount.same_scan import PLACE, same_scans
@@ -66,6 +67,7 @@ COUNT_COLUMNS: Final = (
     "validation",
     "count_low",
     "count_high",
+    *WELL_COLUMNS,
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -144,6 +146,7 @@ def count_table(
         bounds = frame_intervals(store, analysis, found, validations, on_frame)
         table["count_low"], table["count_high"] = bounds
     axis = TimeAxis(experiment.t0, experiment.frame_interval_min)
+    said = store.plate_map(experiment)
     z = analysis.settings.z
     return arrange_counts(
         table,
@@ -151,6 +154,7 @@ def count_table(
         z="all" if z == "all" else int(z) if z.isdecimal() else None,
         channels=_channel_rule(analysis),
         validations=validations,
+        plate_map=None if said is None else map_of_lines(said.wells, "the stored plate map"),
     )
 
 
@@ -245,6 +249,7 @@ def arrange_counts(
     z: ZSelection = None,
     channels: ChannelRule | None = None,
     validations: Sequence[Validation] = (),
+    plate_map: PlateMap | None = None,
 ) -> pd.DataFrame:
     """Turn one experiment's stored counts into the table of ``export counts``.
 
@@ -261,6 +266,8 @@ def arrange_counts(
         that were counted before the counted channel appeared, are excluded by it.
     validations
         What people found of the counts' analysis.
+    plate_map
+        What the wells hold; None where nobody said.
 
     Returns
     -------
@@ -285,6 +292,7 @@ def arrange_counts(
     table["validation"] = validation_states(validations, *known)
     table["pixel_size_source"] = table["pixel_size_um_source"]
     table["flags"] = (table["flags"] + ";" + timing.flags).str.strip(";")
+    add_well_columns(table, plate_map or PlateMap())
     _exclude_other_planes(table, z)
     _exclude_same_place_and_time(table, timing, each_plane=z == "all")
     return _sorted(table)[list(COUNT_COLUMNS)]

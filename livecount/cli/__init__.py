@@ -18,6 +18,7 @@ from livecount.cli.doctor import doctor
 from livecount.cli.engine import engine
 from livecount.cli.finetune import finetune
 from livecount.cli.keeping import backup, restore, verify
+from livecount.cli.plate import plate
 from livecount.cli.results import export, plot
 from livecount.cli.score import evaluate
 from livecount.cli.service import install_service
@@ -44,6 +45,7 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(plate)
 app.add_typer(validate)
 app.add_typer(engine)
 

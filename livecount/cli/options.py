@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import math
 import os
 from collections.abc import Mapping
@@ -93,6 +94,14 @@ Segment = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts.")]
+
+
+def user_name() -> str:
+    """Name who is logged in, for what people say and change."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def load_settings(config_file: Path | None, overrides: Mapping[str, Any]) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,7 @@ from livecount.cli.options import (
     ExperimentName,
     chosen_analysis,
     load_settings,
+    user_name,
 )
 from livecount.cli.terminal import progress_bar, say, terminal, write_json
 
@@ -141,7 +141,7 @@ def score(
     with CountStore.open(file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         scored = score_fields(store, chosen, folder, rows)
-    made = scored.validation(by or _user())
+    made = scored.validation(by or user_name())
     if figure is not None:
         plot_agreement({found.name: scored.scores}, figure)
     # Its schema is the program's own by now, so that this writes the validation and nothing else.
@@ -151,13 +151,6 @@ def score(
         write_json({"experiment": found.name, **_result(scored, made)})
     else:
         _show(scored)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _result(scored: ScoredFields, made: Validation) -> dict[str, Any]:

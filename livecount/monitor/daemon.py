@@ -34,6 +34,7 @@ from livecount.monitor.counting import open_counting
 from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
 from livecount.monitor.intake import Intake
+from livecount.monitor.plate_check import PlateCheck, keep_plate_map
 from livecount.monitor.trouble import Trouble
 from livecount.monitor.worker import StopAskedError, Worker
 from livecount.platform.process import keep_awake, lower_priority
@@ -136,6 +137,9 @@ class _Monitor:
         store.end_notice()  # those of a monitor that was killed
         self._log = structlog.get_logger("livecount.monitor")
         self._experiment = self._ensure_experiment()
+        keep_plate_map(config, store, self._experiment)
+        self._plate_check = PlateCheck(store, self._experiment, on_notice)
+        self._n_counted = 0
         self._backup = RegularBackup(config.backup, store, self._experiment.created_at, on_notice)
         self._worker = Worker(
             config,
@@ -324,6 +328,7 @@ class _Monitor:
         self._beat_when_due()
 
     def _counted(self, count: FrameCount) -> None:
+        self._n_counted += 1
         self._progress_at = datetime.now(UTC)
         self._announce(count)
 
@@ -344,6 +349,7 @@ class _Monitor:
 
     def _look_up_late(self) -> bool:
         """Take in what files beside the frames say by now, a little at each turn."""
+        self._plate_check.tick(self._counting.analysis, self._n_counted)
         present = [one for one in self._intakes if one.watcher.silent_for_s() < HANGS_AFTER_S]
         if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
             for intake in present:
@@ -366,6 +372,7 @@ class _Monitor:
                 self._beat_when_due()
         if self._naming_due and not any(intake.late.n_queued for intake in self._intakes):
             self._keep_naming()
+        self._plate_check.tick(self._counting.analysis, self._n_counted, at_once=True)
         return refined > 0
 
     def _idle_for_s(self) -> float:

@@ -87,7 +87,9 @@ def plot_growth(
     path = Path(path)
     checked_suffix(path)
     rows = growth_table(counts) if growth is None else list(growth)
-    groups = {row.well: row.group for row in rows if row.level == "well" and row.well and row.group}
+    # Where the counts name groups themselves, the same well of two plates may be in two of them.
+    stated = [row for row in rows if row.level == "well" and "group" not in counts]
+    groups = {row.well: row.group for row in stated if row.well and row.group}
     wells = wells_of(counts, groups=groups or None)
     with figure_style():
         figure = growth_figure(
@@ -127,6 +129,7 @@ def growth_figure(
         for name, colour in zip(groups, COLOURS, strict=False):
             members = [curve for curve in curves if curve.well.group == name]
             entries.append(_draw_group(axes, axis, members, found.get(name), colour))
+        entries += _left_out(curves)
     else:
         entries += [_draw_well(axes, axis, curve, alone=len(curves) == 1) for curve in curves]
         entries += _all_wells(rows)
@@ -141,8 +144,7 @@ def growth_figure(
 def _can_be_averaged(curves: Sequence[Curve], groups: Sequence[str]) -> bool:
     """Only wells that differ in nothing but the plate may be drawn as the mean of a group."""
     alike = len({(curve.well.replicate_key, curve.well.metric) for curve in curves}) == 1
-    grouped = all(curve.well.group for curve in curves)
-    return alike and grouped and 0 < len(groups) <= _MOST_CURVES
+    return alike and 0 < len(groups) <= _MOST_CURVES
 
 
 def _draw_well(axes: Axes, axis: ValueAxis, curve: Curve, *, alone: bool) -> _Entry:
@@ -186,6 +188,13 @@ def _draw_group(
     line = Line2D([], [], color=colour)
     wells = " (1 well)" if len(curves) == 1 else ""
     return line, f"{printable(curves[0].well.group or '')}{wells}: {doubling_text(row)}"
+
+
+def _left_out(curves: Sequence[Curve]) -> list[_Entry]:
+    """Say how many wells are in no group: blanks, and wells of which nobody said anything."""
+    n = sum(not curve.well.group for curve in curves)
+    wells = "1 well" if n == 1 else f"{n} wells"
+    return [(Line2D([], [], linestyle="none"), f"not drawn: {wells} in no group")] if n else []
 
 
 def _heading(curves: Sequence[Curve], *, by_group: bool) -> str:

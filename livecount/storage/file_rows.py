@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
 from livecount.errors import StoreError
 from livecount.platform.files import FileStamp
-from livecount.storage.moments import now_text
-from livecount.storage.records import Source
+from livecount.storage.moments import from_text, now_text
+from livecount.storage.records import Quarantined, Source
 from livecount.storage.tables import files, frames
 
-__all__ = ["ensure_file", "finish_file", "note_pages", "note_seen", "reopen", "set_file_state"]
+__all__ = [
+    "ensure_file",
+    "finish_file",
+    "list_quarantined",
+    "note_pages",
+    "note_seen",
+    "reopen",
+    "set_file_state",
+]
 
 _NOTE_SEEN = """
 INSERT INTO files (source_id, relative_path, size_bytes, mtime_ns, state, changed_at)
@@ -160,3 +168,35 @@ def finish_file(
 
 def _of(file_id: int) -> ColumnElement[bool]:
     return frames.c.file_id == file_id
+
+
+def list_quarantined(connection: Connection, chosen: Iterable[Source]) -> list[Quarantined]:
+    """List what of some watched folders was given up on, by path and page."""
+    folders = {source.id: source.folder for source in chosen}
+    paged = (
+        select(
+            files.c.source_id,
+            files.c.relative_path,
+            frames.c.page,
+            frames.c.reason,
+            files.c.attempts,
+            frames.c.changed_at,
+        )
+        .join(files, frames.c.file_id == files.c.id)
+        .where(frames.c.state == "quarantined")
+    )
+    whole = select(
+        files.c.source_id,
+        files.c.relative_path,
+        literal(None).label("page"),
+        files.c.reason,
+        files.c.attempts,
+        files.c.changed_at,
+    ).where(files.c.state == "quarantined")
+    rows = [*connection.execute(whole), *connection.execute(paged)]
+    found = [
+        Quarantined(folders[row[0]], row[1], row[2], row[3] or "", row[4], from_text(row[5]))
+        for row in rows
+        if row[0] in folders
+    ]
+    return sorted(found, key=lambda one: (one.folder, one.relative_path, one.page or 0))

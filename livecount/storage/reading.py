@@ -15,11 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, li
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates, CellShapes
 from livecount.platform.files import FileStamp
-from livecount.storage import checking, judging, registry, saying
+from livecount.storage import checking, file_rows, judging, plate_rows, registry, saying
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.columns import CountColumns, read_count_columns
 from livecount.storage.database import plain_errors
-from livecount.storage.moments import from_text
 from livecount.storage.records import (
     Analysis,
     Experiment,
@@ -28,6 +27,7 @@ from livecount.storage.records import (
     Heartbeat,
     KnownPage,
     Notice,
+    PlateMapVersion,
     Quarantined,
     Source,
     Tally,
@@ -272,6 +272,17 @@ class CountReader:
         with self._reading() as connection:
             return read_count_columns(connection, analysis)
 
+    def wells(self, analysis: Analysis) -> list[tuple[str | None, str | None]]:
+        """List plate and well of the counted frames, each once."""
+        query = (
+            select(frames.c.plate, frames.c.well)
+            .join(counts, counts.c.frame_id == frames.c.id)
+            .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
+            .distinct()
+        )
+        with self._reading() as connection:
+            return [(plate, well) for plate, well in connection.execute(query)]
+
     def candidates(self, analysis: Analysis, frame_id: int) -> Candidates:
         """Read one frame's candidates.
 
@@ -327,35 +338,19 @@ class CountReader:
     def quarantined(self, experiment: Experiment | None = None) -> list[Quarantined]:
         """List what was given up on until it changes, and why, by path and page."""
         chosen = self.sources(experiment)
-        folders = {source.id: source.folder for source in chosen}
-        paged = (
-            select(
-                files.c.source_id,
-                files.c.relative_path,
-                frames.c.page,
-                frames.c.reason,
-                files.c.attempts,
-                frames.c.changed_at,
-            )
-            .join(files, frames.c.file_id == files.c.id)
-            .where(frames.c.state == "quarantined")
-        )
-        whole = select(
-            files.c.source_id,
-            files.c.relative_path,
-            literal(None).label("page"),
-            files.c.reason,
-            files.c.attempts,
-            files.c.changed_at,
-        ).where(files.c.state == "quarantined")
         with self._reading() as connection:
-            rows = [*connection.execute(whole), *connection.execute(paged)]
-        found = [
-            Quarantined(folders[row[0]], row[1], row[2], row[3] or "", row[4], from_text(row[5]))
-            for row in rows
-            if row[0] in folders
-        ]
-        return sorted(found, key=lambda one: (one.folder, one.relative_path, one.page or 0))
+            return file_rows.list_quarantined(connection, chosen)
+
+    def plate_map(self, experiment: Experiment) -> PlateMapVersion | None:
+        """Read what holds of an experiment's wells; None where nobody said."""
+        with self._reading() as connection:
+            found = plate_rows.list_plate_maps(connection, experiment, only_last=True)
+        return found[0] if found else None
+
+    def plate_maps(self, experiment: Experiment) -> list[PlateMapVersion]:
+        """List all that was ever said of an experiment's wells, the latest first."""
+        with self._reading() as connection:
+            return plate_rows.list_plate_maps(connection, experiment)
 
     def calibration(self, model_sha256: str) -> dict[str, float] | None:
         """Read what a model's card said of its prominences; None where it said nothing."""

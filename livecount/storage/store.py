@@ -20,7 +20,7 @@ from typing import Any
 from livecount.errors import StoreError
 from livecount.frame import FrameAttributes, FrameCount
 from livecount.platform.files import FileStamp
-from livecount.storage import file_rows, judging, registry, revisions, saying
+from livecount.storage import file_rows, judging, plate_rows, registry, revisions, saying
 from livecount.storage.attributes import merge_attributes
 from livecount.storage.moments import to_text
 from livecount.storage.records import (
@@ -30,6 +30,7 @@ from livecount.storage.records import (
     Experiment,
     FrameState,
     Heartbeat,
+    PlateMapVersion,
     Recorded,
     Source,
     ValidatedField,
@@ -300,6 +301,17 @@ class CountStore(CountWriter):
         """Keep how an analysis agreed with a person's clicks, and the clicks themselves."""
         with self._writing() as connection:
             judging.add_validation(connection, analysis, validation, fields)
+
+    def add_plate_map(self, experiment: Experiment, version: PlateMapVersion) -> bool:
+        """Let another plate map hold from now on; those before stay as its history.
+
+        Returns
+        -------
+        bool
+            Whether it says anything new; what says the same as the present one is not kept again.
+        """
+        with self._writing() as connection:
+            return plate_rows.add_plate_map(connection, experiment, version)
 
     def begin_notice(self, code: str, text: str, *, subject: str = "") -> bool:
         """Say something until it is over.

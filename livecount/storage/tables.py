@@ -19,6 +19,8 @@ Why the schema is as it is:
 - A validation keeps the clicks themselves as rows: they are people's work, and another analysis of
   the same frames can be held against them.
 
+- A plate map is one row a version, never changed: what people said of the wells, with who and when.
+
 People's exclusions and corrections, incidents and jobs get tables of their own with the parts that
 use them.
 """
@@ -58,6 +60,7 @@ __all__ = [
     "metadata",
     "monitor",
     "notices",
+    "plate_maps",
     "provenances",
     "sources",
     "validated_fields",
@@ -373,3 +376,16 @@ clicks = Table(
     sqlite_strict=True,
 )
 Index("clicks_of_field", clicks.c.field_id)
+
+plate_maps = Table(
+    "plate_maps",
+    metadata,
+    _identity(),
+    _refers("experiment_id", "experiments.id"),
+    _words("wells", nullable=False),
+    _words("origin", nullable=False),
+    _words("made_by", nullable=False),
+    Column("made_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+Index("plate_maps_of_experiment", plate_maps.c.experiment_id)

@@ -24,7 +24,7 @@ from alembic import op
 import sqlalchemy as sa
 
 revision = "9998"
-down_revision = "0003"
+down_revision = "NEWEST"
 
 
 def upgrade():
@@ -35,7 +35,7 @@ LEAVES_ORPHANS = """
 from alembic import op
 
 revision = "9998"
-down_revision = "0003"
+down_revision = "NEWEST"
 
 
 def upgrade():
@@ -46,7 +46,7 @@ FAILS_LATE = """
 from alembic import op
 
 revision = "9998"
-down_revision = "0003"
+down_revision = "NEWEST"
 
 
 def upgrade():
@@ -62,7 +62,9 @@ def later_migrations(tmp_path):
     def make(script):
         folder = tmp_path / "migrations"
         shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "rev_9998_later.py").write_text(script, encoding="utf-8")
+        newest = max(path.name.split("_")[1] for path in folder.glob("versions/rev_*.py"))
+        later = folder / "versions" / "rev_9998_later.py"
+        later.write_text(script.replace("NEWEST", newest), encoding="utf-8")
         return folder
 
     return make
@@ -205,7 +207,7 @@ def test_upgrade_that_fails_changes_nothing(database, made, later_migrations, sc
 def test_older_schema_is_not_upgraded_by_readers(database, made, later_migrations):
     filled(database, made, 2)
     engine = reading_engine(database)
-    with pytest.raises(StoreError, match=r"older schema .0003.*livecount run"):
+    with pytest.raises(StoreError, match=r"older schema .\d{4}.*livecount run"):
         check_readable(engine, database, migrations=later_migrations(REBUILDS_A_PARENT))
     engine.dispose()
 
