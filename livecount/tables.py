@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from livecount.excluding import exclude_as_said, name_rules
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import FrameCount
 from livecount.frame_intervals import frame_intervals
@@ -16,7 +17,7 @@ from livecount.plate import WELL_COLUMNS, PlateMap, add_well_columns, map_of_lin
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
 from livecount.same_scan import PLACE, same_scans
-from livecount.storage import Analysis, CountReader, Experiment, Validation
+from livecount.storage import Analysis, CountReader, Exclusion, Experiment, Validation
 from livecount.time_axis import Timing, time_frames
 from livecount.uncertainty import Calibration, count_interval
 from livecount.validated import validation_states
@@ -68,6 +69,8 @@ COUNT_COLUMNS: Final = (
     "count_low",
     "count_high",
     *WELL_COLUMNS,
+    "excluded_by",
+    "excluded_at",
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -154,6 +157,7 @@ def count_table(
         z="all" if z == "all" else int(z) if z.isdecimal() else None,
         channels=_channel_rule(analysis),
         validations=validations,
+        exclusions=store.exclusions(experiment),
         plate_map=None if said is None else map_of_lines(said.wells, "the stored plate map"),
     )
 
@@ -249,6 +253,7 @@ def arrange_counts(
     z: ZSelection = None,
     channels: ChannelRule | None = None,
     validations: Sequence[Validation] = (),
+    exclusions: Sequence[Exclusion] = (),
     plate_map: PlateMap | None = None,
 ) -> pd.DataFrame:
     """Turn one experiment's stored counts into the table of ``export counts``.
@@ -266,6 +271,9 @@ def arrange_counts(
         that were counted before the counted channel appeared, are excluded by it.
     validations
         What people found of the counts' analysis.
+    exclusions
+        What people do not want to be used; it goes before the choice of planes and of doubled
+        frames, so that another frame can take the place of an excluded one.
     plate_map
         What the wells hold; None where nobody said.
 
@@ -293,8 +301,10 @@ def arrange_counts(
     table["pixel_size_source"] = table["pixel_size_um_source"]
     table["flags"] = (table["flags"] + ";" + timing.flags).str.strip(";")
     add_well_columns(table, plate_map or PlateMap())
+    exclude_as_said(table, exclusions)
     _exclude_other_planes(table, z)
     _exclude_same_place_and_time(table, timing, each_plane=z == "all")
+    name_rules(table)
     return _sorted(table)[list(COUNT_COLUMNS)]
 
 
@@ -345,6 +355,8 @@ def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
 def _exclude_same_place_and_time(table: pd.DataFrame, timing: Timing, *, each_plane: bool) -> None:
     """Keep one of several frames that claim the same place and time, and say so on the others."""
     claiming = table[table["excluded"] == ""].sort_values(["watched_folder", "source", "page"])
+    if claiming.empty:  # all is excluded for other reasons
+        return
     scans = same_scans(claiming, timing, each_plane=each_plane)
     doubled = scans[(scans >= 0) & scans.duplicated(keep=False)]
     table.loc[doubled.index, "flags"] += ";same_place_and_time"

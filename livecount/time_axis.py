@@ -7,20 +7,23 @@ frames that lack it have no place on the time axis, and are said to have none.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from livecount.experiment import TimeAxis
 from livecount.frame import AttributeSource
+from livecount.storage import Instant
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Clock", "Timing", "time_frames"]
+__all__ = ["Clock", "Timing", "hours_of", "instant_at", "time_frames", "zero_of"]
 
 _ENOUGH: Final = 0.9
 _HOUR_S: Final = 3600.0
 _HOUR_NS: Final = 3.6e12
+_SAME_ZERO: Final = timedelta(seconds=1)
 
 
 class Clock(StrEnum):
@@ -92,6 +95,41 @@ def time_frames(table: pd.DataFrame, axis: TimeAxis) -> Timing:
     if clock is Clock.MODIFICATION:
         flags[timed] += "time_from_file_modification;"
     return Timing(clock, hours - (t0_h or 0.0), source.astype(object).where(timed, None), flags)
+
+
+def zero_of(table: pd.DataFrame) -> pd.Timestamp | None:
+    """Give the date of hour 0 of an experiment, or None where its clock has no dates.
+
+    Parameters
+    ----------
+    table
+        Columns ``acquired_at`` and ``elapsed_h``.
+    """
+    import pandas as pd
+
+    zeros = table["acquired_at"] - pd.to_timedelta(table["elapsed_h"], unit="h")
+    zeros = zeros.dropna()
+    if zeros.empty or zeros.max() - zeros.min() > _SAME_ZERO:
+        return None
+    return pd.Timestamp(zeros.iloc[0])
+
+
+def hours_of(table: pd.DataFrame, instant: Instant) -> float:
+    """Place an instant on an experiment's axis as it is now: by its date where both have one."""
+    import pandas as pd
+
+    zero = zero_of(table)
+    if zero is None or instant.at is None:
+        return instant.elapsed_h
+    return float((pd.Timestamp(instant.at) - zero).total_seconds() / _HOUR_S)
+
+
+def instant_at(table: pd.DataFrame, elapsed_h: float) -> Instant:
+    """Keep a time of an experiment so that it stays where it is when t0 is declared anew."""
+    zero = zero_of(table)
+    if zero is None:
+        return Instant(elapsed_h)
+    return Instant(elapsed_h, (zero + timedelta(hours=elapsed_h)).to_pydatetime(warn=False))
 
 
 def _readings(table: pd.DataFrame, axis: TimeAxis) -> dict[Clock, pd.Series]:

@@ -16,7 +16,7 @@ from PIL import Image
 from livecount.errors import LivecountError
 from livecount.frame import Candidates, CellShapes
 from livecount.growth import growth_table, wells_of
-from livecount.plots import draw_overlay, plot_growth
+from livecount.plots import EventMark, draw_overlay, plot_growth
 from livecount.plots.growth_figure import growth_figure
 from livecount.plots.style import figure_style
 
@@ -352,3 +352,42 @@ def test_outlines_fit_frames_of_any_size(tmp_path: Path, shape: tuple[int, int])
     labels[: shape[0] // 2 + 1, : shape[1] // 2 + 1] = 1
     drawn = overlay(tmp_path, np.zeros(shape), candidates((0, 0)), labels=labels)
     assert drawn.shape[0] > 0
+
+
+def test_events_are_numbered_lines_with_their_words_in_the_key(tmp_path: Path) -> None:
+    counts = plate(4, columns=4)
+    middle = float(counts["elapsed_h"].median())
+    events = [EventMark("drug <added>", middle), EventMark("long after", 1e4, ("A1",))]
+    plot_growth(counts, None, tmp_path / "growth.svg", events=events)
+    texts = texts_of(tmp_path / "growth.svg")
+    assert f"1: drug <added>, {middle:.4g} h" in texts
+    assert "2: long after, 1e+04 h (A1)" in texts
+    assert texts.count("1") == 1
+    assert "2" not in [text for text in texts if not text.replace(".", "").isdecimal()]
+
+
+def test_small_panels_show_only_the_events_of_their_well() -> None:
+    counts = plate(24)
+    middle = float(counts["elapsed_h"].median())
+    with figure_style():
+        figure = growth_figure(
+            wells_of(counts),
+            growth_table(counts),
+            None,
+            [EventMark("drug", middle, ("A1", "B2"))],
+            log=True,
+            width_mm=183,
+            title="",
+        )
+    dashed = [sum(line.get_linestyle() == "--" for line in axes.lines) for axes in figure.axes]
+    assert sum(dashed) == 2
+    assert dashed[0] == 1
+
+
+def test_wells_in_no_group_are_said_and_not_drawn(tmp_path: Path) -> None:
+    counts = plate(8, columns=4)
+    counts["group"] = np.where(counts["well"] == "A1", "", "drug")
+    plot_growth(counts, None, tmp_path / "growth.svg")
+    texts = texts_of(tmp_path / "growth.svg")
+    assert any(text.startswith("drug: ") for text in texts)
+    assert "not drawn: 1 well in no group" in texts

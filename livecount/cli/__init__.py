@@ -16,6 +16,8 @@ from livecount.cli.count import count
 from livecount.cli.demo import demo
 from livecount.cli.doctor import doctor
 from livecount.cli.engine import engine
+from livecount.cli.event import event
+from livecount.cli.exclude import exclude
 from livecount.cli.finetune import finetune
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.plate import plate
@@ -46,6 +48,8 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(plate)
+app.add_typer(event)
+app.add_typer(exclude)
 app.add_typer(validate)
 app.add_typer(engine)
 

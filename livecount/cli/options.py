@@ -6,6 +6,7 @@ import getpass
 import math
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from livecount.config import Config
-    from livecount.storage import Analysis, CountReader, Experiment
+    from livecount.storage import Analysis, CountReader, Experiment, Said
 
 
 def finite(value: float | None) -> float | None:
@@ -93,6 +94,7 @@ Segment = Annotated[
         "--segment/--no-segment", help="Also give each cell a mask: confluence and cell shapes."
     ),
 ]
+By = Annotated[str | None, typer.Option("--by", help="Who says so (default: the user logged in).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts.")]
 
 
@@ -102,6 +104,13 @@ def user_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+def said_by(name: str | None) -> Said:
+    """Give who says something now: the name given, else who is logged in."""
+    from livecount.storage import Said
+
+    return Said(name or user_name(), datetime.now(UTC))
 
 
 def load_settings(config_file: Path | None, overrides: Mapping[str, Any]) -> Config:

@@ -11,6 +11,7 @@ import typer
 
 from livecount.cli.options import (
     AsJson,
+    By,
     ConfigFile,
     DatabaseFile,
     ExperimentName,
@@ -66,9 +67,7 @@ def template(
 @plate.command(name="set")
 def set_map(
     file: Annotated[Path, typer.Argument(help="The map: CSV, or an Incucyte's .PlateMap.")],
-    by: Annotated[
-        str | None, typer.Option("--by", help="Who says so (default: the user logged in).")
-    ] = None,
+    by: By = None,
     database: DatabaseFile = None,
     config: ConfigFile = None,
     experiment: ExperimentName = None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,10 +24,23 @@ from livecount.cli.terminal import progress_bar, say, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from livecount.growth import GrowthRow
+    from livecount.growth import GrowthRow, Window
+    from livecount.plots import EventMark
     from livecount.storage import Analysis, CountReader, Experiment
 
-Table = Literal["counts", "cells", "growth"]
+FromHour = Annotated[
+    float | None,
+    typer.Option("--from-h", callback=finite, help="Fit from this hour on (default: the first)."),
+]
+ToHour = Annotated[
+    float | None,
+    typer.Option("--to-h", callback=finite, help="Fit up to this hour (default: the last)."),
+]
+FromEvent = Annotated[
+    str | None,
+    typer.Option("--from-event", help="Fit from this event on, by its name."),
+]
+Table = Literal["counts", "cells", "growth", "exclusions"]
 
 
 def export(
@@ -36,9 +50,12 @@ def export(
     config: ConfigFile = None,
     experiment: ExperimentName = None,
     analysis: AnalysisId = None,
+    from_h: FromHour = None,
+    to_h: ToHour = None,
+    from_event: FromEvent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write counts, cell centres or growth rates as CSV.
+    """Write counts, cell centres, growth rates, or what is not used and why, as CSV.
 
     Works while the monitor runs. Absent values are empty, times are UTC.
 
@@ -51,7 +68,8 @@ def export(
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        rows = write_csv_chunks(_chunks(store, table, found, chosen), output)
+        span = _Span(from_h, to_h, from_event)
+        rows = write_csv_chunks(_chunks(store, table, found, chosen, span), output)
     if as_json:
         write_json(
             {
@@ -75,18 +93,21 @@ def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> 
 
 
 def _chunks(
-    store: CountReader, table: Table, found: Experiment, chosen: Analysis
+    store: CountReader, table: Table, found: Experiment, chosen: Analysis, span: _Span
 ) -> Iterator[pd.DataFrame]:
     """Give the table in parts: cells are too many to be held at once."""
     from livecount.cell_tables import cell_chunks
+    from livecount.excluding import exclusion_table
     from livecount.tables import count_table
 
     if table == "counts":
         yield _with_intervals(store, found, chosen)
         return
     counts = count_table(store, found, chosen)
-    if table == "growth":
-        yield _growth_frame(_growth(counts))
+    if table == "exclusions":
+        yield exclusion_table(counts)
+    elif table == "growth":
+        yield _growth_frame(_growth(counts, span.window(store, found, counts)))
     else:
         with progress_bar("writing cells", None) as advance:
             for chunk in cell_chunks(store, chosen, counts):
@@ -101,10 +122,57 @@ def _with_intervals(store: CountReader, found: Experiment, chosen: Analysis) -> 
         return count_table(store, found, chosen, intervals=True, on_frame=advance)
 
 
-def _growth(counts: pd.DataFrame) -> list[GrowthRow]:
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The part of the curves that is fitted, as the user says it."""
+
+    from_h: float | None
+    to_h: float | None
+    from_event: str | None
+
+    def window(self, store: CountReader, found: Experiment, counts: pd.DataFrame) -> Window | None:
+        """Give first and last hour, or None for all of the curves."""
+        start_h = self.from_h
+        if self.from_event is not None:
+            if start_h is not None:
+                raise typer.BadParameter("--from-event and --from-h exclude each other.")
+            start_h = _event_named(self.from_event, _marks(store, found, counts), found).at_h
+        if start_h is not None and self.to_h is not None and start_h >= self.to_h:
+            raise typer.BadParameter(f"{start_h:g} h is not before {self.to_h:g} h.")
+        return None if start_h is None and self.to_h is None else (start_h, self.to_h)
+
+
+def _marks(store: CountReader, found: Experiment, counts: pd.DataFrame) -> list[EventMark]:
+    """Place the events that hold on the axis as it is now, by time."""
+    from livecount.plots import EventMark
+    from livecount.time_axis import hours_of
+
+    marks = [
+        EventMark(one.name, hours_of(counts, one.when), one.wells)
+        for one in store.events(found)
+        if one.withdrawn is None
+    ]
+    return sorted(marks, key=lambda mark: mark.at_h)
+
+
+def _event_named(name: str, marks: Sequence[EventMark], found: Experiment) -> EventMark:
+    """Find an event by its name, the first one where several have it."""
+    from livecount.errors import NotInStoreError
+
+    for mark in marks:
+        if mark.name.casefold() == name.strip().casefold():
+            return mark
+    known = ", ".join(repr(mark.name) for mark in marks) or "none"
+    raise NotInStoreError(
+        f"Experiment {found.name!r} has no event {name!r}, but {known}",
+        hint="Note it with `livecount event add`",
+    )
+
+
+def _growth(counts: pd.DataFrame, window: Window | None) -> list[GrowthRow]:
     from livecount.growth import growth_table
 
-    return growth_table(counts)
+    return growth_table(counts, window=window)
 
 
 def _growth_frame(rows: list[GrowthRow]) -> pd.DataFrame:
@@ -126,6 +194,9 @@ def plot(
     config: ConfigFile = None,
     experiment: ExperimentName = None,
     analysis: AnalysisId = None,
+    from_h: FromHour = None,
+    to_h: ToHour = None,
+    from_event: FromEvent = None,
     linear: Annotated[bool, typer.Option("--linear", help="Linear instead of log axis.")] = False,
     width_mm: Annotated[
         float,
@@ -145,7 +216,10 @@ def plot(
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
         counts = _with_intervals(store, found, chosen)
-    plot_growth(counts, _growth(counts), output, log=not linear, width_mm=width_mm)
+        window = _Span(from_h, to_h, from_event).window(store, found, counts)
+        marks = _marks(store, found, counts)
+    rows = _growth(counts, window)
+    plot_growth(counts, rows, output, events=marks, log=not linear, width_mm=width_mm)
     if as_json:
         write_json(
             {

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from livecount.plate.columns import WELL_COLUMNS, add_well_columns
 from livecount.plate.concentration import Concentration
-from livecount.plate.contents import PlateMap, Role, Treatment, WellContents, wells_in_words
+from livecount.plate.contents import (
+    PlateMap,
+    Role,
+    Treatment,
+    WellContents,
+    spell_well,
+    wells_in_words,
+)
 from livecount.plate.incucyte import looks_like_incucyte, read_incucyte
 from livecount.plate.sheet import (
     SHEET_COLUMNS,
@@ -35,6 +42,7 @@ __all__ = [
     "map_of_lines",
     "read_plate_map",
     "sheet_rows",
+    "spell_well",
     "template_rows",
     "wells_in_words",
     "wells_of_plate",

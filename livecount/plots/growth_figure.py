@@ -32,6 +32,7 @@ from livecount.plots.curves import (
     draw_excluded,
     draw_points,
 )
+from livecount.plots.events import EventMark, draw_events, events_in_words
 from livecount.plots.small_multiples import small_multiples
 from livecount.plots.style import COLOURS, MM, checked_suffix, figure_style, printable, save
 
@@ -52,6 +53,7 @@ def plot_growth(
     growth: Sequence[GrowthRow] | None,
     path: Path | str,
     *,
+    events: Sequence[EventMark] = (),
     log: bool = True,
     width_mm: float = 183.0,
     title: str = "",
@@ -72,6 +74,8 @@ def plot_growth(
         Rows of that table; computed where None.
     path
         Ends in .svg (text stays text), .pdf or .png; equal input gives an equal file.
+    events
+        What was done to the cells: a dashed, numbered line each.
     log
         Logarithmic (base 2) or linear axis of the counts.
     width_mm
@@ -96,6 +100,7 @@ def plot_growth(
             wells,
             rows,
             bands_of(counts, groups or None),
+            events,
             log=log,
             width_mm=width_mm,
             title=printable(title),
@@ -107,6 +112,7 @@ def growth_figure(
     wells: Sequence[WellSeries],
     rows: Sequence[GrowthRow],
     bands: Mapping[Identity, Band] | None = None,
+    events: Sequence[EventMark] = (),
     *,
     log: bool,
     width_mm: float,
@@ -117,7 +123,7 @@ def growth_figure(
     groups = list(dict.fromkeys(curve.well.group for curve in curves if curve.well.group))
     by_group = _can_be_averaged(curves, groups)
     if len(curves) > _MOST_CURVES and not by_group:
-        return small_multiples(curves, groups, log=log, width_mm=width_mm, title=title)
+        return small_multiples(curves, groups, events, log=log, width_mm=width_mm, title=title)
     figure = Figure(layout="constrained")
     axes = figure.subplots()
     if by_group or len(curves) > _MOST_BANDS:
@@ -137,6 +143,8 @@ def growth_figure(
     axes.set_xlabel("Time (h)")
     axes.set_ylabel(axis.label(curves))
     entries += axis.legend_entries(curves)
+    draw_events(axes, events)
+    entries += [(_nothing(), words) for words in events_in_words(events)]
     _lay_out(figure, entries, _heading(curves, by_group=by_group), width_mm, title)
     return figure
 
@@ -160,11 +168,10 @@ def _draw_well(axes: Axes, axis: ValueAxis, curve: Curve, *, alone: bool) -> _En
 
 def _all_wells(rows: Sequence[GrowthRow]) -> list[_Entry]:
     """Add the mean over wells that nobody has grouped, where there are several."""
-    nothing = Line2D([], [], linestyle="none")
     found = [row for row in rows if row.level == "group" and row.group == ALL_WELLS]
     several = len(found) > 1
     return [
-        (nothing, f"{row.experiment if several else ALL_WELLS}: {doubling_text(row)}")
+        (_nothing(), f"{row.experiment if several else ALL_WELLS}: {doubling_text(row)}")
         for row in found
     ]
 
@@ -190,11 +197,16 @@ def _draw_group(
     return line, f"{printable(curves[0].well.group or '')}{wells}: {doubling_text(row)}"
 
 
+def _nothing() -> Artist:
+    """Stand beside a line of the key that is only text."""
+    return Line2D([], [], linestyle="none")
+
+
 def _left_out(curves: Sequence[Curve]) -> list[_Entry]:
     """Say how many wells are in no group: blanks, and wells of which nobody said anything."""
     n = sum(not curve.well.group for curve in curves)
     wells = "1 well" if n == 1 else f"{n} wells"
-    return [(Line2D([], [], linestyle="none"), f"not drawn: {wells} in no group")] if n else []
+    return [(_nothing(), f"not drawn: {wells} in no group")] if n else []
 
 
 def _heading(curves: Sequence[Curve], *, by_group: bool) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from livecount.growth import Verdict
 from livecount.plots.curves import BAND_MEANING, Curve, ValueAxis, draw_band, draw_points, hours
+from livecount.plots.events import EventMark, draw_events, events_in_words
 from livecount.plots.style import COLOURS, GREY, MM, Ticks, printable
 
 __all__ = ["small_multiples"]
@@ -79,7 +80,13 @@ class _Page:
 
 
 def small_multiples(
-    curves: Sequence[Curve], groups: Sequence[str], *, log: bool, width_mm: float, title: str
+    curves: Sequence[Curve],
+    groups: Sequence[str],
+    events: Sequence[EventMark] = (),
+    *,
+    log: bool,
+    width_mm: float,
+    title: str,
 ) -> Figure:
     """Draw each well in a panel of its own, all on the same axes.
 
@@ -89,6 +96,8 @@ def small_multiples(
         One per well; laid out as on the plate where all lie on one plate, else row by row.
     groups
         Stated replicate groups, shown by colour where there are at most eight.
+    events
+        A dashed line each in the panels of the wells that they happened to.
 
     Returns
     -------
@@ -100,7 +109,8 @@ def small_multiples(
     axis = ValueAxis.over(curves, log=log)
     with_text = _Page.panel_width(grid, width_mm) >= _NARROWEST_WITH_TEXT_MM
     letters = int((width_mm - _LEFT_MM - _RIGHT_MM) / _LETTER_MM)
-    key = textwrap.wrap(_key(axis, curves, with_text=with_text), letters)
+    words = [_key(axis, curves, with_text=with_text), *events_in_words(events)]
+    key = textwrap.wrap("  ".join(words), letters)
     group_lines = math.ceil(len(coloured) / _keys_in_a_line(coloured, width_mm))
     page = _Page.around(grid, width_mm, key_lines=len(key) + group_lines, titled=bool(title))
     figure = Figure(figsize=(page.width * MM, page.height * MM))
@@ -108,6 +118,7 @@ def small_multiples(
         axes = figure.add_axes(page.box(place, grid.shape[0]))
         colour = COLOURS[coloured.index(curve.well.group)] if curve.well.group in coloured else None
         _draw_panel(axes, axis, curves, curve, colour or COLOURS[0], page.panel)
+        draw_events(axes, events, well=curve.well.well or "", numbered=False)
         if with_text:
             _write_in_panel(axes, curve, named=not grid.row_names)
         _name_outer(axes, grid, place)

@@ -1,12 +1,19 @@
 """The run's database: one SQLite file behind one door, :class:`CountStore`.
 
 Nothing of SQLAlchemy passes the door; what goes through are the records, plain values and NumPy
-columns. Exclusions, corrections, incidents and jobs are not kept yet.
+columns. Corrections, incidents and jobs are not kept yet.
 """
 
 from livecount.platform.files import FileStamp
 from livecount.storage.backups import back_up, backup_folder, kept_backups, take_backup
 from livecount.storage.columns import CountColumns
+from livecount.storage.edit_records import (
+    Exclusion,
+    ExperimentEvent,
+    Instant,
+    PlateMapVersion,
+    Said,
+)
 from livecount.storage.lock import MonitorLock
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
@@ -20,7 +27,6 @@ from livecount.storage.records import (
     Heartbeat,
     KnownPage,
     Notice,
-    PlateMapVersion,
     Quarantined,
     Recorded,
     Source,
@@ -39,17 +45,21 @@ __all__ = [
     "CountColumns",
     "CountReader",
     "CountStore",
+    "Exclusion",
     "Experiment",
+    "ExperimentEvent",
     "FileStamp",
     "FrameCandidates",
     "FrameState",
     "Heartbeat",
+    "Instant",
     "KnownPage",
     "MonitorLock",
     "Notice",
     "PlateMapVersion",
     "Quarantined",
     "Recorded",
+    "Said",
     "Source",
     "Tally",
     "ValidatedField",

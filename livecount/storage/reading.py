@@ -15,10 +15,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, li
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates, CellShapes
 from livecount.platform.files import FileStamp
-from livecount.storage import checking, file_rows, judging, plate_rows, registry, saying
+from livecount.storage import checking, edit_rows, file_rows, judging, registry, saying
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.columns import CountColumns, read_count_columns
 from livecount.storage.database import plain_errors
+from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
 from livecount.storage.records import (
     Analysis,
     Experiment,
@@ -27,7 +28,6 @@ from livecount.storage.records import (
     Heartbeat,
     KnownPage,
     Notice,
-    PlateMapVersion,
     Quarantined,
     Source,
     Tally,
@@ -344,13 +344,23 @@ class CountReader:
     def plate_map(self, experiment: Experiment) -> PlateMapVersion | None:
         """Read what holds of an experiment's wells; None where nobody said."""
         with self._reading() as connection:
-            found = plate_rows.list_plate_maps(connection, experiment, only_last=True)
+            found = edit_rows.list_plate_maps(connection, experiment, only_last=True)
         return found[0] if found else None
 
     def plate_maps(self, experiment: Experiment) -> list[PlateMapVersion]:
         """List all that was ever said of an experiment's wells, the latest first."""
         with self._reading() as connection:
-            return plate_rows.list_plate_maps(connection, experiment)
+            return edit_rows.list_plate_maps(connection, experiment)
+
+    def events(self, experiment: Experiment) -> list[ExperimentEvent]:
+        """List what was done to an experiment's cells, withdrawn statements included."""
+        with self._reading() as connection:
+            return edit_rows.list_events(connection, experiment)
+
+    def exclusions(self, experiment: Experiment) -> list[Exclusion]:
+        """List what people do not want to be used, withdrawn exclusions included."""
+        with self._reading() as connection:
+            return edit_rows.list_exclusions(connection, experiment)
 
     def calibration(self, model_sha256: str) -> dict[str, float] | None:
         """Read what a model's card said of its prominences; None where it said nothing."""

@@ -28,7 +28,6 @@ __all__ = [
     "Heartbeat",
     "KnownPage",
     "Notice",
-    "PlateMapVersion",
     "Quarantined",
     "Recorded",
     "Source",
@@ -332,25 +331,5 @@ class Validation:
     pixel_size_um: float | None
     n_fields: int
     agreement: Agreement
-    made_by: str
-    made_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PlateMapVersion:
-    """What somebody said at some time of an experiment's wells.
-
-    Attributes
-    ----------
-    wells
-        For each well its statements, name to text, as a line of a plate map's table.
-    origin
-        Where it came from, in words: a file's name, "config".
-    made_by, made_at
-        Who gave it and when, time-zone aware.
-    """
-
-    wells: tuple[Mapping[str, str], ...]
-    origin: str
     made_by: str
     made_at: datetime

@@ -20,8 +20,9 @@ from typing import Any
 from livecount.errors import StoreError
 from livecount.frame import FrameAttributes, FrameCount
 from livecount.platform.files import FileStamp
-from livecount.storage import file_rows, judging, plate_rows, registry, revisions, saying
+from livecount.storage import edit_rows, file_rows, judging, registry, revisions, saying
 from livecount.storage.attributes import merge_attributes
+from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion, Said
 from livecount.storage.moments import to_text
 from livecount.storage.records import (
     Analysis,
@@ -30,7 +31,6 @@ from livecount.storage.records import (
     Experiment,
     FrameState,
     Heartbeat,
-    PlateMapVersion,
     Recorded,
     Source,
     ValidatedField,
@@ -311,7 +311,45 @@ class CountStore(CountWriter):
             Whether it says anything new; what says the same as the present one is not kept again.
         """
         with self._writing() as connection:
-            return plate_rows.add_plate_map(connection, experiment, version)
+            return edit_rows.add_plate_map(connection, experiment, version)
+
+    def add_event(self, experiment: Experiment, event: ExperimentEvent) -> int:
+        """Keep what was done to the cells; give its number."""
+        with self._writing() as connection:
+            return edit_rows.add_event(connection, experiment, event)
+
+    def withdraw_event(self, experiment: Experiment, number: int, by: Said) -> None:
+        """Take an event back; it stays in the database with who did so and when.
+
+        Raises
+        ------
+        NotInStoreError
+            The experiment has no such event.
+        """
+        with self._writing() as connection:
+            edit_rows.withdraw_event(connection, experiment, number, by)
+
+    def add_exclusion(self, experiment: Experiment, exclusion: Exclusion) -> int:
+        """Keep that counts are not to be used; give its number. The counts stay as they are.
+
+        Raises
+        ------
+        NotInStoreError
+            There is no such frame.
+        """
+        with self._writing() as connection:
+            return edit_rows.add_exclusion(connection, experiment, exclusion)
+
+    def withdraw_exclusion(self, experiment: Experiment, number: int, by: Said) -> None:
+        """Let counts be used again; the exclusion stays with who took it back and when.
+
+        Raises
+        ------
+        NotInStoreError
+            The experiment has no such exclusion.
+        """
+        with self._writing() as connection:
+            edit_rows.withdraw_exclusion(connection, experiment, number, by)
 
     def begin_notice(self, code: str, text: str, *, subject: str = "") -> bool:
         """Say something until it is over.

@@ -19,9 +19,10 @@ Why the schema is as it is:
 - A validation keeps the clicks themselves as rows: they are people's work, and another analysis of
   the same frames can be held against them.
 
-- A plate map is one row a version, never changed: what people said of the wells, with who and when.
+- What people say (plate maps, events, exclusions) is never changed: a plate map is one row a
+  version, the rest is withdrawn, with who and when.
 
-People's exclusions and corrections, incidents and jobs get tables of their own with the parts that
+People's corrections, incidents and jobs get tables of their own with the parts that
 use them.
 """
 
@@ -54,6 +55,8 @@ __all__ = [
     "candidates",
     "clicks",
     "counts",
+    "events",
+    "exclusions",
     "experiments",
     "files",
     "frames",
@@ -389,3 +392,42 @@ plate_maps = Table(
     sqlite_strict=True,
 )
 Index("plate_maps_of_experiment", plate_maps.c.experiment_id)
+
+events = Table(
+    "events",
+    metadata,
+    _identity(),
+    _refers("experiment_id", "experiments.id"),
+    _words("name", nullable=False),
+    _real("at_h", nullable=False),
+    Column("at_date", Text),
+    _words("wells", nullable=False),
+    _words("made_by", nullable=False),
+    Column("made_at", Text, nullable=False),
+    _words("withdrawn_by"),
+    Column("withdrawn_at", Text),
+    sqlite_strict=True,
+)
+Index("events_of_experiment", events.c.experiment_id)
+
+exclusions = Table(
+    "exclusions",
+    metadata,
+    _identity(),
+    _refers("experiment_id", "experiments.id"),
+    _words("reason", nullable=False),
+    _refers("frame_id", "frames.id", nullable=True),
+    _words("plate"),
+    _words("well"),
+    _words("field"),
+    _real("start_h"),
+    Column("start_date", Text),
+    _real("end_h"),
+    Column("end_date", Text),
+    _words("made_by", nullable=False),
+    Column("made_at", Text, nullable=False),
+    _words("withdrawn_by"),
+    Column("withdrawn_at", Text),
+    sqlite_strict=True,
+)
+Index("exclusions_of_experiment", exclusions.c.experiment_id)

@@ -128,3 +128,77 @@ def test_the_template_is_filled_in_and_taken(counted: Path) -> None:
     sheet.write_text(filled, encoding="utf-8")
     done = livecount("plate", "set", sheet, "--database", counted / "run.db", "--json")
     assert json.loads(done.stdout)["groups"] == {"HeLa": ["A1"]}
+
+
+def test_excluded_counts_leave_the_curve_and_come_back(counted: Path) -> None:
+    database = ("--database", counted / "run.db")
+    options = ("--well", "a01", "--from-h", 16, "--reason", "bubble", "--by", "Ada")
+    added = json.loads(livecount("exclude", "add", *options, *database, "--json").stdout)
+    assert added["frames"] == 4
+    livecount("export", "exclusions", "-o", counted / "x.csv", *database)
+    listed = rows_of(counted / "x.csv")
+    assert [row["elapsed_h"] for row in listed] == ["16", "20", "24", "28"]
+    assert {(row["excluded"], row["excluded_by"]) for row in listed} == {("bubble", "Ada")}
+    points = [points_of(counted, "A1")]
+    livecount("exclude", "withdraw", added["exclusions"][0], *database)
+    assert [*points, points_of(counted, "A1")] == ["4", "8"]
+    shown = json.loads(livecount("exclude", "list", *database, "--json").stdout)["exclusions"]
+    assert [one["what"] for one in shown] == ["well A1, from 16 h on"]
+    assert shown[0]["withdrawn_at"]
+
+
+def points_of(work: Path, well: str) -> str:
+    livecount("export", "growth", "-o", work / "g.csv", "--database", work / "run.db")
+    rows = [row for row in rows_of(work / "g.csv") if row["level"] == "well"]
+    return next(row["n_points"] for row in rows if row["well"] == well)
+
+
+def test_one_file_is_excluded_by_its_name(counted: Path) -> None:
+    database = ("--database", counted / "run.db")
+    livecount("export", "counts", "-o", counted / "c.csv", *database)
+    source = rows_of(counted / "c.csv")[3]["source"]
+    added = livecount(
+        *("exclude", "add", "--frame", source, "--reason", "blurred", *database, "--json")
+    )
+    livecount("export", "counts", "-o", counted / "c.csv", *database)
+    assert [row["source"] for row in rows_of(counted / "c.csv") if row["excluded"]] == [source]
+    livecount("exclude", "withdraw", json.loads(added.stdout)["exclusions"][0], *database)
+
+
+def test_windows_start_at_an_event_and_figures_show_it(counted: Path) -> None:
+    database = ("--database", counted / "run.db")
+    livecount("event", "add", "drug added", "--at-h", 12, "--wells", "B1,b02", *database)
+    livecount(
+        *("export", "growth", "-o", counted / "g.csv", "--from-event", "Drug added", *database)
+    )
+    assert {row["start_h"] for row in rows_of(counted / "g.csv")} == {"12"}
+    livecount("plot", "-o", counted / "growth.svg", *database)
+    drawn = (counted / "growth.svg").read_text(encoding="utf-8")
+    assert "1: drug added, 12 h (B1, B2)" in drawn
+    livecount("event", "withdraw", 1, *database)
+    (noted,) = json.loads(livecount("event", "list", *database, "--json").stdout)["events"]
+    assert (noted["at_h"], noted["wells"], bool(noted["withdrawn_by"])) == (12, ["B1", "B2"], True)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("exclude", "add", "--reason", "x"), 2, "Say what"),
+        (("exclude", "add", "--reason", " ", "--well", "A1"), 2, "is empty"),
+        (("exclude", "add", "--reason", "x", "--frame", "a.tif", "--well", "A1"), 2, "one file"),
+        (("exclude", "add", "--reason", "x", "--frame", "no.tif"), 1, "no counted frame no.tif"),
+        (("exclude", "add", "--reason", "x", "--from-h", "nan"), 2, "not a finite number"),
+        (("exclude", "withdraw", 4711), 1, "no exclusion number 4711"),
+        (("event", "withdraw", 4711), 1, "no event number 4711"),
+        (("event", "add", " ", "--at-h", 1), 2, "no name"),
+        (("event", "add", "now"), 1, "carry no dates"),
+        (("export", "growth", "-o", "g.csv", "--from-event", "nix"), 1, "no event 'nix'"),
+        (("export", "growth", "-o", "g.csv", "--from-h", 5, "--to-h", 5), 2, "not before"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    counted: Path, words: tuple[object, ...], status: int, said: str
+) -> None:
+    done = livecount(*words, "--database", counted / "run.db", check=False, cwd=counted)
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+    assert said in " ".join(done.stderr.split())

@@ -26,7 +26,12 @@ from livecount.frame import (
 from livecount.storage import (
     AnalysisSettings,
     CountStore,
+    Exclusion,
+    ExperimentEvent,
     FileStamp,
+    Instant,
+    PlateMapVersion,
+    Said,
     ValidatedField,
     Validation,
 )
@@ -125,6 +130,19 @@ def validate(store, analysis):
         clicks = np.arange(2.0 * (n + 1)).reshape(-1, 2)
         fields.append(ValidatedField(int(frame_id), int(n), int(n) + 1, int(n), clicks))
     store.add_validation(analysis, make_validation(), fields)
+
+
+ADA = Said("Ada", datetime(2026, 10, 5, 12, tzinfo=UTC))
+EVENT = ExperimentEvent("drug added", Instant(24.5, ADA.made_at), ("A1",), ADA, ADA, id=1)
+EXCLUSION = Exclusion("bubble", ADA, well="A1", start=Instant(1.5), id=1)
+PLATE_MAP = PlateMapVersion(({"well": "A1", "treatment": "drug"},), "plate.csv", "Ada", ADA.made_at)
+
+
+def say_things(store, experiment):
+    """Let people say one thing of each kind."""
+    store.add_plate_map(experiment, PLATE_MAP)
+    store.withdraw_event(experiment, store.add_event(experiment, EVENT), ADA)
+    store.add_exclusion(experiment, EXCLUSION)
 
 
 def write(database, n_files):

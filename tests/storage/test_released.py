@@ -12,7 +12,14 @@ import pytest
 from livecount.storage import CountStore
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
-from tests.storage.made_frames import make_candidates, make_shapes, make_validation
+from tests.storage.made_frames import (
+    EVENT,
+    EXCLUSION,
+    PLATE_MAP,
+    make_candidates,
+    make_shapes,
+    make_validation,
+)
 
 DUMPS = sorted(RELEASED.glob("*.sql"))
 
@@ -59,4 +66,8 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             clicked = store.clicks(store.analysis(experiment))
             assert [len(places) for places in clicked.values()] == [1, 2, 3, 5]
             assert store.calibration("ab" * 32) == {"slope": 2.0}
+        if dump.stem >= "0004":
+            assert store.plate_maps(experiment) == [PLATE_MAP]
+            assert store.events(experiment) == [EVENT]
+            assert store.exclusions(experiment) == [EXCLUSION]
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])

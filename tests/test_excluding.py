@@ -1,0 +1,107 @@
+"""What people exclude: which counts are met, that another frame steps in, and that it is listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livecount.excluding import EXCLUSION_COLUMNS, exclusion_table
+from livecount.experiment import TimeAxis
+from livecount.growth import growth_table
+from livecount.storage import Exclusion, Instant, Said
+from livecount.tables import arrange_counts
+from livecount.time_axis import hours_of, instant_at, zero_of
+from tests.test_tables import T0, arranged, at, kept, scans, stored
+
+ADA = Said("Ada", datetime(2026, 11, 28, 9, 30, tzinfo=UTC))
+HOURS = [0.0, 1.0, 2.0, 3.0]
+ROWS = [*scans("a", HOURS, field="1"), *scans("b", HOURS, well="B2", field="2", position="p2")]
+
+
+def left_out(*exclusions: Exclusion, axis: TimeAxis | None = None) -> list[str]:
+    table = arranged(ROWS, axis, exclusions=exclusions)
+    return list(table.index[table["excluded"] != ""])
+
+
+@pytest.mark.parametrize(
+    ("scope", "met"),
+    [
+        ({"well": "A1"}, ["a/00.tif", "a/01.tif", "a/02.tif", "a/03.tif"]),
+        ({"well": "A1", "start": Instant(2)}, ["a/02.tif", "a/03.tif"]),
+        ({"start": Instant(1), "end": Instant(1)}, ["a/01.tif", "b/01.tif"]),
+        ({"field": "p2", "end": Instant(0)}, ["b/00.tif"]),
+        ({"field": "2", "end": Instant(0)}, ["b/00.tif"]),
+        ({"frame_id": 5}, ["b/01.tif"]),
+        ({"plate": "P"}, []),
+    ],
+)
+def test_what_agrees_with_place_and_time_is_excluded(scope: dict, met: list[str]) -> None:
+    assert left_out(Exclusion("bubble", ADA, **scope)) == met
+    withdrawn = Exclusion("bubble", ADA, withdrawn=ADA, **scope)
+    assert left_out(withdrawn) == []
+
+
+def test_the_reason_who_and_when_stand_beside_the_count() -> None:
+    table = arranged(ROWS, exclusions=[Exclusion("bubble", ADA, well="B2")])
+    listed = exclusion_table(table.reset_index())
+    assert tuple(listed.columns) == EXCLUSION_COLUMNS
+    assert set(listed["excluded"]) == {"bubble"}
+    assert set(listed["excluded_by"]) == {"Ada"}
+    assert set(listed["excluded_at"]) == {ADA.made_at}
+    assert set(listed["well"]) == {"B2"}
+    assert table["count"].notna().all()
+
+
+def test_another_frame_of_the_same_place_and_time_takes_its_place() -> None:
+    rows = [{**at(1), "well": "A1", "source": name} for name in ("first.tif", "second.tif")]
+    assert kept(arranged(rows)) == ["first.tif"]
+    assert kept(arranged(rows, exclusions=[Exclusion("blurred", ADA, frame_id=0)])) == [
+        "second.tif"
+    ]
+    table = arranged(rows)
+    assert list(table["excluded_by"].fillna("")) == ["", "rule"]
+
+
+def test_an_exclusion_stays_where_it_is_when_t0_is_declared_anew() -> None:
+    table = arrange_counts(stored(ROWS), TimeAxis())
+    since_two = Exclusion("bubble", ADA, start=instant_at(table, 2.0))
+    earlier = TimeAxis(t0=T0 - timedelta(hours=10))
+    assert left_out(since_two, axis=earlier) == left_out(since_two) == [
+        "a/02.tif", "a/03.tif", "b/02.tif", "b/03.tif",
+    ]  # fmt: skip
+    by_hours = replace(since_two, start=Instant(2.0))
+    assert len(left_out(by_hours, axis=earlier)) == len(ROWS)
+
+
+def test_without_dates_a_time_is_hours_only() -> None:
+    rows = scans("a", [0, 3600, 7200], "elapsed")
+    table = arrange_counts(stored(rows), TimeAxis())
+    assert zero_of(table) is None
+    assert instant_at(table, 1.0) == Instant(1.0)
+    assert hours_of(table, Instant(1.0, ADA.made_at)) == 1.0
+
+
+@given(st.floats(-1e4, 1e4))
+def test_a_time_survives_being_kept_as_a_date(hours: float) -> None:
+    table = arrange_counts(stored(ROWS), TimeAxis())
+    kept_as = instant_at(table, hours)
+    assert kept_as.at is not None
+    assert hours_of(table, kept_as) == pytest.approx(hours, abs=1e-6)
+
+
+def test_excluded_counts_are_in_no_rate() -> None:
+    rows = [
+        row | {"count": 10 * 2**n, "area_mm2": float("nan")}
+        for n, row in enumerate(scans("a", [float(h) for h in range(8)]))
+    ]
+    rows[3]["count"] = 5000
+    table = arrange_counts(
+        stored(rows), TimeAxis(), exclusions=[Exclusion("debris", ADA, frame_id=3)]
+    )
+    (well,) = [row for row in growth_table(table) if row.level == "well"]
+    assert well.n_points == 7
+    assert well.doubling_time_h == pytest.approx(1.0)
