@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from accuracy import describe_origin
 
 from livecount.growth import GrowthSeries, Verdict, combine_wells, fit_series, fit_wells
 from livecount.growth.curves import fit_exponential
@@ -169,6 +170,9 @@ def table(runs: int, seed: int) -> Iterable[str]:
     for plateau in (600.0, 1000.0, 2000.0, 3000.0, 6000.0):
         found = crowded(max(runs // 10, 1), rng, plateau)
         yield f"| {plateau:g} | {found['bias']:+.1f} % | {found['logistic']:.0f} % |"
+    origin = describe_origin()
+    command = f"python benchmarks/growth_coverage.py docs/growth-coverage.md --runs {runs}"
+    yield f"\n`{command}`, {origin['date']}, commit {origin['commit']}, {origin['machine']}."
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ FromEvent = Annotated[
     str | None,
     typer.Option("--from-event", help="Fit from this event on, by its name."),
 ]
-Table = Literal["counts", "cells", "growth", "exclusions"]
+Table = Literal["counts", "cells", "growth", "groups", "doses", "exclusions"]
 
 
 def export(
@@ -55,7 +55,7 @@ def export(
     from_event: FromEvent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write counts, cell centres, growth rates, or what is not used and why, as CSV.
+    """Write counts, cell centres, growth rates, groups, doses, or what is not used, as CSV.
 
     Works while the monitor runs. Absent values are empty, times are UTC.
 
@@ -106,13 +106,23 @@ def _chunks(
     counts = count_table(store, found, chosen)
     if table == "exclusions":
         yield exclusion_table(counts)
-    elif table == "growth":
-        yield _growth_frame(_growth(counts, span.window(store, found, counts)))
+    elif table in ("growth", "groups", "doses"):
+        yield _computed(table, counts, span.window(store, found, counts))
     else:
         with progress_bar("writing cells", None) as advance:
             for chunk in cell_chunks(store, chosen, counts):
                 yield chunk
                 advance(len(chunk))
+
+
+def _computed(table: Table, counts: pd.DataFrame, window: Window | None) -> pd.DataFrame:
+    """Give a table of growth: of wells, of groups of wells, of doses."""
+    from livecount.treatments import dose_table, group_table
+
+    rows = _growth(counts, window)
+    if table == "growth":
+        return _growth_frame(rows)
+    return (group_table if table == "groups" else dose_table)(counts, rows, window)
 
 
 def _with_intervals(store: CountReader, found: Experiment, chosen: Analysis) -> pd.DataFrame:

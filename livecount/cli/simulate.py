@@ -31,6 +31,15 @@ MannerName = Literal["in-place", "slow", "pre-sized", "temp-rename", "growing"]
 def simulate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
     wells: Annotated[str, typer.Option("--wells", help="Wells, as in A1,A2,B1.")] = "A1",
+    plate_map: Annotated[
+        Path | None, typer.Option("--plate-map", help="Take the wells from a plate map instead.")
+    ] = None,
+    gr50: Annotated[
+        float | None,
+        typer.Option("--gr50", help="Dose at which the map's treatment gives GR 0.5."),
+    ] = None,
+    gr_inf: Annotated[float, typer.Option("--gr-inf", help="GR of the highest doses.")] = 0.0,
+    hill: Annotated[float, typer.Option("--hill", help="Slope of the dose response.")] = 1.0,
     fields: Annotated[int, typer.Option("--fields", help="Fields per well.")] = 1,
     time_points: Annotated[int, typer.Option("--time-points", help="Frames per field.")] = 49,
     frame_interval_min: Annotated[
@@ -73,12 +82,19 @@ def simulate(
     from livecount.simulation import Manner, Scheme, SimulationSettings
     from livecount.simulation import simulate as run_simulation
 
+    names = tuple(well.strip() for well in wells.split(",") if well.strip())
+    times: float | dict[str, float] = doubling_time_h
+    if plate_map is not None:
+        times = _dosed(plate_map, doubling_time_h, gr50, gr_inf, hill)
+        names = tuple(times)
+    elif gr50 is not None:
+        raise typer.BadParameter("--gr50 needs the doses of a --plate-map.")
     settings = SimulationSettings(
-        wells=tuple(well.strip() for well in wells.split(",") if well.strip()),
+        wells=names,
         fields_per_well=fields,
         n_time_points=time_points,
         frame_interval_min=frame_interval_min,
-        doubling_time_h=doubling_time_h,
+        doubling_time_h=times,
         founders=founders,
         cell_diameter_px=cell_diameter_px,
         pixel_size_um=pixel_size_um,
@@ -92,10 +108,23 @@ def simulate(
     )
     stop = threading.Event()
     install_stop_signals(lambda _: stop.set())
-    n_frames = len(settings.wells) * fields * time_points
+    n_frames = len(names) * fields * time_points
     with progress_bar("simulating", n_frames) as advance:
         truth = run_simulation(settings, output, on_frame=lambda _: advance(), stop=stop.is_set)
     _report(truth, as_json=as_json)
+
+
+def _dosed(
+    plate_map: Path, doubling_time_h: float, gr50: float | None, gr_inf: float, hill: float
+) -> dict[str, float]:
+    """Give the wells of a map and how fast each grows under its dose."""
+    from livecount.plate import Effect, doubling_times, read_plate_map
+
+    try:
+        effect = None if gr50 is None else Effect(gr50, gr_inf, hill)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from error
+    return doubling_times(read_plate_map(plate_map), doubling_time_h, effect)
 
 
 def _report(truth: GroundTruth, *, as_json: bool) -> None:

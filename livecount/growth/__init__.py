@@ -8,7 +8,15 @@ covers the truth in about a quarter of runs. Intervals therefore come from repli
 averaged, never treated as replicates.
 """
 
+from livecount.growth.comparing import Comparison, Spread, compare_with_control, spread_of
 from livecount.growth.curves import FittedCurve
+from livecount.growth.dose_response import (
+    DoseResponse,
+    Interval,
+    fit_dose_response,
+    gr_of_wells,
+    sigmoid,
+)
 from livecount.growth.fitting import (
     GrowthFit,
     GrowthModel,
@@ -19,6 +27,7 @@ from livecount.growth.fitting import (
     fit_series,
     fit_wells,
 )
+from livecount.growth.growth_inhibition import gr_of_rates, gr_value
 from livecount.growth.series import GrowthSeries, WellCurve, well_curve
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
 from livecount.growth.wells import Metric, PositionSeries, WellSeries, wells_of
@@ -26,22 +35,33 @@ from livecount.growth.wells import Metric, PositionSeries, WellSeries, wells_of
 __all__ = [
     "ALL_WELLS",
     "GROWTH_COLUMNS",
+    "Comparison",
+    "DoseResponse",
     "FittedCurve",
     "GrowthFit",
     "GrowthModel",
     "GrowthRow",
     "GrowthSeries",
+    "Interval",
     "Metric",
     "PositionSeries",
+    "Spread",
     "Verdict",
     "WellCurve",
     "WellSeries",
     "Window",
     "combine_wells",
+    "compare_with_control",
+    "fit_dose_response",
     "fit_fields",
     "fit_series",
     "fit_wells",
+    "gr_of_rates",
+    "gr_of_wells",
+    "gr_value",
     "growth_table",
+    "sigmoid",
+    "spread_of",
     "well_curve",
     "wells_of",
 ]
