@@ -27,7 +27,7 @@ from livecount.growth import (
     gr_of_wells,
 )
 from livecount.growth.curves import fit_exponential
-from livecount.plate import Effect
+from livecount.plate.dosing import Effect
 from livecount.simulation.lineage import cycle_times, grow_lineage
 
 DOUBLING_TIME_H = 20.0

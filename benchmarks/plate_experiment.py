@@ -21,7 +21,7 @@ from pathlib import Path
 
 from accuracy import describe_origin
 
-from livecount.plate import Effect
+from livecount.plate.dosing import Effect
 
 DOUBLING_TIME_H = 20.0
 EFFECT = Effect(gr50=0.5, gr_inf=0.1, hill=1.2)

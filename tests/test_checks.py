@@ -47,6 +47,13 @@ def test_starts_without_anything_heavy(words: tuple[str, ...]) -> None:
     assert not imported.intersection(HEAVY)
 
 
+def test_the_monitor_stays_light_for_weeks() -> None:
+    heavy = ("pandas", "scipy", "skimage", "matplotlib", "onnxruntime", "numba", "lmfit")
+    code = f"import sys, livecount.monitor.daemon; print(*{{*{heavy}}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_stay_readable(module: Path) -> None:
     text = module.read_text(encoding="utf-8")

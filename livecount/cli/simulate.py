@@ -118,7 +118,8 @@ def _dosed(
     plate_map: Path, doubling_time_h: float, gr50: float | None, gr_inf: float, hill: float
 ) -> dict[str, float]:
     """Give the wells of a map and how fast each grows under its dose."""
-    from livecount.plate import Effect, doubling_times, read_plate_map
+    from livecount.plate import read_plate_map
+    from livecount.plate.dosing import Effect, doubling_times
 
     try:
         effect = None if gr50 is None else Effect(gr50, gr_inf, hill)

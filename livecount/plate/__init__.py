@@ -18,7 +18,6 @@ from livecount.plate.contents import (
     spell_well,
     wells_in_words,
 )
-from livecount.plate.dosing import Effect, doubling_times
 from livecount.plate.incucyte import looks_like_incucyte, read_incucyte
 from livecount.plate.sheet import (
     SHEET_COLUMNS,
@@ -34,14 +33,12 @@ __all__ = [
     "SHEET_COLUMNS",
     "WELL_COLUMNS",
     "Concentration",
-    "Effect",
     "PlateMap",
     "Role",
     "Treatment",
     "WellContents",
     "add_well_columns",
     "contents_of",
-    "doubling_times",
     "map_of_lines",
     "read_plate_map",
     "sheet_rows",

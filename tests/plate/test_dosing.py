@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from livecount.errors import PlateMapError
 from livecount.plate import (
     Concentration,
-    Effect,
     PlateMap,
     Role,
     Treatment,
     WellContents,
-    doubling_times,
 )
+from livecount.plate.dosing import Effect, doubling_times
 
 
 @given(st.floats(1e-3, 1e3), st.floats(0, 0.49), st.floats(0.2, 5))
