@@ -90,20 +90,23 @@ def _ready(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     ready = table.copy()
-    for name in ready.columns:
+    titles = list(table.columns)
+    ready.columns = list(range(len(titles)))  # several columns may bear one title
+    for name, title in enumerate(titles):
         column = ready[name]
         if isinstance(column.dtype, pd.DatetimeTZDtype):
             ready[name] = column.map(_iso_utc, na_action="ignore")
         elif not pd.api.types.is_numeric_dtype(column.dtype):
             ready[name] = column.map(_text, na_action="ignore").astype(object)
-        elif pd.api.types.is_float_dtype(column.dtype) and _whole(column):
+        elif pd.api.types.is_float_dtype(column.dtype) and _whole(column, title):
             ready[name] = column.astype("Int64")
+    ready.columns = [guard_text(title) for title in titles]
     return ready
 
 
-def _whole(column: pd.Series) -> bool:
+def _whole(column: pd.Series, title: object) -> bool:
     """Tell whether a float column only became float because some of its integers are absent."""
-    return column.name in _WHOLE and bool((column.dropna() % 1 == 0).all())
+    return title in _WHOLE and bool((column.dropna() % 1 == 0).all())
 
 
 def _shortest(value: object) -> str:

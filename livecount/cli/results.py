@@ -40,12 +40,15 @@ FromEvent = Annotated[
     str | None,
     typer.Option("--from-event", help="Fit from this event on, by its name."),
 ]
-Table = Literal["counts", "cells", "growth", "groups", "doses", "exclusions"]
+Table = Literal["counts", "cells", "growth", "groups", "doses", "wide", "exclusions", "all"]
+_SHEETS: tuple[Table, ...] = ("counts", "growth", "groups", "doses", "wide", "exclusions")
 
 
 def export(
-    table: Annotated[Table, typer.Argument(help="What to export.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The CSV file to write.")],
+    table: Annotated[Table, typer.Argument(help="What to export; all: an Excel file of all.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write: .csv, or .xlsx for Excel.")
+    ],
     database: DatabaseFile = None,
     config: ConfigFile = None,
     experiment: ExperimentName = None,
@@ -55,21 +58,31 @@ def export(
     from_event: FromEvent = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write counts, cell centres, growth rates, groups, doses, or what is not used, as CSV.
+    """Write counts, cells, growth rates, groups, doses, or what is not used, as CSV or for Excel.
 
-    Works while the monitor runs. Absent values are empty, times are UTC.
+    Works while the monitor runs. Absent values are empty, times are UTC. "wide" has a column a
+    well, replicates side by side, as Prism takes it.
 
     Example: livecount export counts -o counts.csv
     """
     from livecount.export import write_csv_chunks
     from livecount.storage import CountStore
+    from livecount.workbook import write_workbook
 
+    for_excel = output.suffix.lower() == ".xlsx"
+    if table == "all" and not for_excel:
+        raise typer.BadParameter("all tables go into one Excel file: name it with -o FILE.xlsx.")
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        span = _Span(from_h, to_h, from_event)
-        rows = write_csv_chunks(_chunks(store, table, found, chosen, span), output)
+        source = _Source(store, found, chosen, _Span(from_h, to_h, from_event))
+        if for_excel:
+            names = source.sheets() if table == "all" else (table,)
+            written = write_workbook({name: source.chunks(name) for name in names}, output)
+            rows = sum(written.values())
+        else:
+            rows = write_csv_chunks(source.chunks(table), output)
     if as_json:
         write_json(
             {
@@ -81,7 +94,8 @@ def export(
             }
         )
     else:
-        say(f"{rows} rows of {table}{of_which} -> {output}")
+        what = "all tables" if table == "all" else table
+        say(f"{rows} rows of {what}{of_which} -> {output}")
 
 
 def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> str:
@@ -92,27 +106,48 @@ def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> 
     return f" of experiment {experiment.name!r}, the latest of {others + 1} (--experiment NAME)"
 
 
-def _chunks(
-    store: CountReader, table: Table, found: Experiment, chosen: Analysis, span: _Span
-) -> Iterator[pd.DataFrame]:
-    """Give the table in parts: cells are too many to be held at once."""
-    from livecount.cell_tables import cell_chunks
-    from livecount.excluding import exclusion_table
-    from livecount.tables import count_table
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where tables come from."""
 
-    if table == "counts":
-        yield _with_intervals(store, found, chosen)
-        return
-    counts = count_table(store, found, chosen)
-    if table == "exclusions":
-        yield exclusion_table(counts)
-    elif table in ("growth", "groups", "doses"):
-        yield _computed(table, counts, span.window(store, found, counts))
-    else:
-        with progress_bar("writing cells", None) as advance:
-            for chunk in cell_chunks(store, chosen, counts):
-                yield chunk
-                advance(len(chunk))
+    store: CountReader
+    experiment: Experiment
+    analysis: Analysis
+    span: _Span
+
+    def sheets(self) -> tuple[Table, ...]:
+        """Name the sheets of an Excel file; cells only where a sheet can hold them."""
+        from livecount.workbook import MOST_ROWS
+
+        n_cells = int(self.store.counts(self.analysis).count.sum())
+        if n_cells <= MOST_ROWS:
+            return (*_SHEETS, "cells")
+        say(f"{n_cells} cells are too many for an Excel sheet: livecount export cells -o cells.csv")
+        return _SHEETS
+
+    def chunks(self, table: Table) -> Iterator[pd.DataFrame]:
+        """Give a table in parts: cells are too many to be held at once."""
+        from livecount.cell_tables import cell_chunks
+        from livecount.excluding import exclusion_table
+        from livecount.tables import count_table
+        from livecount.wide import wide_table
+
+        if table == "counts":
+            yield _with_intervals(self.store, self.experiment, self.analysis)
+            return
+        counts = count_table(self.store, self.experiment, self.analysis)
+        if table == "exclusions":
+            yield exclusion_table(counts)
+        elif table == "wide":
+            yield wide_table(counts)
+        elif table == "cells":
+            with progress_bar("writing cells", None) as advance:
+                for chunk in cell_chunks(self.store, self.analysis, counts):
+                    yield chunk
+                    advance(len(chunk))
+        else:
+            window = self.span.window(self.store, self.experiment, counts)
+            yield _computed(table, counts, window)
 
 
 def _computed(table: Table, counts: pd.DataFrame, window: Window | None) -> pd.DataFrame:

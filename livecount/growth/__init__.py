@@ -28,7 +28,7 @@ from livecount.growth.fitting import (
     fit_wells,
 )
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
-from livecount.growth.series import GrowthSeries, WellCurve, well_curve
+from livecount.growth.series import GrowthSeries, WellCurve, align_series, well_curve
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
 from livecount.growth.wells import Metric, PositionSeries, WellSeries, wells_of
 
@@ -50,6 +50,7 @@ __all__ = [
     "WellCurve",
     "WellSeries",
     "Window",
+    "align_series",
     "combine_wells",
     "compare_with_control",
     "fit_dose_response",

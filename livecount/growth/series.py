@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GrowthSeries", "Series", "WellCurve", "well_curve"]
+__all__ = ["GrowthSeries", "Series", "WellCurve", "align_series", "well_curve"]
 
 Series = npt.NDArray[np.float64]
 
@@ -119,22 +119,14 @@ def well_curve(fields: Sequence[GrowthSeries], levels: Sequence[float] | None = 
     WellCurve
         In time order; empty where no field has a usable point.
     """
-    cleaned = [_without_duplicates(field.usable()) for field in fields]
-    visits = _visits(cleaned)
-    table = np.full((len(cleaned), int(visits.max(initial=-1)) + 1), np.nan)
-    times = np.full_like(table, np.nan)
-    offset = 0
-    for row, field in enumerate(cleaned):
-        columns = visits[offset : offset + len(field)]
-        table[row, columns], times[row, columns] = field.counts, field.times_h
-        offset += len(field)
+    times, table = align_series(fields)
     present = np.isfinite(table)
     if not present.any():
         empty = np.empty(0)
         return WellCurve(empty, empty, empty, np.empty(0, dtype=np.intp))
     seen = present.any(axis=1)
     table, times, present = table[seen], times[seen], present[seen]
-    start = np.ones(len(cleaned)) if levels is None else np.asarray(levels, dtype=np.float64)
+    start = np.ones(len(fields)) if levels is None else np.asarray(levels, dtype=np.float64)
     values = _two_way(table, present, start[seen])
     # A visit that shows only fields without a single cell says nothing of the others.
     told = np.isfinite(values)
@@ -144,6 +136,32 @@ def well_curve(fields: Sequence[GrowthSeries], levels: Sequence[float] | None = 
         _sd_between(table, present)[told],
         present.sum(axis=0)[told],
     )
+
+
+def align_series(series: Sequence[GrowthSeries]) -> tuple[Series, Series]:
+    """Put the points of several series that were taken in one visit of the microscope together.
+
+    Parameters
+    ----------
+    series
+        Any number; only their usable points count, those of equal times averaged.
+
+    Returns
+    -------
+    tuple of ndarray
+        Times in hours and counts, both of shape (series, visits), in time order; NaN where a series
+        has no point in a visit.
+    """
+    cleaned = [_without_duplicates(each.usable()) for each in series]
+    visits = _visits(cleaned)
+    counts = np.full((len(cleaned), int(visits.max(initial=-1)) + 1), np.nan)
+    times = np.full_like(counts, np.nan)
+    offset = 0
+    for row, each in enumerate(cleaned):
+        columns = visits[offset : offset + len(each)]
+        counts[row, columns], times[row, columns] = each.counts, each.times_h
+        offset += len(each)
+    return times, counts
 
 
 def _without_duplicates(series: GrowthSeries) -> GrowthSeries:
