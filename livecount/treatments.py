@@ -20,6 +20,7 @@ from livecount.growth import (
     Window,
     compare_with_control,
     fit_dose_response,
+    gr_of_rates,
     gr_of_wells,
     spread_of,
     well_curve,
@@ -30,7 +31,7 @@ from livecount.plate import WELL_COLUMNS, Role
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DOSE_COLUMNS", "GROUP_COLUMNS", "dose_table", "group_table"]
+__all__ = ["DOSE_COLUMNS", "GROUP_COLUMNS", "dose_table", "gr_points", "group_table"]
 
 _CONFIDENCE: Final = 0.95
 _APART: Final = ("experiment", "channel", "z", "analysis_id")
@@ -225,13 +226,44 @@ def dose_table(
     """
     import pandas as pd
 
-    wells = _wells(counts, growth, window)
-    rows = []
+    found = _dosed(_wells(counts, growth, window))
+    rows = [_dose_row(series, controls) for series, controls in found]
+    return pd.DataFrame(rows, columns=list(DOSE_COLUMNS))
+
+
+def gr_points(
+    counts: pd.DataFrame, growth: Sequence[GrowthRow], window: Window | None = None
+) -> list[list[tuple[float, float]]]:
+    """Give the wells behind each row of :func:`dose_table` as (dose, GR value), controls at 0.
+
+    Parameters
+    ----------
+    counts, growth, window
+        As for :func:`group_table`.
+    """
+    return [
+        _points(series, controls) for series, controls in _dosed(_wells(counts, growth, window))
+    ]
+
+
+def _points(series: Sequence[_Well], controls: Sequence[_Well]) -> list[tuple[float, float]]:
+    rates = _rates(controls)
+    level = sum(rates) / len(rates) if rates else 0.0
+    doses = [(0.0, well) for well in controls]
+    doses += [(float(well.contents["concentration"]), well) for well in series]
+    values = [(dose, gr_of_rates(rate, level)) for dose, well in doses
+              if (rate := _rate(well)) is not None]  # fmt: skip
+    return [(dose, gr) for dose, gr in values if gr is not None]
+
+
+def _dosed(wells: Sequence[_Well]) -> list[tuple[list[_Well], list[_Well]]]:
+    """Give the wells of each treatment of each kind of cells, with their controls."""
+    found = []
     for kin in _together(wells, lambda well: well.kin):
         controls = [well for well in kin if well.is_control]
         dosed = [w for w in kin if not w.is_control and w.contents.get("concentration") is not None]
-        rows += [_dose_row(series, controls) for series in _together(dosed, _what_was_given)]
-    return pd.DataFrame(rows, columns=list(DOSE_COLUMNS))
+        found += [(series, controls) for series in _together(dosed, _what_was_given)]
+    return found
 
 
 def _what_was_given(well: _Well) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from livecount.cli.exclude import exclude
 from livecount.cli.finetune import finetune
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.plate import plate
-from livecount.cli.results import export, plot
+from livecount.cli.results import export, plot, report
 from livecount.cli.score import evaluate
 from livecount.cli.service import install_service
 from livecount.cli.simulate import simulate
@@ -42,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    demo, run, count, export, plot, serve, status, doctor, backup, restore, verify,
+    demo, run, count, export, plot, report, serve, status, doctor, backup, restore, verify,
     install_service, evaluate, train, finetune, simulate,
 )  # fmt: skip
 for command in COMMANDS:

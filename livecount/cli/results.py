@@ -276,3 +276,62 @@ def plot(
         )
     else:
         say(f"growth curves of {len(counts)} frames{of_which} -> {output}")
+
+
+def report(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
+    database: DatabaseFile = None,
+    config: ConfigFile = None,
+    experiment: ExperimentName = None,
+    analysis: AnalysisId = None,
+    from_h: FromHour = None,
+    to_h: ToHour = None,
+    from_event: FromEvent = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's curves, results, quality and settings as one page, to read or to e-mail.
+
+    Example: livecount report -o experiment7.html
+    """
+    from livecount.report import gather, write_report
+    from livecount.storage import CountStore
+
+    settings = load_settings(config, {"database.file": database})
+    with CountStore.open(settings.database.file, read_only=True) as store:
+        found, chosen = chosen_analysis(store, experiment, analysis)
+        counts = _with_intervals(store, found, chosen)
+        window = _Span(from_h, to_h, from_event).window(store, found, counts)
+        rows = _growth(counts, window)
+        contents = gather(store, found, chosen, counts, rows, window)
+        figures = _figures(counts, rows, window, _marks(store, found, counts))
+    write_report(contents, figures, output)
+    if as_json:
+        write_json({"experiment": found.name, "analysis_id": chosen.id, "file": str(output)})
+    else:
+        say(f"report of {len(counts)} frames of experiment {found.name!r} -> {output}")
+
+
+def _figures(
+    counts: pd.DataFrame,
+    rows: list[GrowthRow],
+    window: Window | None,
+    marks: list[EventMark],
+) -> dict[str, bytes]:
+    """Draw what a report shows; each under its caption."""
+    from livecount.plots import dose_curves, plot_doses, plot_growth
+    from livecount.report import svg_of
+    from livecount.treatments import dose_table, gr_points
+
+    figures = {
+        "Growth curves with their fits. Hollow points are not used.": svg_of(
+            lambda path: plot_growth(counts, rows, path, events=marks)
+        )
+    }
+    curves = dose_curves(dose_table(counts, rows, window), gr_points(counts, rows, window))
+    if curves:
+        figures["GR values over dose, each well a point; controls at 0."] = svg_of(
+            lambda path: plot_doses(curves, path)
+        )
+    return figures

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from tests.endtoend.program import livecount, rows_of
@@ -202,3 +205,29 @@ def test_what_cannot_be_is_one_line(
     done = livecount(*words, "--database", counted / "run.db", check=False, cwd=counted)
     assert (done.returncode, "Traceback" in done.stderr) == (status, False)
     assert said in " ".join(done.stderr.split())
+
+
+def test_the_report_is_one_page_that_fetches_nothing(counted: Path) -> None:
+    page = counted / "report.html"
+    livecount("report", "-o", page, "--database", counted / "run.db")
+    text = page.read_text(encoding="utf-8")
+    assert "T98G, DMSO 0.1 %" in text
+    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:)", text)
+    assert "<script" not in text
+    svg = base64.b64decode(re.search(r"data:image/svg\+xml;base64,([^\"]+)", text)[1])
+    assert svg.startswith(b"<?xml")
+
+
+def test_an_excel_file_has_every_table(counted: Path) -> None:
+    database = ("--database", counted / "run.db")
+    livecount("export", "all", "-o", counted / "run.xlsx", *database)
+    book = openpyxl.load_workbook(counted / "run.xlsx", read_only=True)
+    names = ["counts", "growth", "groups", "doses", "wide", "exclusions", "cells"]
+    assert book.sheetnames == names
+    livecount("export", "groups", "-o", counted / "groups.csv", *database)
+    in_excel = [row[4] for row in book["groups"].iter_rows(min_row=2, values_only=True)]
+    assert in_excel == [row["group"] for row in rows_of(counted / "groups.csv")]
+    refused = livecount("export", "all", "-o", counted / "run.csv", *database, check=False)
+    assert refused.returncode == 2
+    assert ".xlsx" in refused.stderr

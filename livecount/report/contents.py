@@ -1,0 +1,327 @@
+"""What a report says of a run: figures of speech, tables and settings, without their looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from livecount import __version__
+from livecount.excluding import describe_exclusion
+from livecount.growth import GrowthRow, Window
+from livecount.storage import Analysis, CountReader, Experiment
+from livecount.time_axis import hours_of
+from livecount.treatments import dose_table, group_table
+from livecount.validated import describe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ReportContents", "ReportTable", "gather"]
+
+_MOST_FILES: Final = 100
+_Rows = list[list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """A table with its heading.
+
+    Attributes
+    ----------
+    title, note
+        Above it; what its reader must know.
+    columns
+        Headings with units.
+    rows
+        Cells; None is empty.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: _Rows
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContents:
+    """All that a report says.
+
+    Attributes
+    ----------
+    title, subtitle
+        The experiment, and when the report was made.
+    facts
+        Name to text: what was counted, when, by what.
+    results
+        Tables of growth, groups and doses.
+    quality
+        Tables of flags, exclusions and files that were set aside.
+    record
+        Tables of events, plate maps and settings.
+    """
+
+    title: str
+    subtitle: str
+    facts: Mapping[str, str]
+    results: tuple[ReportTable, ...]
+    quality: tuple[ReportTable, ...]
+    record: tuple[ReportTable, ...]
+
+
+def gather(
+    store: CountReader,
+    experiment: Experiment,
+    analysis: Analysis,
+    counts: pd.DataFrame,
+    growth: Sequence[GrowthRow],
+    window: Window | None = None,
+) -> ReportContents:
+    """Collect what a report says of an experiment under one analysis.
+
+    Parameters
+    ----------
+    counts, growth
+        Its count table and its growth table, the latter over ``window``.
+    """
+    made = datetime.now(UTC)
+    return ReportContents(
+        title=experiment.name,
+        subtitle=f"livecount {__version__}, {made:%Y-%m-%d %H:%M} UTC",
+        facts=_facts(store, experiment, analysis, counts, window),
+        results=_results(counts, growth, window),
+        quality=_quality(store, experiment, counts),
+        record=_record(store, experiment, analysis, counts),
+    )
+
+
+def _facts(
+    store: CountReader,
+    experiment: Experiment,
+    analysis: Analysis,
+    counts: pd.DataFrame,
+    window: Window | None,
+) -> dict[str, str]:
+    tally = store.tally(experiment)
+    settings = analysis.settings
+    validations = store.validations(analysis)
+    diameter = experiment.cell_diameter
+    origin = f" ({diameter.origin})" if diameter else ""
+    used = int((counts["excluded"] == "").sum()) if len(counts) else 0
+    hours = counts["elapsed_h"].dropna() if len(counts) else ()
+    return {
+        "Frames": f"{tally.seen} seen: {tally.counted} counted, {tally.pending} pending, "
+        f"{tally.ignored} ignored, {tally.quarantined} set aside, {tally.superseded} superseded",
+        "Counts used": f"{used} of {len(counts)} of this analysis; the rest is listed below",
+        "Time": f"{min(hours):.2f} to {max(hours):.2f} h" if len(hours) else "no frame has a time",
+        "Rates fitted over": _window_in_words(window),
+        "Model": f"{settings.model_name} ({settings.model_sha256[:16]}), h = {settings.h:g}",
+        "Cell diameter": f"{settings.cell_diameter:g} {settings.cell_diameter_unit}{origin}",
+        "Computed by": ", ".join(_most_common(counts, "runtime", "precision")) or "-",
+        "Pixel size": ", ".join(_most_common(counts, "pixel_size_um", "pixel_size_source")) or "-",
+        "Validation": describe(validations),
+    }
+
+
+def _window_in_words(window: Window | None) -> str:
+    start, end = window or (None, None)
+    if start is None and end is None:
+        return "the whole run"
+    first = "the start" if start is None else f"{start:g} h"
+    return f"{first} to " + ("the end" if end is None else f"{end:g} h")
+
+
+def _most_common(counts: pd.DataFrame, *names: str) -> list[str]:
+    """Write the combinations of some columns with how often they occur, the most common first."""
+    if counts.empty:
+        return []
+    told = Counter(
+        " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in row)
+        for row in counts[list(names)].dropna().itertuples(index=False, name=None)
+    )
+    return [f"{words} ({n} frames)" for words, n in told.most_common(5)]
+
+
+def _results(
+    counts: pd.DataFrame, growth: Sequence[GrowthRow], window: Window | None
+) -> tuple[ReportTable, ...]:
+    groups = group_table(counts, growth, window)
+    doses = dose_table(counts, growth, window)
+    tables = []
+    if len(groups):
+        tables.append(_group_report(groups))
+    if len(doses):
+        tables.append(_dose_report(doses))
+    return (*tables, _well_report(growth))
+
+
+def _group_report(groups: pd.DataFrame) -> ReportTable:
+    rows = [
+        [
+            row["group"],
+            row["n_wells"],
+            _spread(row, "doubling_time_h", "doubling_time_low_h", "doubling_time_high_h"),
+            _spread(row, "rate_per_h", "rate_low", "rate_high", digits=3),
+            _spread(row, "fold_change", "fold_change_low", "fold_change_high"),
+            _spread(row, "gr", "gr_low", "gr_high", digits=2),
+            _number(row["p_adjusted"], 2),
+            row["reason"],
+        ]
+        for row in groups.to_dict("records")
+    ]
+    return ReportTable(
+        "Groups of replicate wells",
+        (
+            "group", "wells", "doubling time, h", "growth rate, 1/h", "fold change", "GR",
+            "p, adjusted", "remarks",
+        ),
+        rows,
+        "Means over wells with 95 % intervals across wells; one well has no interval. p: Welch's t "
+        "test of the rates against the controls of the same cells, Holm's correction. GR: 1 no "
+        "effect, 0 standstill, below 0 loss (Hafner et al. 2016).",
+    )  # fmt: skip
+
+
+def _dose_report(doses: pd.DataFrame) -> ReportTable:
+    rows = [
+        [
+            " ".join(str(row[name]) for name in ("cell_line", "treatment") if _told(row[name])),
+            f"{row['n_doses']} ({_number(row['lowest_dose'])} to {_number(row['highest_dose'])})",
+            row["concentration_unit"],
+            _spread(row, "gr50", "gr50_low", "gr50_high"),
+            _spread(row, "gr_max", "gr_max_low", "gr_max_high", digits=2),
+            _spread(row, "ic50", "ic50_low", "ic50_high"),
+            "; ".join(dict.fromkeys(filter(_told, (row["gr_reason"], row["ic_reason"])))),
+        ]
+        for row in doses.to_dict("records")
+    ]
+    return ReportTable(
+        "Dose responses",
+        ("cells, treatment", "doses", "unit", "GR50", "GR at the highest dose", "IC50", "remarks"),
+        rows,
+        "Each well is one point; 95 % intervals by profile likelihood.",
+    )
+
+
+def _well_report(growth: Sequence[GrowthRow]) -> ReportTable:
+    several = len({row.plate for row in growth}) > 1
+    rows = [
+        [
+            f"{row.plate} {row.well}" if several else row.well,
+            row.group,
+            row.n_points,
+            _number(row.doubling_time_h, 4),
+            _number(row.rate_per_h, 3),
+            row.fit,
+            str(row.verdict),
+            row.reason,
+        ]
+        for row in growth
+        if row.level == "well"
+    ]
+    return ReportTable(
+        "Wells",
+        ("well", "group", "counts", "doubling time, h", "rate, 1/h", "fit", "verdict", "why"),
+        rows,
+        "A single well gives an estimate and no interval: its frames share one history.",
+    )
+
+
+def _quality(
+    store: CountReader, experiment: Experiment, counts: pd.DataFrame
+) -> tuple[ReportTable, ...]:
+    flags = Counter(
+        flag for flags in counts.get("flags", ()) for flag in str(flags).split(";") if flag
+    )
+    left_out = Counter(
+        (row["excluded"], row["excluded_by"])
+        for row in counts.to_dict("records")
+        if row["excluded"]
+    )
+    aside = store.quarantined(experiment)
+    files = [[one.relative_path.decode("utf-8", "replace"), one.reason] for one in aside]
+    return (
+        ReportTable("Flags", ("flag", "frames"), [[*each] for each in flags.most_common()]),
+        ReportTable(
+            "Counts that are not used",
+            ("reason", "by", "frames"),
+            [[*words, n] for words, n in left_out.most_common(_MOST_FILES)],
+        ),
+        ReportTable(
+            "Files that were set aside",
+            ("file", "reason"),
+            files[:_MOST_FILES],
+            f"The first {_MOST_FILES} of {len(files)}." if len(files) > _MOST_FILES else "",
+        ),
+    )
+
+
+def _record(
+    store: CountReader, experiment: Experiment, analysis: Analysis, counts: pd.DataFrame
+) -> tuple[ReportTable, ...]:
+    events = [
+        [
+            round(hours_of(counts, one.when), 2) if len(counts) else one.when.elapsed_h,
+            one.name,
+            ", ".join(one.wells) or "all",
+            one.said.made_by,
+            f"taken back by {one.withdrawn.made_by}" if one.withdrawn else "",
+        ]
+        for one in store.events(experiment)
+    ]
+    exclusions = [
+        [
+            describe_exclusion(one),
+            one.reason,
+            f"{one.said.made_by}, {one.said.made_at:%Y-%m-%d %H:%M}",
+            f"{one.withdrawn.made_by}, {one.withdrawn.made_at:%Y-%m-%d %H:%M}"
+            if one.withdrawn
+            else "",
+        ]
+        for one in store.exclusions(experiment)
+    ]
+    maps = [
+        [f"{one.made_at:%Y-%m-%d %H:%M}", one.made_by, one.origin, len(one.wells)]
+        for one in store.plate_maps(experiment)
+    ]
+    return (
+        ReportTable("Events", ("hours", "event", "wells", "by", ""), events),
+        ReportTable("What people excluded", ("what", "why", "by (UTC)", "put back"), exclusions),
+        ReportTable("Plate maps, the last first", ("UTC", "by", "from", "wells"), maps),
+        ReportTable("Settings", ("setting", "value"), _settings(experiment, analysis)),
+    )
+
+
+def _settings(experiment: Experiment, analysis: Analysis) -> _Rows:
+    settings = analysis.settings
+    return [
+        ["analysis", analysis.id],
+        ["model, SHA-256", settings.model_sha256],
+        ["h", settings.h],
+        ["detection rule", settings.detection_rule],
+        ["channel", settings.channel or "the only one"],
+        ["z", settings.z],
+        ["time zone of stamps without one", experiment.time_zone],
+        ["t0", f"{experiment.t0:%Y-%m-%d %H:%M} UTC" if experiment.t0 else "the first frame"],
+        ["minutes between frames, as declared", experiment.frame_interval_min],
+    ]
+
+
+def _told(value: Any) -> bool:
+    return value is not None and value == value and value != ""
+
+
+def _number(value: Any, digits: int = 3) -> str | None:
+    return f"{value:.{digits}g}" if _told(value) else None
+
+
+def _spread(row: Mapping[Any, Any], name: str, low: str, high: str, digits: int = 3) -> str | None:
+    """Write an estimate with its interval; an open end is said."""
+    if not _told(row[name]):
+        return None
+    if not (_told(row[low]) or _told(row[high])):
+        return _number(row[name], digits)
+    ends = (_number(row[end], digits) or "open" for end in (low, high))
+    return f"{_number(row[name], digits)} ({' to '.join(ends)})"
