@@ -13,6 +13,7 @@ from livecount.excluding import exclude_as_said, name_rules
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import FrameCount
 from livecount.frame_intervals import frame_intervals
+from livecount.neighbours_in_time import neighbour_flags
 from livecount.plate import WELL_COLUMNS, PlateMap, add_well_columns, map_of_lines
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
@@ -305,6 +306,7 @@ def arrange_counts(
     _exclude_other_planes(table, z)
     _exclude_same_place_and_time(table, timing, each_plane=z == "all")
     name_rules(table)
+    table["flags"] = (table["flags"] + ";" + neighbour_flags(table)).str.strip(";")
     return _sorted(table)[list(COUNT_COLUMNS)]
 
 

@@ -96,11 +96,11 @@ def test_intervals_cover_the_truth() -> None:
     [
         ([], [], "no control well"),
         ([1, 2, 3, 4], [1, 1, 1, 1], "no control well"),
-        ([0, 0, 1, 2, 3], [1] * 5, "3 doses"),
-        ([0, 1, 2, 3, 4], [1, 0.9, 0.8, 0.7, 0.1], "5 wells"),
+        ([0, 0, 1, 2, 3], [1] * 5, "only 3 of at least 4 doses"),
+        ([0, 1, 2, 3, 4], [1, 0.9, 0.8, 0.7, 0.1], "only 5 of at least 6 wells"),
         ([0, 0, 1, 2, 3, 4], [-1, -1, 1, 1, 1, 2], "does not grow"),
         ([0, 0, 1, 2, 3, 4], [1] * 6, "all wells are alike"),
-        ([0, 0, 1, 2, 3, 4], [1, math.nan, math.nan, 1, 1, 2], "3 doses"),
+        ([0, 0, 1, 2, 3, 4], [1, math.nan, math.nan, 1, 1, 2], "only 3 of at least 4 doses"),
         ([0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [1, 1.2, 1.1, 1, 1, 1.2, 1.1, 1, 1, 1.2], "no effect"),
     ],
 )

@@ -330,7 +330,7 @@ def _figures(
         )
     }
     curves = dose_curves(dose_table(counts, rows, window), gr_points(counts, rows, window))
-    if curves:
+    if any(curve.is_a_series for curve in curves):
         figures["GR values over dose, each well a point; controls at 0."] = svg_of(
             lambda path: plot_doses(curves, path)
         )

@@ -138,9 +138,9 @@ def _why_not(doses: Series, values: Series, n_doses: int, scale: Scale) -> str:
     if not len(controls):
         return "no control well has a value"
     if n_doses < _FEWEST_DOSES:
-        return f"{n_doses} doses have a value, fewer than {_FEWEST_DOSES}"
+        return f"only {n_doses} of at least {_FEWEST_DOSES} doses have a value"
     if len(values) < _FEWEST_WELLS:
-        return f"{len(values)} wells have a value, fewer than {_FEWEST_WELLS}"
+        return f"only {len(values)} of at least {_FEWEST_WELLS} wells have a value"
     if controls.mean() <= 0:
         lacking = "does not grow" if scale == "rate" else "holds no cells"
         return f"the control {lacking}, so that {_NAMES[scale]} is not defined"

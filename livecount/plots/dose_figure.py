@@ -45,6 +45,11 @@ class DoseCurve:
     fit: Mapping[str, float] | None = None
     gr50: tuple[float, float | None, float | None] | None = None
 
+    @property
+    def is_a_series(self) -> bool:
+        """Whether there are two doses at least, without which there is nothing to see."""
+        return len({dose for dose, _ in self.points if dose > 0}) > 1
+
 
 def dose_curves(
     doses: pd.DataFrame, points: Sequence[Sequence[tuple[float, float]]]

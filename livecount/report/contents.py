@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from livecount import __version__
 from livecount.excluding import describe_exclusion
+from livecount.flags import meaning
 from livecount.growth import GrowthRow, Window
 from livecount.storage import Analysis, CountReader, Experiment
 from livecount.time_axis import hours_of
@@ -243,7 +244,12 @@ def _quality(
     aside = store.quarantined(experiment)
     files = [[one.relative_path.decode("utf-8", "replace"), one.reason] for one in aside]
     return (
-        ReportTable("Flags", ("flag", "frames"), [[*each] for each in flags.most_common()]),
+        ReportTable(
+            "Flags",
+            ("flag", "frames", "says of a frame"),
+            [[flag, n, meaning(flag)] for flag, n in flags.most_common()],
+            "Flagged frames are used unless a person excludes them.",
+        ),
         ReportTable(
             "Counts that are not used",
             ("reason", "by", "frames"),

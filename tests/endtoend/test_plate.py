@@ -209,6 +209,7 @@ def test_what_cannot_be_is_one_line(
 
 def test_the_report_is_one_page_that_fetches_nothing(counted: Path) -> None:
     page = counted / "report.html"
+    livecount("plate", "set", counted / "plate.csv", "--database", counted / "run.db")
     livecount("report", "-o", page, "--database", counted / "run.db")
     text = page.read_text(encoding="utf-8")
     assert "T98G, DMSO 0.1 %" in text

@@ -1,0 +1,122 @@
+"""Frames that differ from those before and after them: blurred, dark, empty, miscounted.
+
+Judged from what is stored with every count, each time a table is made, so that the neighbours that
+come later count too. A frame is flagged, never removed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["neighbour_flags", "unlike_neighbours"]
+
+_Reals = npt.NDArray[np.float64]
+
+_REACH: Final = 3
+_FEWEST_NEIGHBOURS: Final = 4
+_DEVIATIONS: Final = 6.0
+_SHARPNESS_LOST: Final = 0.7
+_LIGHT_CHANGED: Final = 1.15
+_COUNT_CHANGED: Final = 1.3
+_POISSON_DEVIATIONS: Final = 5.0
+_CELLS_TO_MISS: Final = 10.0
+_PLACE: Final = ("watched_folder", "plate", "well", "field", "position", "channel", "z")
+
+
+def neighbour_flags(table: pd.DataFrame) -> pd.Series:
+    """Flag the frames of an experiment that differ from their neighbours in time.
+
+    Parameters
+    ----------
+    table
+        Counts with their place, ``elapsed_h``, ``focus``, ``mean_intensity``, ``count`` and
+        ``excluded``; excluded frames are not judged and judge none.
+
+    Returns
+    -------
+    pandas.Series
+        Flags of :mod:`livecount.flags`, each followed by ``;``, with the index of the table.
+    """
+    import pandas as pd
+
+    flags = pd.Series("", table.index, dtype=object)
+    judged = table[(table["excluded"] == "") & table["elapsed_h"].notna()]
+    keys = [judged[name].astype("string").fillna("") for name in _PLACE if name in judged]
+    for _, series in judged.sort_values("elapsed_h").groupby(keys, sort=False):
+        found = _flags_of(
+            *(series[name].to_numpy(np.float64) for name in ("focus", "mean_intensity", "count"))
+        )
+        for flag, met in found.items():
+            flags[series.index[met]] += f"{flag};"
+    return flags
+
+
+def _flags_of(
+    focus: _Reals, mean_intensity: _Reals, count: _Reals
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Judge the frames of one field in time order."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sharpness, _ = unlike_neighbours(np.log(focus), -np.log(_SHARPNESS_LOST))
+        light, _ = unlike_neighbours(np.log(mean_intensity), np.log(_LIGHT_CHANGED))
+    logs = np.log(count + 0.5)
+    counted, expected = unlike_neighbours(logs, np.log(_COUNT_CHANGED))
+    cells = np.exp(np.nan_to_num(expected))
+    chance = _POISSON_DEVIATIONS * np.sqrt(1 / np.maximum(cells, 1.0))
+    jump = np.where(np.abs(counted) > chance, counted, 0.0)
+    none = (count == 0) & (cells >= _CELLS_TO_MISS)
+    return {
+        "focus_lost": sharpness < 0,
+        "light_changed": light != 0,
+        "no_cells": none,
+        "count_jump": (jump != 0) & ~none,
+    }
+
+
+def unlike_neighbours(values: _Reals, least: float) -> tuple[_Reals, _Reals]:
+    """Tell how far each value lies from its neighbours, 0 where that is within their own scatter.
+
+    Neighbours are up to three values on each side. A value counts as different beyond six robust
+    standard deviations (1.4826 x the median absolute deviation) both of its neighbours among
+    themselves and of the whole series about its neighbours: a step, as at a change of medium, is
+    no fault of one frame.
+
+    Parameters
+    ----------
+    values
+        In time order, shape (n,); what is not finite is not judged and judges none.
+    least
+        Differences below this are none, however little the series scatters.
+
+    Returns
+    -------
+    tuple of ndarray
+        Differences (0 where there is none) and what the neighbours lead to expect (NaN where they
+        are too few), shape (n,) both.
+    """
+    n = len(values)
+    if n == 0:
+        return np.zeros(0), np.zeros(0)
+    known = np.where(np.isfinite(values), values, np.nan)
+    padded = np.concatenate([np.full(_REACH, np.nan), known, np.full(_REACH, np.nan)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1)
+    around = np.delete(windows, _REACH, axis=1)
+    enough = np.isfinite(around).sum(axis=1) >= _FEWEST_NEIGHBOURS
+    expected = np.full(n, np.nan)
+    if not enough.any():
+        return np.zeros(n), expected
+    expected[enough] = np.nanmedian(around[enough], axis=1)
+    scatter = np.full(n, np.nan)
+    spread = np.abs(around[enough] - expected[enough, None])
+    scatter[enough] = 1.4826 * np.nanmedian(spread, axis=1)
+    difference = known - expected
+    told = np.abs(difference[np.isfinite(difference)])
+    overall = 1.4826 * float(np.median(told)) if len(told) else 0.0
+    limit = np.maximum(_DEVIATIONS * np.fmax(scatter, overall), least)
+    beyond = np.isfinite(difference) & (np.abs(difference) > limit)
+    return np.where(beyond, difference, 0.0), expected
