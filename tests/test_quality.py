@@ -26,6 +26,19 @@ def test_quality_tells_sharp_from_blurred_and_saturated_from_not() -> None:
     assert 0 < quality.mean_intensity < 1
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (64, 33), (1500, 2001)])
+def test_focus_is_the_normalised_variance_of_the_laplacian(dtype: type, shape: tuple) -> None:
+    pixels = np.random.default_rng(4).integers(0, 200, shape).astype(dtype)
+    if pixels.dtype.kind == "f":
+        pixels[0, 0] = np.nan
+    known = np.nan_to_num(pixels.astype(np.float64))
+    height, width = shape[0] // 2, shape[1] // 2
+    halved = known[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean(axis=(1, 3))
+    wanted = ndimage.laplace(halved).var() / known.mean() ** 2
+    assert assess(frame_of(pixels)).focus == pytest.approx(wanted, rel=1e-4, abs=1e-9)
+
+
 def spots_on_a_dark_ground() -> np.ndarray:
     rng = np.random.default_rng(1)
     light = np.zeros((200, 200))
