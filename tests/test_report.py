@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livecount.growth import growth_table
 from livecount.plots import dose_curves, plot_doses
 from livecount.report import gather, write_report
+from livecount.run_tables import RunTables
 from livecount.storage import (
     AnalysisSettings,
     CountStore,
@@ -21,7 +21,6 @@ from livecount.storage import (
     Said,
 )
 from livecount.tables import count_table
-from livecount.treatments import dose_table, gr_points
 from tests.storage.made_frames import make_count, stamp_of
 from tests.test_plots import texts_of
 from tests.test_treatments import plate
@@ -46,7 +45,7 @@ def written(tmp_path: Path, name: str, n_frames: int) -> str:
         store.add_plate_map(experiment, PlateMapVersion(wells, EVIL, EVIL, ADA.made_at))
         store.quarantine(source, b"bad.tif", stamp_of(99), EVIL)
         counts = count_table(store, experiment, analysis)
-        contents = gather(store, experiment, analysis, counts, growth_table(counts))
+        contents = gather(store, experiment, analysis, RunTables(counts))
     write_report(contents, {EVIL: b"<svg/>"}, tmp_path / "report.html")
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -70,9 +69,8 @@ def test_an_empty_run_has_a_report(tmp_path: Path) -> None:
 def test_a_dose_figure_says_the_gr50_or_that_there_is_none(
     tmp_path: Path, half_dose: float
 ) -> None:
-    counts = plate(half_dose)
-    rows = growth_table(counts)
-    doses, points = dose_table(counts, rows), gr_points(counts, rows)
+    tables = RunTables(plate(half_dose))
+    doses, points = tables.doses, tables.gr_points
     assert [len(each) for each in points] == [28]
     controls = [gr for dose, gr in points[0] if dose == 0]
     assert np.mean(controls) == pytest.approx(1, abs=0.05)

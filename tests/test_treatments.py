@@ -16,11 +16,11 @@ from livecount.growth import (
     gr_of_rates,
     gr_of_wells,
     gr_value,
-    growth_table,
     sigmoid,
     spread_of,
 )
-from livecount.treatments import DOSE_COLUMNS, GROUP_COLUMNS, dose_table, group_table
+from livecount.run_tables import RunTables
+from livecount.treatments import DOSE_COLUMNS, GROUP_COLUMNS
 
 CONTROL_RATE = math.log(2) / 20
 DOSES = np.array([0.0] * 6 + [dose for dose in 10.0 ** np.arange(-2, 2.1, 0.5) for _ in range(4)])
@@ -222,7 +222,7 @@ def plate(half_dose: float = 0.5, *, controls: bool = True, wells: int = 4) -> p
 
 def test_a_plate_gives_its_gr50_within_the_interval() -> None:
     counts = plate()
-    table = dose_table(counts, growth_table(counts))
+    table = RunTables(counts).doses
     assert tuple(table.columns) == DOSE_COLUMNS
     (row,) = table.to_dict("records")
     assert (row["treatment"], row["concentration_unit"], row["n_doses"]) == ("drug", "uM", 6)
@@ -236,7 +236,7 @@ def test_groups_are_compared_with_the_controls_of_their_cells() -> None:
     other = plate(wells=2).assign(cell_line="HeLa", plate="P2")
     other["group"] = "HeLa " + other["group"]
     both = pd.concat([counts, other[other["role"] != "control"]], ignore_index=True)
-    table = group_table(both, growth_table(both))
+    table = RunTables(both).groups
     assert tuple(table.columns) == GROUP_COLUMNS
     rows = {row["group"]: row for row in table.to_dict("records")}
     strong, weak = rows["drug 62.5 uM"], rows["drug 0.02 uM"]
@@ -253,19 +253,30 @@ def test_groups_are_compared_with_the_controls_of_their_cells() -> None:
 
 def test_without_controls_or_a_map_nothing_is_made_up() -> None:
     counts = plate(controls=False)
-    (row,) = dose_table(counts, growth_table(counts)).to_dict("records")
+    (row,) = RunTables(counts).doses.to_dict("records")
     assert "no control well" in row["gr_reason"]
     assert row["gr50"] is None
     bare = counts.drop(columns=["group", "role", "treatment"])
-    assert group_table(bare, growth_table(bare)).empty
-    assert dose_table(counts.iloc[:0], []).empty
+    assert RunTables(bare).groups.empty
+    assert RunTables(counts.iloc[:0]).doses.empty
 
 
 def test_a_window_of_one_visit_gives_reasons_not_numbers() -> None:
     counts = plate()
-    window = (0.0, 1.0)
-    rows = growth_table(counts, window=window)
-    table = group_table(counts, rows, window)
+    tables = RunTables(counts, (0.0, 1.0))
+    table = tables.groups
     assert table["rate_per_h"].isna().all()
     assert table["reason"].ne("").all()
-    assert "no control well" in dose_table(counts, rows, window)["gr_reason"].iloc[0]
+    assert "no control well" in tables.doses["gr_reason"].iloc[0]
+
+
+def test_a_group_that_holds_different_cells_is_compared_with_nothing() -> None:
+    counts = plate()
+    counts.loc[counts["well"].isin(["B1", "C1"]), "group"] = "mine"
+    counts.loc[counts["well"] == "C1", "cell_line"] = "HeLa"
+    rows = {row["group"]: row for row in RunTables(counts).groups.to_dict("records")}
+    mixed = rows["mine"]
+    assert "different cells" in mixed["reason"]
+    assert (mixed["n_wells"], mixed["n_control_wells"]) == (2, 0)
+    assert mixed["p_value"] is None or math.isnan(mixed["p_value"])
+    assert mixed["doubling_time_h"] == pytest.approx(math.log(2) / mixed["rate_per_h"])

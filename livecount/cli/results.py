@@ -1,4 +1,4 @@
-"""``export`` and ``plot``: tables and figures from the database, while the run goes on."""
+"""``export``, ``plot``, ``report``: from the database, while the run goes on."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from livecount.cli.terminal import progress_bar, say, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from livecount.growth import GrowthRow, Window
+    from livecount.growth import Window
     from livecount.plots import EventMark
+    from livecount.run_tables import RunTables
     from livecount.storage import Analysis, CountReader, Experiment
 
 FromHour = Annotated[
@@ -66,6 +67,7 @@ def export(
     Example: livecount export counts -o counts.csv
     """
     from livecount.export import write_csv_chunks
+    from livecount.run_tables import RunTables
     from livecount.storage import CountStore
     from livecount.workbook import write_workbook
 
@@ -76,13 +78,17 @@ def export(
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        source = _Source(store, found, chosen, _Span(from_h, to_h, from_event))
+        counts = _counts(store, found, chosen, intervals=table in ("counts", "all"))
+        window = _Span(from_h, to_h, from_event).window(store, found, counts)
+        tables = RunTables(counts, window)
         if for_excel:
-            names = source.sheets() if table == "all" else (table,)
-            written = write_workbook({name: source.chunks(name) for name in names}, output)
-            rows = sum(written.values())
+            names = _sheets(counts) if table == "all" else (table,)
+            sheets: dict[str, Iterator[pd.DataFrame]] = {
+                name: _chunks(store, chosen, tables, name) for name in names
+            }
+            rows = sum(write_workbook(sheets, output).values())
         else:
-            rows = write_csv_chunks(source.chunks(table), output)
+            rows = write_csv_chunks(_chunks(store, chosen, tables, table), output)
     if as_json:
         write_json(
             {
@@ -106,63 +112,40 @@ def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> 
     return f" of experiment {experiment.name!r}, the latest of {others + 1} (--experiment NAME)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where tables come from."""
+def _sheets(counts: pd.DataFrame) -> tuple[Table, ...]:
+    """Name the sheets of an Excel file; cells only where a sheet can hold them."""
+    from livecount.workbook import MOST_ROWS
 
-    store: CountReader
-    experiment: Experiment
-    analysis: Analysis
-    span: _Span
-
-    def sheets(self) -> tuple[Table, ...]:
-        """Name the sheets of an Excel file; cells only where a sheet can hold them."""
-        from livecount.workbook import MOST_ROWS
-
-        n_cells = int(self.store.counts(self.analysis).count.sum())
-        if n_cells <= MOST_ROWS:
-            return (*_SHEETS, "cells")
-        say(f"{n_cells} cells are too many for an Excel sheet: livecount export cells -o cells.csv")
-        return _SHEETS
-
-    def chunks(self, table: Table) -> Iterator[pd.DataFrame]:
-        """Give a table in parts: cells are too many to be held at once."""
-        from livecount.cell_tables import cell_chunks
-        from livecount.excluding import exclusion_table
-        from livecount.tables import count_table
-        from livecount.wide import wide_table
-
-        if table == "counts":
-            yield _with_intervals(self.store, self.experiment, self.analysis)
-            return
-        counts = count_table(self.store, self.experiment, self.analysis)
-        if table == "exclusions":
-            yield exclusion_table(counts)
-        elif table == "wide":
-            yield wide_table(counts)
-        elif table == "cells":
-            with progress_bar("writing cells", None) as advance:
-                for chunk in cell_chunks(self.store, self.analysis, counts):
-                    yield chunk
-                    advance(len(chunk))
-        else:
-            window = self.span.window(self.store, self.experiment, counts)
-            yield _computed(table, counts, window)
+    n_cells = int(counts["count"].sum())
+    if n_cells <= MOST_ROWS:
+        return (*_SHEETS, "cells")
+    say(f"{n_cells} cells are too many for an Excel sheet: livecount export cells -o cells.csv")
+    return _SHEETS
 
 
-def _computed(table: Table, counts: pd.DataFrame, window: Window | None) -> pd.DataFrame:
-    """Give a table of growth: of wells, of groups of wells, of doses."""
-    from livecount.treatments import dose_table, group_table
+def _chunks(
+    store: CountReader, chosen: Analysis, tables: RunTables, table: Table
+) -> Iterator[pd.DataFrame]:
+    """Give a table in parts: cells are too many to be held at once."""
+    from livecount.cell_tables import cell_chunks
 
-    rows = _growth(counts, window)
-    if table == "growth":
-        return _growth_frame(rows)
-    return (group_table if table == "groups" else dose_table)(counts, rows, window)
+    if table != "cells":
+        yield getattr(tables, table)
+        return
+    with progress_bar("writing cells", None) as advance:
+        for chunk in cell_chunks(store, chosen, tables.counts):
+            yield chunk
+            advance(len(chunk))
 
 
-def _with_intervals(store: CountReader, found: Experiment, chosen: Analysis) -> pd.DataFrame:
+def _counts(
+    store: CountReader, found: Experiment, chosen: Analysis, *, intervals: bool = True
+) -> pd.DataFrame:
+    """Read the count table; how sure each count is takes the cells of every frame."""
     from livecount.tables import count_table
 
+    if not intervals:
+        return count_table(store, found, chosen)
     with progress_bar("how sure counts are", store.tally(found).counted) as advance:
         return count_table(store, found, chosen, intervals=True, on_frame=advance)
 
@@ -214,23 +197,6 @@ def _event_named(name: str, marks: Sequence[EventMark], found: Experiment) -> Ev
     )
 
 
-def _growth(counts: pd.DataFrame, window: Window | None) -> list[GrowthRow]:
-    from livecount.growth import growth_table
-
-    return growth_table(counts, window=window)
-
-
-def _growth_frame(rows: list[GrowthRow]) -> pd.DataFrame:
-    import pandas as pd
-
-    from livecount.growth import GROWTH_COLUMNS
-
-    return pd.DataFrame(
-        [{name: getattr(row, name) for name in GROWTH_COLUMNS} for row in rows],
-        columns=list(GROWTH_COLUMNS),
-    )
-
-
 def plot(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Figure to write: .svg, .pdf or .png.")
@@ -254,16 +220,17 @@ def plot(
     Example: livecount plot -o growth.svg
     """
     from livecount.plots import plot_growth
+    from livecount.run_tables import RunTables
     from livecount.storage import CountStore
 
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        counts = _with_intervals(store, found, chosen)
+        counts = _counts(store, found, chosen)
         window = _Span(from_h, to_h, from_event).window(store, found, counts)
         marks = _marks(store, found, counts)
-    rows = _growth(counts, window)
+    rows = RunTables(counts, window).growth_rows
     plot_growth(counts, rows, output, events=marks, log=not linear, width_mm=width_mm)
     if as_json:
         write_json(
@@ -296,16 +263,17 @@ def report(
     Example: livecount report -o experiment7.html
     """
     from livecount.report import gather, write_report
+    from livecount.run_tables import RunTables
     from livecount.storage import CountStore
 
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
-        counts = _with_intervals(store, found, chosen)
+        counts = _counts(store, found, chosen)
         window = _Span(from_h, to_h, from_event).window(store, found, counts)
-        rows = _growth(counts, window)
-        contents = gather(store, found, chosen, counts, rows, window)
-        figures = _figures(counts, rows, window, _marks(store, found, counts))
+        tables = RunTables(counts, window)
+        contents = gather(store, found, chosen, tables)
+        figures = _figures(tables, _marks(store, found, counts))
     write_report(contents, figures, output)
     if as_json:
         write_json({"experiment": found.name, "analysis_id": chosen.id, "file": str(output)})
@@ -313,23 +281,17 @@ def report(
         say(f"report of {len(counts)} frames of experiment {found.name!r} -> {output}")
 
 
-def _figures(
-    counts: pd.DataFrame,
-    rows: list[GrowthRow],
-    window: Window | None,
-    marks: list[EventMark],
-) -> dict[str, bytes]:
+def _figures(tables: RunTables, marks: list[EventMark]) -> dict[str, bytes]:
     """Draw what a report shows; each under its caption."""
     from livecount.plots import dose_curves, plot_doses, plot_growth
     from livecount.report import svg_of
-    from livecount.treatments import dose_table, gr_points
 
     figures = {
         "Growth curves with their fits. Hollow points are not used.": svg_of(
-            lambda path: plot_growth(counts, rows, path, events=marks)
+            lambda path: plot_growth(tables.counts, tables.growth_rows, path, events=marks)
         )
     }
-    curves = dose_curves(dose_table(counts, rows, window), gr_points(counts, rows, window))
+    curves = dose_curves(tables.doses, tables.gr_points)
     if any(curve.is_a_series for curve in curves):
         figures["GR values over dose, each well a point; controls at 0."] = svg_of(
             lambda path: plot_doses(curves, path)

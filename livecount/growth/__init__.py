@@ -13,6 +13,7 @@ from livecount.growth.curves import FittedCurve
 from livecount.growth.dose_response import (
     DoseResponse,
     Interval,
+    Scale,
     fit_dose_response,
     gr_of_wells,
     sigmoid,
@@ -30,7 +31,7 @@ from livecount.growth.fitting import (
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
 from livecount.growth.series import GrowthSeries, WellCurve, align_series, well_curve
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
-from livecount.growth.wells import Metric, PositionSeries, WellSeries, wells_of
+from livecount.growth.wells import Identity, Metric, PositionSeries, WellSeries, wells_of
 
 __all__ = [
     "ALL_WELLS",
@@ -42,9 +43,11 @@ __all__ = [
     "GrowthModel",
     "GrowthRow",
     "GrowthSeries",
+    "Identity",
     "Interval",
     "Metric",
     "PositionSeries",
+    "Scale",
     "Spread",
     "Verdict",
     "WellCurve",

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from livecount.growth.comparing import spread_of
 from livecount.growth.curves import (
     FittedCurve,
     LogisticFit,
@@ -215,7 +216,8 @@ def combine_wells(fits: Sequence[GrowthFit], confidence: float = CONFIDENCE) -> 
     if len(used) == 1:
         reason = _joined("one well has no interval", missing, used[0].reason)
         return dataclasses.replace(used[0], reason=reason, curve=None, r_squared=None)
-    mean, low, high = _t_interval([fit.rate_per_h or 0.0 for fit in used], confidence)
+    spread = spread_of([fit.rate_per_h or 0.0 for fit in used], confidence)
+    mean, low, high = spread.mean or 0.0, spread.low or 0.0, spread.high or 0.0
     resolved = low > 0 or high < 0
     verdict, reason = _judge(mean, resolved, f"the interval of the rate across {len(used)} wells")
     grows = verdict is Verdict.GROWING
@@ -231,14 +233,6 @@ def combine_wells(fits: Sequence[GrowthFit], confidence: float = CONFIDENCE) -> 
         reason=_joined(reason, missing),
         confidence=confidence,
     )
-
-
-def _t_interval(rates: Sequence[float], confidence: float) -> tuple[float, float, float]:
-    from scipy import stats
-
-    mean, error = float(np.mean(rates)), float(np.std(rates, ddof=1)) / math.sqrt(len(rates))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(rates) - 1)) * error
-    return mean, mean - half, mean + half
 
 
 def _joined(*reasons: str) -> str:

@@ -20,7 +20,7 @@ from livecount.growth.fitting import (
     fit_series,
     fit_wells,
 )
-from livecount.growth.wells import Metric, WellSeries, wells_of
+from livecount.growth.wells import Identity, Metric, WellSeries, wells_of
 
 __all__ = [
     "ALL_WELLS",
@@ -80,6 +80,14 @@ class GrowthRow:
     verdict: Verdict
     reason: str
     curve: FittedCurve | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """What keeps the row's curve apart from others; that of its :class:`WellSeries`."""
+        return (
+            *(self.experiment, self.plate, self.well),
+            *(self.channel, self.z, self.analysis_id),
+        )
 
     def as_record(self) -> dict[str, str | float | int | None]:
         """Return the row as a mapping whose keys are ``GROWTH_COLUMNS``, in their order."""

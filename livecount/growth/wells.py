@@ -13,7 +13,10 @@ import pandas as pd
 from livecount.errors import LivecountError
 from livecount.growth.series import GrowthSeries
 
-__all__ = ["Metric", "PositionSeries", "WellSeries", "wells_of"]
+__all__ = ["Identity", "Metric", "PositionSeries", "WellSeries", "wells_of"]
+
+Identity = tuple[str | None, ...]
+"""Experiment, plate, well, channel, z plane and analysis of a curve."""
 
 Metric = Literal["count", "density_per_mm2"]
 
@@ -68,6 +71,14 @@ class WellSeries:
     def used(self) -> list[GrowthSeries]:
         """The series of the fields without what is excluded."""
         return [field.used for field in self.fields]
+
+    @property
+    def identity(self) -> Identity:
+        """What keeps it apart from every other curve; that of its row in the growth table."""
+        return (
+            *(self.experiment, self.plate, self.well),
+            *(self.channel, self.z, self.analysis_id),
+        )
 
     @property
     def replicate_key(self) -> tuple[str | None, ...]:

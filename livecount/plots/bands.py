@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from livecount.growth import WellSeries, well_curve, wells_of
+from livecount.growth import Identity, WellSeries, well_curve, wells_of
 from livecount.growth.series import Series
 
-__all__ = ["Band", "Identity", "bands_of", "identity"]
-
-Identity = tuple[str | None, ...]
+__all__ = ["Band", "bands_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,11 +25,6 @@ class Band:
     times_h: Series
     low: Series
     high: Series
-
-
-def identity(item: WellSeries) -> Identity:
-    """Give what keeps a well apart from others in one figure."""
-    return (item.experiment, item.plate, item.well, item.channel, item.z, item.analysis_id)
 
 
 def bands_of(counts: pd.DataFrame, groups: Mapping[str, str] | None = None) -> dict[Identity, Band]:
@@ -52,7 +45,7 @@ def bands_of(counts: pd.DataFrame, groups: Mapping[str, str] | None = None) -> d
     if not {"count_low", "count_high"} <= set(counts) or counts["count_low"].isna().all():
         return {}
     ends = [
-        {identity(well): well for well in wells_of(_with_values(counts, name), groups=groups)}
+        {well.identity: well for well in wells_of(_with_values(counts, name), groups=groups)}
         for name in ("count", "count_low", "count_high")
     ]
     found = {}

@@ -15,13 +15,14 @@ from matplotlib.patches import Patch
 from livecount.growth import (
     GrowthRow,
     GrowthSeries,
+    Identity,
     Verdict,
     WellCurve,
     WellSeries,
     well_curve,
 )
 from livecount.growth.series import Series
-from livecount.plots.bands import Band, Identity, identity
+from livecount.plots.bands import Band
 from livecount.plots.style import (
     COLOURS,
     GREY,
@@ -153,23 +154,19 @@ def curves_of(
     shown = [well for well in wells if any(len(f.used) + len(f.excluded) for f in well.fields)]
     names = ("experiment", "plate", "channel", "z", "analysis_id")
     telling = [name for name in names if len({getattr(well, name) for well in shown}) > 1]
-    found = {_identity(row): row for row in rows if row.level == "well"}
+    found = {row.identity: row for row in rows if row.level == "well"}
     return [
         Curve(
             _label(well, telling),
             well,
             well_curve(well.used),
-            found.get(_identity(well)),
+            found.get(well.identity),
             COLOURS[index % len(COLOURS)],
             MARKERS[index % len(MARKERS)],
-            (bands or {}).get(identity(well)),
+            (bands or {}).get(well.identity),
         )
         for index, well in enumerate(shown)
     ]
-
-
-def _identity(item: WellSeries | GrowthRow) -> tuple[str | None, ...]:
-    return (item.experiment, item.plate, item.well, item.channel, item.z, item.analysis_id)
 
 
 def _label(well: WellSeries, telling: Sequence[str]) -> str:

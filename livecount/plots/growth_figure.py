@@ -17,12 +17,13 @@ from livecount.growth import (
     ALL_WELLS,
     GrowthRow,
     GrowthSeries,
+    Identity,
     WellSeries,
     growth_table,
     well_curve,
     wells_of,
 )
-from livecount.plots.bands import Band, Identity, bands_of
+from livecount.plots.bands import Band, bands_of
 from livecount.plots.curves import (
     Curve,
     ValueAxis,

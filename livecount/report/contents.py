@@ -12,9 +12,9 @@ from livecount import __version__
 from livecount.excluding import describe_exclusion
 from livecount.flags import meaning
 from livecount.growth import GrowthRow, Window
+from livecount.run_tables import RunTables
 from livecount.storage import Analysis, CountReader, Experiment
 from livecount.time_axis import hours_of
-from livecount.treatments import dose_table, group_table
 from livecount.validated import describe
 
 if TYPE_CHECKING:
@@ -76,23 +76,22 @@ def gather(
     store: CountReader,
     experiment: Experiment,
     analysis: Analysis,
-    counts: pd.DataFrame,
-    growth: Sequence[GrowthRow],
-    window: Window | None = None,
+    tables: RunTables,
 ) -> ReportContents:
     """Collect what a report says of an experiment under one analysis.
 
     Parameters
     ----------
-    counts, growth
-        Its count table and its growth table, the latter over ``window``.
+    tables
+        Of that experiment and analysis.
     """
+    counts = tables.counts
     made = datetime.now(UTC)
     return ReportContents(
         title=experiment.name,
         subtitle=f"livecount {__version__}, {made:%Y-%m-%d %H:%M} UTC",
-        facts=_facts(store, experiment, analysis, counts, window),
-        results=_results(counts, growth, window),
+        facts=_facts(store, experiment, analysis, counts, tables.window),
+        results=_results(tables),
         quality=_quality(store, experiment, counts),
         record=_record(store, experiment, analysis, counts),
     )
@@ -145,17 +144,13 @@ def _most_common(counts: pd.DataFrame, *names: str) -> list[str]:
     return [f"{words} ({n} frames)" for words, n in told.most_common(5)]
 
 
-def _results(
-    counts: pd.DataFrame, growth: Sequence[GrowthRow], window: Window | None
-) -> tuple[ReportTable, ...]:
-    groups = group_table(counts, growth, window)
-    doses = dose_table(counts, growth, window)
-    tables = []
-    if len(groups):
-        tables.append(_group_report(groups))
-    if len(doses):
-        tables.append(_dose_report(doses))
-    return (*tables, _well_report(growth))
+def _results(tables: RunTables) -> tuple[ReportTable, ...]:
+    shown = []
+    if len(tables.groups):
+        shown.append(_group_report(tables.groups))
+    if len(tables.doses):
+        shown.append(_dose_report(tables.doses))
+    return (*shown, _well_report(tables.growth_rows))
 
 
 def _group_report(groups: pd.DataFrame) -> ReportTable:

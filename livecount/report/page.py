@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from livecount.export import write_text_atomically
 from livecount.report.contents import ReportContents
@@ -41,7 +40,7 @@ def write_report(contents: ReportContents, figures: Mapping[str, bytes], path: P
     write_text_atomically(page, path)
 
 
-def svg_of(draw: Any) -> bytes:
+def svg_of(draw: Callable[[Path], None]) -> bytes:
     """Give what a drawing function writes to the path that it is given, as SVG."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figure.svg"

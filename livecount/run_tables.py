@@ -1,0 +1,74 @@
+"""All tables of one experiment under one analysis, each computed once, and only if asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from livecount.excluding import exclusion_table
+from livecount.growth import GROWTH_COLUMNS, GrowthRow, Window, growth_table
+from livecount.treatments import TreatedWell, dose_table, gr_points, group_table, treated_wells
+from livecount.wide import wide_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunTables"]
+
+
+class RunTables:
+    """What follows from an experiment's counts: growth, groups, doses, curves, what is not used.
+
+    Parameters
+    ----------
+    counts
+        A result of :func:`livecount.tables.count_table`.
+    window
+        First and last time of the fits, hours, both included; None for all.
+    """
+
+    def __init__(self, counts: pd.DataFrame, window: Window | None = None) -> None:
+        self.counts = counts
+        self.window = window
+
+    @cached_property
+    def growth_rows(self) -> list[GrowthRow]:
+        """Growth of positions, wells and groups, with the curves to draw."""
+        return growth_table(self.counts, window=self.window)
+
+    @cached_property
+    def growth(self) -> pd.DataFrame:
+        """Growth of positions, wells and groups, as ``export growth`` shows it."""
+        import pandas as pd
+
+        records = [row.as_record() for row in self.growth_rows]
+        return pd.DataFrame(records, columns=list(GROWTH_COLUMNS))
+
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Replicate groups against their controls."""
+        return group_table(self._treated, self.growth_rows)
+
+    @cached_property
+    def doses(self) -> pd.DataFrame:
+        """Dose responses."""
+        return dose_table(self._treated)
+
+    @cached_property
+    def gr_points(self) -> list[list[tuple[float, float]]]:
+        """(dose, GR value) of the wells behind each row of :attr:`doses`."""
+        return gr_points(self._treated)
+
+    @cached_property
+    def wide(self) -> pd.DataFrame:
+        """Curves side by side."""
+        return wide_table(self.counts)
+
+    @cached_property
+    def exclusions(self) -> pd.DataFrame:
+        """Counts that are not used, and why."""
+        return exclusion_table(self.counts)
+
+    @cached_property
+    def _treated(self) -> list[TreatedWell]:
+        return treated_wells(self.counts, self.growth_rows, self.window)

@@ -1,0 +1,19 @@
+"""What treatments do: groups of replicate wells against their controls, and dose responses.
+
+A well is one value: its growth rate, and how many times its count grew over the window. Its frames
+and fields are no replicates.
+"""
+
+from livecount.treatments.doses import DOSE_COLUMNS, dose_table, gr_points
+from livecount.treatments.groups import GROUP_COLUMNS, group_table
+from livecount.treatments.wells import TreatedWell, treated_wells
+
+__all__ = [
+    "DOSE_COLUMNS",
+    "GROUP_COLUMNS",
+    "TreatedWell",
+    "dose_table",
+    "gr_points",
+    "group_table",
+    "treated_wells",
+]

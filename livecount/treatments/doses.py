@@ -1,0 +1,151 @@
+"""Dose responses of the treatments of each kind of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from livecount.growth import (
+    DoseResponse,
+    Scale,
+    fit_dose_response,
+    gr_of_rates,
+    gr_of_wells,
+)
+from livecount.treatments.wells import (
+    APART,
+    CELLS,
+    TreatedWell,
+    ends,
+    in_common,
+    rates,
+    together,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DOSE_COLUMNS", "dose_table", "gr_points"]
+
+_OF_SCALE: Final = ("", "_low", "_high")
+DOSE_COLUMNS: Final = (
+    *APART,
+    *CELLS,
+    "treatment",
+    "further_treatments",
+    "concentration_unit",
+    "n_wells",
+    "n_control_wells",
+    "n_doses",
+    "lowest_dose",
+    "highest_dose",
+    *(f"gr50{end}" for end in _OF_SCALE),
+    *(f"gr_inf{end}" for end in _OF_SCALE),
+    *(f"gr_max{end}" for end in _OF_SCALE),
+    "gec50",
+    "gr_hill",
+    "gr_p_value",
+    "gr_reason",
+    *(f"ic50{end}" for end in _OF_SCALE),
+    *(f"e_inf{end}" for end in _OF_SCALE),
+    "ec50",
+    "ic_hill",
+    "ic_p_value",
+    "ic_reason",
+)
+"""Columns of ``export doses``: GR from growth rates, IC from counts relative to the control's."""
+
+
+def dose_table(wells: Sequence[TreatedWell]) -> pd.DataFrame:
+    """Fit the dose response of each treatment of each kind of cells.
+
+    Parameters
+    ----------
+    wells
+        A result of :func:`treated_wells`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns :data:`DOSE_COLUMNS`; where something cannot be computed, the reason says why.
+    """
+    import pandas as pd
+
+    rows = [_dose_row(untreated, treated) for untreated, treated in _series(wells)]
+    return pd.DataFrame(rows, columns=list(DOSE_COLUMNS))
+
+
+def gr_points(wells: Sequence[TreatedWell]) -> list[list[tuple[float, float]]]:
+    """Give the wells behind each row of :func:`dose_table` as (dose, GR value), controls at 0."""
+    return [_points(untreated, treated) for untreated, treated in _series(wells)]
+
+
+def _series(wells: Sequence[TreatedWell]) -> list[tuple[list[TreatedWell], list[TreatedWell]]]:
+    """Give untreated and treated wells of each treatment; a dose of 0 is untreated."""
+    found = []
+    for kin in together(wells, lambda well: well.kin):
+        controls = [well for well in kin if well.is_control]
+        dosed = [well for well in kin if not well.is_control and well.dose is not None]
+        for series in together(dosed, _what_was_given):
+            treated = [well for well in series if well.dose]
+            undosed = [well for well in series if not well.dose]
+            if treated:
+                found.append(([*controls, *undosed], treated))
+    return found
+
+
+def _what_was_given(well: TreatedWell) -> tuple[Any, ...]:
+    return tuple(well.contents.get(name) for name in ("treatment", "further_treatments"))
+
+
+def _dose_row(untreated: Sequence[TreatedWell], treated: Sequence[TreatedWell]) -> dict[str, Any]:
+    doses = [well.dose or 0.0 for well in treated]
+    at_highest = [well for well in treated if well.dose == max(doses)]
+    gr = _response(untreated, treated, "rate")
+    ic = _response(untreated, treated, "count")
+    return {
+        **in_common(treated),
+        "n_wells": len(treated),
+        "n_control_wells": len(untreated),
+        "n_doses": len(set(doses)),
+        "lowest_dose": min(doses),
+        "highest_dose": max(doses),
+        **ends("gr50", gr.half_dose),
+        **ends("gr_inf", gr.at_infinity),
+        **ends("gr_max", gr_of_wells(rates(untreated), rates(at_highest))),
+        "gec50": gr.middle_dose,
+        "gr_hill": gr.hill,
+        "gr_p_value": gr.p_value,
+        "gr_reason": gr.reason,
+        **ends("ic50", ic.half_dose),
+        **ends("e_inf", ic.at_infinity),
+        "ec50": ic.middle_dose,
+        "ic_hill": ic.hill,
+        "ic_p_value": ic.p_value,
+        "ic_reason": ic.reason,
+    }
+
+
+def _response(
+    untreated: Sequence[TreatedWell], treated: Sequence[TreatedWell], scale: Scale
+) -> DoseResponse:
+    points = [
+        (0.0 if at < len(untreated) else well.dose or 0.0, value)
+        for at, well in enumerate([*untreated, *treated])
+        if (value := well.row.rate_per_h if scale == "rate" else well.fold_change) is not None
+    ]
+    return fit_dose_response([dose for dose, _ in points], [value for _, value in points], scale)
+
+
+def _points(
+    untreated: Sequence[TreatedWell], treated: Sequence[TreatedWell]
+) -> list[tuple[float, float]]:
+    controls = rates(untreated)
+    level = sum(controls) / len(controls) if controls else 0.0
+    doses = [*((0.0, well) for well in untreated), *((well.dose or 0.0, well) for well in treated)]
+    values = [
+        (dose, gr_of_rates(well.row.rate_per_h, level))
+        for dose, well in doses
+        if well.row.rate_per_h is not None
+    ]
+    return [(dose, gr) for dose, gr in values if gr is not None]
