@@ -73,6 +73,15 @@ def test_mass_and_activity_per_volume_convert_among_themselves() -> None:
     assert Concentration(5, "U/ml").to("mU/ul").value == pytest.approx(5)
     assert Concentration(5, "U/ml").to("IU/ml") is None
     assert Concentration(2, "Gy").to("Gy") == Concentration(2, "Gy")
+    assert Concentration(2, "d").to("h") == Concentration(48, "h")
+    assert Concentration(5, " \N{GREEK SMALL LETTER MU}mol/L").to("uM") == Concentration(5, "uM")
+
+
+@pytest.mark.parametrize("unit", ["cells/well", "9**9**9", "((", "%%%", "a" * 100, "", "/", "m m"])
+def test_a_unit_that_nobody_knows_is_comparable_with_itself_only(unit: str) -> None:
+    assert Concentration(5, unit).to(unit) == Concentration(5, unit)
+    assert Concentration(5, unit).to("nM") is None
+    assert Concentration(5, "nM").to(unit) is None
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
