@@ -42,7 +42,7 @@ def written(tmp_path: Path, name: str, n_frames: int) -> str:
         store.add_event(experiment, ExperimentEvent(EVIL, Instant(1.0), (), ADA))
         store.add_exclusion(experiment, Exclusion(EVIL, ADA, well="A1", start=Instant(5.0)))
         wells = ({"well": "A1", "cell_line": EVIL},)
-        store.add_plate_map(experiment, PlateMapVersion(wells, EVIL, EVIL, ADA.made_at))
+        store.add_plate_map(experiment, PlateMapVersion(wells, EVIL, ADA))
         store.quarantine(source, b"bad.tif", stamp_of(99), EVIL)
         counts = count_table(store, experiment, analysis)
         contents = gather(store, experiment, analysis, RunTables(counts))

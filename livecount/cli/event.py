@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +13,17 @@ from livecount.cli.options import (
     ConfigFile,
     DatabaseFile,
     ExperimentName,
-    chosen_experiment,
     finite,
-    load_settings,
+    people_edit,
+    people_look,
     said_by,
 )
 from livecount.cli.terminal import say, terminal, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from livecount.storage import Instant
 
 event = typer.Typer(
     name="event",
@@ -47,38 +53,40 @@ def add(
 
     Example: livecount event add "drug added" --at-h 24.5
     """
-    from livecount.errors import NotInStoreError
     from livecount.plate import spell_well
-    from livecount.storage import CountStore, ExperimentEvent, Instant
+    from livecount.storage import ExperimentEvent
     from livecount.tables import count_table
-    from livecount.time_axis import instant_at, zero_of
 
     if not name.strip():
         raise typer.BadParameter("The event has no name.")
-    file = load_settings(config, {"database.file": database}).database.file
     said = said_by(by)
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
-        table = count_table(store, found, store.analysis(found))
-    if at_h is not None:
-        when = instant_at(table, at_h)
-    else:
-        zero = zero_of(table)
-        if zero is None:
-            raise NotInStoreError(
-                f"The frames of experiment {found.name!r} carry no dates, so that now has no place "
-                "on their axis",
-                hint="Give the hours with --at-h",
-            )
-        hours = (said.made_at - zero.to_pydatetime()).total_seconds() / 3600
-        when = Instant(hours, said.made_at)
     of_wells = tuple(spell_well(well) for well in wells.split(",") if well.strip())
-    with CountStore.open(file) as store:
+    with people_edit(config, database, experiment) as (store, found):
+        table = count_table(store, found, store.analysis(found))
+        when = _instant(table, at_h, said.made_at, found.name)
         number = store.add_event(found, ExperimentEvent(name.strip(), when, of_wells, said))
     if as_json:
         write_json({"experiment": found.name, "number": number, "at_h": when.elapsed_h})
     else:
         say(f"{name.strip()!r} at {when.elapsed_h:.2f} h of experiment {found.name!r}")
+
+
+def _instant(table: pd.DataFrame, at_h: float | None, now: datetime, experiment: str) -> Instant:
+    """Place an event at the hours given, or now."""
+    from livecount.errors import NotInStoreError
+    from livecount.storage import Instant
+    from livecount.time_axis import instant_at, zero_of
+
+    if at_h is not None:
+        return instant_at(table, at_h)
+    zero = zero_of(table)
+    if zero is None:
+        raise NotInStoreError(
+            f"The frames of experiment {experiment!r} carry no dates, so that now has no place on "
+            "their axis",
+            hint="Give the hours with --at-h",
+        )
+    return Instant((now - zero.to_pydatetime()).total_seconds() / 3600, now)
 
 
 @event.command(name="list")
@@ -95,11 +103,7 @@ def list_events(
     from rich.table import Table
     from rich.text import Text
 
-    from livecount.storage import CountStore
-
-    file = load_settings(config, {"database.file": database}).database.file
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
+    with people_look(config, database, experiment) as (store, found):
         kept = sorted(store.events(found), key=lambda one: one.when.elapsed_h)
     if as_json:
         rows = [
@@ -138,12 +142,6 @@ def withdraw(
 
     Example: livecount event withdraw 2
     """
-    from livecount.storage import CountStore
-
-    file = load_settings(config, {"database.file": database}).database.file
-    said = said_by(by)
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
-    with CountStore.open(file) as store:
-        store.withdraw_event(found, number, said)
+    with people_edit(config, database, experiment) as (store, found):
+        store.withdraw_event(found, number, said_by(by))
     say(f"event {number} of experiment {found.name!r} is taken back")

@@ -13,9 +13,9 @@ from livecount.cli.options import (
     ConfigFile,
     DatabaseFile,
     ExperimentName,
-    chosen_experiment,
     finite,
-    load_settings,
+    people_edit,
+    people_look,
     said_by,
 )
 from livecount.cli.terminal import say, terminal, write_json
@@ -23,7 +23,7 @@ from livecount.cli.terminal import say, terminal, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from livecount.storage import CountReader, Exclusion, Experiment, Said
+    from livecount.storage import Exclusion, Said
 
 exclude = typer.Typer(
     name="exclude",
@@ -61,7 +61,7 @@ def add(
     Example: livecount exclude add --well B3 --from-h 12 --reason "bubble under the lens"
     """
     from livecount.errors import NotInStoreError
-    from livecount.storage import CountStore
+    from livecount.tables import count_table
 
     if not reason.strip():
         raise typer.BadParameter("--reason is empty.")
@@ -70,22 +70,20 @@ def add(
         raise typer.BadParameter("Say what: --frame, --well, --plate, --field, --from-h or --to-h.")
     if frame is not None and scope != _Scope():
         raise typer.BadParameter("--frame names one file: leave place and time out.")
-    file = load_settings(config, {"database.file": database}).database.file
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
-        table = _counts(store, found)
     said = said_by(by)
-    if frame is None:
-        wanted = [scope.exclusion(table, reason.strip(), said)]
-    else:
-        wanted = _frames(table, reason.strip(), said, frame, page)
-    if not wanted:
-        raise NotInStoreError(
-            f"Experiment {found.name!r} has no counted frame {frame}",
-            hint="Copy its name from the column source of `livecount export counts`",
-        )
-    with CountStore.open(file) as store, store.together():
-        numbers = [store.add_exclusion(found, one) for one in wanted]
+    with people_edit(config, database, experiment) as (store, found):
+        table = count_table(store, found, store.analysis(found))
+        if frame is None:
+            wanted = [scope.exclusion(table, reason.strip(), said)]
+        else:
+            wanted = _frames(table, reason.strip(), said, frame, page)
+        if not wanted:
+            raise NotInStoreError(
+                f"Experiment {found.name!r} has no counted frame {frame}",
+                hint="Copy its name from the column source of `livecount export counts`",
+            )
+        with store.together():
+            numbers = [store.add_exclusion(found, one) for one in wanted]
     met = _n_met(table, wanted)
     if as_json:
         write_json({"experiment": found.name, "exclusions": numbers, "frames": met})
@@ -119,12 +117,6 @@ class _Scope:
             start=None if self.from_h is None else instant_at(table, self.from_h),
             end=None if self.to_h is None else instant_at(table, self.to_h),
         )
-
-
-def _counts(store: CountReader, found: Experiment) -> pd.DataFrame:
-    from livecount.tables import count_table
-
-    return count_table(store, found, store.analysis(found))
 
 
 def _frames(
@@ -161,11 +153,8 @@ def list_exclusions(
     from rich.text import Text
 
     from livecount.excluding import describe_exclusion
-    from livecount.storage import CountStore
 
-    file = load_settings(config, {"database.file": database}).database.file
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
+    with people_look(config, database, experiment) as (store, found):
         kept = store.exclusions(found)
     rows = [
         {
@@ -203,11 +192,6 @@ def withdraw(
 
     Example: livecount exclude withdraw 3
     """
-    from livecount.storage import CountStore
-
-    file = load_settings(config, {"database.file": database}).database.file
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
-    with CountStore.open(file) as store:
+    with people_edit(config, database, experiment) as (store, found):
         store.withdraw_exclusion(found, number, said_by(by))
     say(f"exclusion {number} of experiment {found.name!r} does not hold any more")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from livecount.config import Config
-    from livecount.storage import Analysis, CountReader, Experiment, Said
+    from livecount.storage import Analysis, CountReader, CountStore, Experiment, Said
 
 
 def finite(value: float | None) -> float | None:
@@ -111,6 +112,38 @@ def said_by(name: str | None) -> Said:
     from livecount.storage import Said
 
     return Said(name or user_name(), datetime.now(UTC))
+
+
+@contextmanager
+def people_edit(
+    config: Path | None, database: Path | None, experiment: str | None
+) -> Iterator[tuple[CountStore, Experiment]]:
+    """Open the run's database for what a person says of an experiment, beside the monitor.
+
+    Raises
+    ------
+    StoreError, NotInStoreError
+        There is no database, or no such experiment in it; neither is made.
+    """
+    from livecount.storage import CountStore
+
+    file = load_settings(config, {"database.file": database}).database.file
+    with CountStore.open(file, read_only=True) as store:
+        found = chosen_experiment(store, experiment)
+    with CountStore.open(file) as store:
+        yield store, found
+
+
+@contextmanager
+def people_look(
+    config: Path | None, database: Path | None, experiment: str | None
+) -> Iterator[tuple[CountReader, Experiment]]:
+    """Open the run's database for reading what people said of an experiment."""
+    from livecount.storage import CountStore
+
+    file = load_settings(config, {"database.file": database}).database.file
+    with CountStore.open(file, read_only=True) as store:
+        yield store, chosen_experiment(store, experiment)
 
 
 def load_settings(config_file: Path | None, overrides: Mapping[str, Any]) -> Config:

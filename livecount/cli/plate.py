@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,9 +14,9 @@ from livecount.cli.options import (
     ConfigFile,
     DatabaseFile,
     ExperimentName,
-    chosen_experiment,
-    load_settings,
-    user_name,
+    people_edit,
+    people_look,
+    said_by,
 )
 from livecount.cli.terminal import say, terminal, write_json
 
@@ -80,17 +79,12 @@ def set_map(
     Example: livecount plate set plate.csv --database run.db
     """
     from livecount.plate import read_plate_map, sheet_rows, wells_in_words
-    from livecount.storage import CountStore, PlateMapVersion
+    from livecount.storage import PlateMapVersion
 
     given = read_plate_map(file)
-    database_file = load_settings(config, {"database.file": database}).database.file
-    with CountStore.open(database_file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
+    version = PlateMapVersion(tuple(sheet_rows(given)), file.name, said_by(by))
+    with people_edit(config, database, experiment) as (store, found):
         problems = given.problems(_places(store, found))
-    version = PlateMapVersion(
-        tuple(sheet_rows(given)), file.name, by or user_name(), datetime.now(UTC)
-    )
-    with CountStore.open(database_file) as store:
         is_news = store.add_plate_map(found, version)
     if as_json:
         write_json({"experiment": found.name, **_summary(given), "problems": problems})
@@ -125,11 +119,8 @@ def show(
     from livecount.errors import NotInStoreError
     from livecount.export import write_csv
     from livecount.plate import map_of_lines, sheet_rows, wells_in_words
-    from livecount.storage import CountStore
 
-    file = load_settings(config, {"database.file": database}).database.file
-    with CountStore.open(file, read_only=True) as store:
-        found = chosen_experiment(store, experiment)
+    with people_look(config, database, experiment) as (store, found):
         versions = store.plate_maps(found)
         places = _places(store, found)
     if not versions:
@@ -149,7 +140,11 @@ def show(
                 "wells": sheet_rows(present),
                 "problems": problems,
                 "history": [
-                    {name: getattr(version, name) for name in ("made_at", "made_by", "origin")}
+                    {
+                        "made_at": version.said.made_at,
+                        "made_by": version.said.made_by,
+                        "origin": version.origin,
+                    }
                     for version in versions
                 ],
             }
@@ -159,7 +154,7 @@ def show(
     for problem in problems:
         say(f"look at this: {problem}")
     for version in versions if history else versions[:1]:
-        made = f"{version.made_at:%Y-%m-%d %H:%M} UTC, {version.made_by}"
+        made = f"{version.said.made_at:%Y-%m-%d %H:%M} UTC, {version.said.made_by}"
         say(f"{made}: {wells_in_words(len(version.wells))} from {version.origin}")
 
 

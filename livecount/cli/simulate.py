@@ -28,47 +28,59 @@ SchemeName = Literal[
 MannerName = Literal["in-place", "slow", "pre-sized", "temp-rename", "growing"]
 
 
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")]
+Wells = Annotated[str, typer.Option("--wells", help="Wells, as in A1,A2,B1.")]
+PlateMapFile = Annotated[
+    Path | None, typer.Option("--plate-map", help="Take the wells from a plate map instead.")
+]
+Gr50 = Annotated[
+    float | None, typer.Option("--gr50", help="Dose at which the map's treatment gives GR 0.5.")
+]
+GrInf = Annotated[float, typer.Option("--gr-inf", help="GR of the highest doses.")]
+Hill = Annotated[float, typer.Option("--hill", help="Slope of the dose response.")]
+Fields = Annotated[int, typer.Option("--fields", help="Fields per well.")]
+TimePoints = Annotated[int, typer.Option("--time-points", help="Frames per field.")]
+Interval = Annotated[
+    float, typer.Option("--frame-interval-min", help="Simulated minutes between frames.")
+]
+DoublingTime = Annotated[float, typer.Option("--doubling-time-h", help="Of the populations.")]
+Founders = Annotated[int, typer.Option("--founders", help="Cells per field at first.")]
+Diameter = Annotated[float, typer.Option("--cell-diameter-px", help="Diameter of a spread cell.")]
+PixelSize = Annotated[float, typer.Option("--pixel-size-um", help="Size of a pixel.")]
+Size = Annotated[int, typer.Option("--size-px", help="Height and width.")]
+WhoseFiles = Annotated[SchemeName, typer.Option("--scheme", help="Whose file names and metadata.")]
+HowWritten = Annotated[
+    MannerName, typer.Option("--manner", help="How files come to be on the disk.")
+]
+Pace = Annotated[
+    float, typer.Option("--seconds-per-time-point", help="Real pace; 0: as fast as possible.")
+]
+Annotate = Annotated[
+    bool, typer.Option("--annotations", help="Write centres and masks for `evaluate`.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Equal seeds give equal frames.")]
+
+
 def simulate(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
-    wells: Annotated[str, typer.Option("--wells", help="Wells, as in A1,A2,B1.")] = "A1",
-    plate_map: Annotated[
-        Path | None, typer.Option("--plate-map", help="Take the wells from a plate map instead.")
-    ] = None,
-    gr50: Annotated[
-        float | None,
-        typer.Option("--gr50", help="Dose at which the map's treatment gives GR 0.5."),
-    ] = None,
-    gr_inf: Annotated[float, typer.Option("--gr-inf", help="GR of the highest doses.")] = 0.0,
-    hill: Annotated[float, typer.Option("--hill", help="Slope of the dose response.")] = 1.0,
-    fields: Annotated[int, typer.Option("--fields", help="Fields per well.")] = 1,
-    time_points: Annotated[int, typer.Option("--time-points", help="Frames per field.")] = 49,
-    frame_interval_min: Annotated[
-        float, typer.Option("--frame-interval-min", help="Simulated minutes between frames.")
-    ] = 30.0,
-    doubling_time_h: Annotated[
-        float, typer.Option("--doubling-time-h", help="Of the populations.")
-    ] = 20.0,
-    founders: Annotated[int, typer.Option("--founders", help="Cells per field at first.")] = 40,
-    cell_diameter_px: Annotated[
-        float, typer.Option("--cell-diameter-px", help="Diameter of a spread cell.")
-    ] = 40.0,
-    pixel_size_um: Annotated[
-        float, typer.Option("--pixel-size-um", help="Size of a pixel.")
-    ] = 0.65,
-    size_px: Annotated[int, typer.Option("--size-px", help="Height and width.")] = 1024,
-    scheme: Annotated[
-        SchemeName, typer.Option("--scheme", help="Whose file names and metadata.")
-    ] = "generic",
-    manner: Annotated[
-        MannerName, typer.Option("--manner", help="How files come to be on the disk.")
-    ] = "in-place",
-    seconds_per_time_point: Annotated[
-        float, typer.Option("--seconds-per-time-point", help="Real pace; 0: as fast as possible.")
-    ] = 0.0,
-    annotations: Annotated[
-        bool, typer.Option("--annotations", help="Write centres and masks for `evaluate`.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal frames.")] = 0,
+    output: Output,
+    wells: Wells = "A1",
+    plate_map: PlateMapFile = None,
+    gr50: Gr50 = None,
+    gr_inf: GrInf = 0.0,
+    hill: Hill = 1.0,
+    fields: Fields = 1,
+    time_points: TimePoints = 49,
+    frame_interval_min: Interval = 30.0,
+    doubling_time_h: DoublingTime = 20.0,
+    founders: Founders = 40,
+    cell_diameter_px: Diameter = 40.0,
+    pixel_size_um: PixelSize = 0.65,
+    size_px: Size = 1024,
+    scheme: WhoseFiles = "generic",
+    manner: HowWritten = "in-place",
+    seconds_per_time_point: Pace = 0.0,
+    annotations: Annotate = False,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Write a time-course of simulated growing cells, as real acquisition software writes.

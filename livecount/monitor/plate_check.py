@@ -10,7 +10,7 @@ import structlog
 
 from livecount.config import Config
 from livecount.plate import map_of_lines, read_plate_map, sheet_rows
-from livecount.storage import Analysis, CountStore, Experiment, PlateMapVersion
+from livecount.storage import Analysis, CountStore, Experiment, PlateMapVersion, Said
 
 __all__ = ["PlateCheck", "keep_plate_map"]
 
@@ -34,10 +34,10 @@ def keep_plate_map(config: Config, store: CountStore, experiment: Experiment) ->
     if file is None:
         return
     wells = tuple(sheet_rows(read_plate_map(file)))
-    taken = [one for one in store.plate_maps(experiment) if one.made_by == _WRITTEN_BY]
+    taken = [one for one in store.plate_maps(experiment) if one.said.made_by == _WRITTEN_BY]
     if taken and list(map(dict, taken[0].wells)) == list(wells):
         return
-    version = PlateMapVersion(wells, file.name, _WRITTEN_BY, datetime.now(UTC))
+    version = PlateMapVersion(wells, file.name, Said(_WRITTEN_BY, datetime.now(UTC)))
     store.add_plate_map(experiment, version)
 
 

@@ -7,7 +7,9 @@ frames and counts; :mod:`livecount.tables` joins the two.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
+from livecount.errors import PlateMapError
 from livecount.plate.columns import WELL_COLUMNS, add_well_columns
 from livecount.plate.concentration import Concentration
 from livecount.plate.contents import (
@@ -18,11 +20,11 @@ from livecount.plate.contents import (
     spell_well,
     wells_in_words,
 )
-from livecount.plate.incucyte import looks_like_incucyte, read_incucyte
+from livecount.plate.incucyte import looks_like_xml, parse_incucyte
 from livecount.plate.sheet import (
     SHEET_COLUMNS,
     contents_of,
-    read_sheet,
+    parse_sheet,
     sheet_rows,
     template_rows,
 )
@@ -48,6 +50,8 @@ __all__ = [
     "wells_of_plate",
 ]
 
+_LARGEST_BYTES: Final = 10_000_000
+
 
 def map_of_lines(lines: Iterable[Mapping[str, str]], where: str) -> PlateMap:
     """Give the plate map that lines of its table state, as :func:`sheet_rows` writes them.
@@ -66,11 +70,23 @@ def map_of_lines(lines: Iterable[Mapping[str, str]], where: str) -> PlateMap:
 
 
 def read_plate_map(path: Path) -> PlateMap:
-    """Read a plate map from a file of either kind.
+    """Read a plate map from a file: a table in CSV, or what an Incucyte exports.
 
     Raises
     ------
     PlateMapError
-        It cannot be read, or contradicts itself.
+        It cannot be read, or contradicts itself; the message names the file and the line.
     """
-    return read_incucyte(path) if looks_like_incucyte(path) else read_sheet(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_BYTES + 1)
+    except OSError as error:
+        raise PlateMapError(
+            f"{path} cannot be read: {error.strerror or error}", hint="Name the plate map's file"
+        ) from error
+    try:
+        if len(raw) > _LARGEST_BYTES:
+            raise PlateMapError("it is too large", hint="Name the plate map's file")
+        return PlateMap(tuple(parse_incucyte(raw) if looks_like_xml(raw) else parse_sheet(raw)))
+    except PlateMapError as error:
+        raise PlateMapError(f"{path}: {error.message}", hint=error.hint) from error

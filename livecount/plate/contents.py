@@ -172,7 +172,7 @@ class PlateMap:
             What does not fit, in words for the user; an empty list where all does.
         """
         present = set(seen)
-        return [*self.unexpected(present), *self._absent(present)]
+        return [*self.unexpected(present), *self._absent(present), *self._uncontrolled()]
 
     def unexpected(self, seen: Iterable[tuple[str | None, str | None]]) -> list[str]:
         """Say what is wrong whatever frames are still to come: wells that it does not describe."""
@@ -188,6 +188,15 @@ class PlateMap:
             return []
         names = _listed(sorted(unknown, key=natural_key))
         return [f"{wells_in_words(len(unknown))} with frames but no line in the map: {names}"]
+
+    def _uncontrolled(self) -> list[str]:
+        """Say which cells were treated and have no control to be compared with."""
+        treated = {each.cell_line for each in self.wells if each.treatments}
+        controlled = {each.cell_line for each in self.wells if each.role is Role.CONTROL}
+        missing = sorted(line or "cells without a name" for line in treated - controlled)
+        if not missing:
+            return []
+        return [f"no well is a control (column role) of {_listed(missing)}"]
 
     def _absent(self, seen: Iterable[tuple[str | None, str | None]]) -> list[str]:
         """Say which wells have no frame, once there are any."""

@@ -3,74 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
 from livecount.errors import PlateMapError
-from livecount.plate.contents import PlateMap, WellContents
+from livecount.plate.contents import WellContents
 from livecount.plate.sheet import contents_of
 from livecount.readers.wells import well_from_numbers
 
-__all__ = ["looks_like_incucyte", "read_incucyte"]
+__all__ = ["looks_like_xml", "parse_incucyte"]
 
-_LARGEST_BYTES: Final = 10_000_000
+_EXPORT: Final = "Export the plate map from the Incucyte's plate map editor, or give a CSV"
 
 
-def looks_like_incucyte(path: Path) -> bool:
+def looks_like_xml(raw: bytes) -> bool:
     """Tell whether a file begins as XML, whatever it is called."""
-    try:
-        with path.open("rb") as file:
-            return file.read(256).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-    except OSError:
-        return False
+    return raw[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def read_incucyte(path: Path) -> PlateMap:
-    """Read an Incucyte's plate map: compounds, cell types and growth conditions of each well.
+def parse_incucyte(raw: bytes) -> list[WellContents]:
+    """Understand an Incucyte's plate map: compounds, cell types and growth conditions of wells.
 
     A growth condition is a treatment without a concentration. What a well is for is not in these
-    files: a well of nothing is left out, and controls have to be named in livecount.
+    files: a well of nothing is left out, and controls have to be named in a table
+    (``livecount plate show -o`` writes one).
 
     Raises
     ------
     PlateMapError
-        The file is no plate map of an Incucyte, or it contradicts itself.
+        It is no plate map of an Incucyte, or damaged.
     """
-    root = _root(path)
-    wells = []
-    for number, element in enumerate(root.iter("well"), 1):
-        contents = _contents(element, f"{path}, well {number}")
-        if contents is not None:
-            wells.append(contents)
-    if root.tag != "plateMap" or root.find(".//well") is None:
-        raise PlateMapError(
-            f"{path} is no plate map of an Incucyte",
-            hint="Export the plate map from the Incucyte's plate map editor, or give a CSV",
-        )
-    try:
-        return PlateMap(tuple(wells))
-    except PlateMapError as error:
-        raise PlateMapError(f"{path}: {error.message}", hint=error.hint) from error
-
-
-def _root(path: Path) -> ElementTree.Element:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_BYTES + 1)
-    except OSError as error:
-        raise PlateMapError(
-            f"{path} cannot be read: {error.strerror or error}", hint="Name the plate map's file"
-        ) from error
     # A plate map defines no entities; a file that does may be made to fill the memory.
-    if len(raw) > _LARGEST_BYTES or b"<!ENTITY" in raw or b"<!DOCTYPE" in raw:
-        raise PlateMapError(f"{path} is no plate map of an Incucyte", hint="Export it again")
+    if b"<!ENTITY" in raw or b"<!DOCTYPE" in raw:
+        raise PlateMapError("it is no plate map of an Incucyte", hint=_EXPORT)
     try:
-        return ElementTree.fromstring(raw)
+        root = ElementTree.fromstring(raw)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise PlateMapError(
-            f"{path} is damaged: {error}", hint="Export the plate map again"
-        ) from error
+        raise PlateMapError(f"it is damaged: {error}", hint=_EXPORT) from error
+    if root.tag != "plateMap" or root.find(".//well") is None:
+        raise PlateMapError("it is no plate map of an Incucyte", hint=_EXPORT)
+    found = (_contents(each, f"well {number}") for number, each in enumerate(root.iter("well"), 1))
+    return [contents for contents in found if contents is not None]
 
 
 def _contents(element: ElementTree.Element, where: str) -> WellContents | None:
@@ -81,7 +54,7 @@ def _contents(element: ElementTree.Element, where: str) -> WellContents | None:
     if well is None:
         raise PlateMapError(
             f"{where} lies in row {row or 'none'}, column {column or 'none'}",
-            hint="Export the plate map again",
+            hint=_EXPORT,
         )
     cells = {"well": well}
     suffixes = iter(("", *(f"_{number}" for number in range(2, 10))))

@@ -7,14 +7,13 @@ import difflib
 import io
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Final
 
 from livecount.errors import PlateMapError
 from livecount.plate.concentration import Concentration
 from livecount.plate.contents import PlateMap, Role, Treatment, WellContents, spell_well
 
-__all__ = ["SHEET_COLUMNS", "contents_of", "read_sheet", "sheet_rows", "template_rows"]
+__all__ = ["SHEET_COLUMNS", "contents_of", "parse_sheet", "sheet_rows", "template_rows"]
 
 SHEET_COLUMNS: Final = (
     "plate",
@@ -33,11 +32,10 @@ SHEET_COLUMNS: Final = (
 _TREATMENT: Final = ("treatment", "concentration", "concentration_unit")
 _NUMBERED = re.compile(r"(treatment|concentration|concentration_unit)_([2-9])")
 _DELIMITERS: Final = (",", ";", "\t")
-_LARGEST_BYTES: Final = 10_000_000
 
 
-def read_sheet(path: Path) -> PlateMap:
-    """Read a plate map from CSV, as a spreadsheet saves it.
+def parse_sheet(raw: bytes) -> list[WellContents]:
+    """Understand a table of wells in CSV, as a spreadsheet saves it.
 
     Comma, semicolon or tab between the columns; a decimal comma where it is not the comma that
     separates; UTF-8 or Windows' own encoding. Lines without anything but the well are wells of
@@ -46,30 +44,29 @@ def read_sheet(path: Path) -> PlateMap:
     Raises
     ------
     PlateMapError
-        The file cannot be read, a column is unknown, a well or number cannot be understood, or the
-        map contradicts itself; the message names the line.
+        It is no table, a column is unknown, or a well or number cannot be understood; the message
+        names the line.
     """
-    text = _text(path)
+    if b"\0" in raw:
+        raise PlateMapError("it is no table of wells", hint="Save the plate map as CSV (UTF-8)")
+    text = _decoded(raw)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         rows = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise PlateMapError(
-            f"{path} line {lines.line_num} is not CSV: {error}",
+            f"line {lines.line_num} is not CSV: {error}",
             hint="Save the table as CSV from your spreadsheet",
         ) from error
     if not rows:
-        raise PlateMapError(f"{path} is empty", hint="Write one with `livecount plate template`")
-    columns = _columns(path, rows[0][1])
+        raise PlateMapError("it is empty", hint="Write one with `livecount plate template`")
+    columns = _columns(rows[0][1])
     wells = []
     for line, row in rows[1:]:
         cells = dict(zip(columns, map(_unguarded, row), strict=False))
         if any(value for name, value in cells.items() if name not in ("plate", "well")):
-            wells.append(contents_of(cells, f"{path} line {line}"))
-    try:
-        return PlateMap(tuple(wells))
-    except PlateMapError as error:
-        raise PlateMapError(f"{path}: {error.message}", hint=error.hint) from error
+            wells.append(contents_of(cells, f"line {line}"))
+    return wells
 
 
 def _unguarded(cell: str) -> str:
@@ -78,18 +75,7 @@ def _unguarded(cell: str) -> str:
     return plain[1:] if re.match("'[=+\\-@]", plain) else plain
 
 
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_BYTES + 1)
-    except OSError as error:
-        raise PlateMapError(
-            f"{path} cannot be read: {error.strerror or error}", hint="Name the plate map's file"
-        ) from error
-    if len(raw) > _LARGEST_BYTES or b"\0" in raw:
-        raise PlateMapError(
-            f"{path} is no table of wells", hint="Save the plate map as CSV (UTF-8)"
-        )
+def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -101,7 +87,7 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _columns(path: Path, header: Iterable[str]) -> list[str]:
+def _columns(header: Iterable[str]) -> list[str]:
     names = ["_".join(name.split()).casefold() for name in header]
     while names and not names[-1]:
         names.pop()
@@ -109,17 +95,15 @@ def _columns(path: Path, header: Iterable[str]) -> list[str]:
         if name not in SHEET_COLUMNS and not _NUMBERED.fullmatch(name):
             near = difflib.get_close_matches(name, SHEET_COLUMNS, 1)
             hint = f"Call it {near[0]}" if near else f"Use {', '.join(SHEET_COLUMNS)}"
-            raise PlateMapError(f"{path} has a column {name!r} that is not known", hint=hint)
+            raise PlateMapError(f"it has a column {name!r} that is not known", hint=hint)
         if names.count(name) > 1:
             raise PlateMapError(
-                f"{path} has two columns {name!r}",
+                f"it has two columns {name!r}",
                 hint="Call the columns of a second treatment treatment_2, concentration_2, "
                 "concentration_unit_2",
             )
     if "well" not in names:
-        raise PlateMapError(
-            f"{path} has no column 'well'", hint="Its first line must name the columns"
-        )
+        raise PlateMapError("it has no column 'well'", hint="Its first line must name the columns")
     return names
 
 

@@ -284,7 +284,7 @@ def _record(
         for one in store.exclusions(experiment)
     ]
     maps = [
-        [f"{one.made_at:%Y-%m-%d %H:%M}", one.made_by, one.origin, len(one.wells)]
+        [f"{one.said.made_at:%Y-%m-%d %H:%M}", one.said.made_by, one.origin, len(one.wells)]
         for one in store.plate_maps(experiment)
     ]
     return (

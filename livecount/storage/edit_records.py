@@ -42,15 +42,12 @@ class PlateMapVersion:
     wells
         For each well its statements, name to text, as a line of a plate map's table.
     origin
-        Where it came from, in words: a file's name, "config".
-    made_by, made_at
-        Who gave it and when, time-zone aware.
+        The name of the file that it came from.
     """
 
     wells: tuple[Mapping[str, str], ...]
     origin: str
-    made_by: str
-    made_at: datetime
+    said: Said
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,9 @@ def add_plate_map(connection: Connection, experiment: Experiment, version: Plate
     known = list_plate_maps(connection, experiment, only_last=True)
     if known and known[0].wells == version.wells:
         return False
-    connection.execute(
-        insert(plate_maps).values(
-            experiment_id=experiment.id,
-            wells=json.dumps([dict(well) for well in version.wells], ensure_ascii=False),
-            origin=version.origin,
-            made_by=version.made_by,
-            made_at=to_text(version.made_at),
-        )
+    wells = json.dumps([dict(well) for well in version.wells], ensure_ascii=False)
+    _add(
+        connection, plate_maps, experiment, version.said, {"wells": wells, "origin": version.origin}
     )
     return True
 
@@ -66,8 +61,7 @@ def _version(row: Row[Any]) -> PlateMapVersion:
     return PlateMapVersion(
         wells=tuple(json.loads(row.wells)),
         origin=row.origin,
-        made_by=row.made_by,
-        made_at=from_text(row.made_at),
+        said=_said(row),
     )
 
 

@@ -226,6 +226,16 @@ def test_a_map_is_held_against_the_wells_that_appear() -> None:
     assert "names no plate, but frames come from P1, P2" in several
 
 
+def test_treated_cells_without_a_control_are_named() -> None:
+    wells = [
+        WellContents("A1", cell_line="HeLa", treatments=drug(1, "uM")),
+        WellContents("A2", cell_line="MCF7", treatments=drug(1, "uM")),
+        WellContents("A3", cell_line="MCF7", role=Role.CONTROL),
+    ]
+    assert PlateMap(tuple(wells)).problems([]) == ["no well is a control (column role) of HeLa"]
+    assert PlateMap(tuple(wells)).unexpected([]) == []
+
+
 def test_the_same_well_of_two_plates_holds_what_its_plate_says() -> None:
     plate_map = PlateMap(
         (WellContents("A1", "P1", cell_line="HeLa"), WellContents("A1", "P2", cell_line="MCF7"))

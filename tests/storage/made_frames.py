@@ -135,7 +135,7 @@ def validate(store, analysis):
 ADA = Said("Ada", datetime(2026, 10, 5, 12, tzinfo=UTC))
 EVENT = ExperimentEvent("drug added", Instant(24.5, ADA.made_at), ("A1",), ADA, ADA, id=1)
 EXCLUSION = Exclusion("bubble", ADA, well="A1", start=Instant(1.5), id=1)
-PLATE_MAP = PlateMapVersion(({"well": "A1", "treatment": "drug"},), "plate.csv", "Ada", ADA.made_at)
+PLATE_MAP = PlateMapVersion(({"well": "A1", "treatment": "drug"},), "plate.csv", ADA)
 
 
 def say_things(store, experiment):

@@ -24,15 +24,14 @@ EVENT = ExperimentEvent("drug added", Instant(24.5, ADA.made_at), ("A1", "Ä2"),
 FIRST = PlateMapVersion(
     ({"well": "A1", "cell_line": "HeLa"}, {"well": "B2", "treatment": "µ-drug"}),
     "plate.csv",
-    "Ada",
-    datetime(2026, 11, 28, 9, 30, tzinfo=UTC),
+    ADA,
 )
 
 
 def test_each_version_is_kept_and_the_last_one_holds(run):
     assert run.store.plate_map(run.experiment) is None
     assert run.store.add_plate_map(run.experiment, FIRST)
-    later = replace(FIRST, wells=FIRST.wells[:1], made_by="Bob")
+    later = replace(FIRST, wells=FIRST.wells[:1], said=BOB)
     assert run.store.add_plate_map(run.experiment, later)
     assert run.store.plate_map(run.experiment) == later
     assert run.store.plate_maps(run.experiment) == [later, FIRST]
