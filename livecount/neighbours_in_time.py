@@ -45,16 +45,17 @@ def neighbour_flags(table: pd.DataFrame) -> pd.Series:
     """
     import pandas as pd
 
-    flags = pd.Series("", table.index, dtype=object)
-    judged = table[(table["excluded"] == "") & table["elapsed_h"].notna()]
-    keys = [judged[name].astype("string").fillna("") for name in _PLACE if name in judged]
-    for _, series in judged.sort_values("elapsed_h").groupby(keys, sort=False):
-        found = _flags_of(
-            *(series[name].to_numpy(np.float64) for name in ("focus", "mean_intensity", "count"))
-        )
-        for flag, met in found.items():
-            flags[series.index[met]] += f"{flag};"
-    return flags
+    flags = np.full(len(table), "", dtype=object)
+    judged = np.flatnonzero((table["excluded"] == "") & table["elapsed_h"].notna())
+    part = table.iloc[judged]
+    keys = [part[name].astype("string").fillna("") for name in _PLACE if name in part]
+    fields = part.groupby(keys, sort=False).ngroup().to_numpy()
+    order = np.lexsort((part["elapsed_h"], fields))
+    measured = part[["focus", "mean_intensity", "count"]].to_numpy(np.float64)
+    for series in np.split(order, np.flatnonzero(np.diff(fields[order])) + 1):
+        for flag, met in _flags_of(*measured[series].T).items():
+            flags[judged[series[met]]] += f"{flag};"
+    return pd.Series(flags, table.index, dtype=object)
 
 
 def _flags_of(
@@ -110,13 +111,21 @@ def unlike_neighbours(values: _Reals, least: float) -> tuple[_Reals, _Reals]:
     expected = np.full(n, np.nan)
     if not enough.any():
         return np.zeros(n), expected
-    expected[enough] = np.nanmedian(around[enough], axis=1)
+    expected[enough] = _medians(around[enough])
     scatter = np.full(n, np.nan)
-    spread = np.abs(around[enough] - expected[enough, None])
-    scatter[enough] = 1.4826 * np.nanmedian(spread, axis=1)
+    scatter[enough] = 1.4826 * _medians(np.abs(around[enough] - expected[enough, None]))
     difference = known - expected
     told = np.abs(difference[np.isfinite(difference)])
     overall = 1.4826 * float(np.median(told)) if len(told) else 0.0
     limit = np.maximum(_DEVIATIONS * np.fmax(scatter, overall), least)
     beyond = np.isfinite(difference) & (np.abs(difference) > limit)
     return np.where(beyond, difference, 0.0), expected
+
+
+def _medians(rows: _Reals) -> _Reals:
+    """Give the median of each row, NaN aside: what nanmedian does, without a Python step a row."""
+    ordered = np.sort(rows, axis=1)  # NaN comes last
+    known = np.isfinite(rows).sum(axis=1)
+    at = np.arange(len(rows))
+    middles: _Reals = (ordered[at, (known - 1) // 2] + ordered[at, known // 2]) / 2
+    return middles

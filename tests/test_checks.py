@@ -64,7 +64,7 @@ def test_files_and_functions_stay_readable(module: Path) -> None:
 
 
 # A command's options are its signature, documented one a line.
-COMMANDS = {"run", "count", "simulate"}
+COMMANDS = {"run", "count"}
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
