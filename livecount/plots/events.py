@@ -61,8 +61,8 @@ def draw_events(
             )
 
 
-def events_in_words(marks: Sequence[EventMark]) -> list[str]:
-    """Explain the numbers of the lines.
+def events_in_words(marks: Sequence[EventMark], *, numbered: bool = True) -> list[str]:
+    """Explain the lines, with their numbers where they bear any.
 
     Examples
     --------
@@ -70,7 +70,9 @@ def events_in_words(marks: Sequence[EventMark]) -> list[str]:
     ['1: drug added, 24.5 h (A1, A2)']
     """
     return [
-        f"{number}: {printable(mark.name)}, {mark.at_h:.4g} h" + _which(mark.wells)
+        (f"{number}: " if numbered else "")
+        + f"{printable(mark.name)}, {mark.at_h:.4g} h"
+        + _which(mark.wells)
         for number, mark in enumerate(marks, 1)
     ]
 

@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -109,7 +110,9 @@ def small_multiples(
     axis = ValueAxis.over(curves, log=log)
     with_text = _Page.panel_width(grid, width_mm) >= _NARROWEST_WITH_TEXT_MM
     letters = int((width_mm - _LEFT_MM - _RIGHT_MM) / _LETTER_MM)
-    words = [_key(axis, curves, with_text=with_text), *events_in_words(events)]
+    words = [_key(axis, curves, with_text=with_text)]
+    if events:
+        words.append(f"Dashed: {'; '.join(events_in_words(events, numbered=False))}.")
     key = textwrap.wrap("  ".join(words), letters)
     group_lines = math.ceil(len(coloured) / _keys_in_a_line(coloured, width_mm))
     page = _Page.around(grid, width_mm, key_lines=len(key) + group_lines, titled=bool(title))
@@ -168,7 +171,10 @@ def _write_in_panel(axes: Axes, curve: Curve, *, named: bool) -> None:
     row = curve.row
     time = "" if row is None else _SIGNS.get(row.verdict) or hours(row.doubling_time_h or 0)
     text = f"{curve.label}  {time}" if named else time
-    axes.text(0.04, 0.97, text, transform=axes.transAxes, fontsize=6, va="top")
+    # On a ground of its own, so that the line of an event does not cross it.
+    ground: Any = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
+    place: Any = {"transform": axes.transAxes, "va": "top"}
+    axes.text(0.04, 0.97, text, fontsize=6, bbox=ground, **place)
 
 
 def _name_outer(axes: Axes, grid: _Grid, place: _Place) -> None:
