@@ -1,6 +1,6 @@
 """Time livecount's peaks against scikit-image's h-maxima; write a markdown table.
 
-    python benchmarks/peaks.py peaks.md
+    python benchmarks/peaks.py docs/peaks.md --images IMAGES
 
 Both run in turns in one process on the same maps, so that their ratio holds where seconds do not.
 """
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,20 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.morphology import h_maxima
 
+from livecount.annotations import find_datasets
 from livecount.detection import find_peaks
 from livecount.frame import MIN_PROMINENCE
+from livecount.inference import (
+    MEMORY_LIMIT_MB,
+    TileLimits,
+    find_model,
+    infer_tiled,
+    open_engine,
+)
+from livecount.normalisation import normalise
+from livecount.readers import read_pixels
+from livecount.resampling import resize
+from livecount.weighing import detection_map
 
 EIGHT_CONNECTED = np.ones((3, 3))
 CELL_RADIUS_PX = 20
@@ -39,12 +52,12 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=2000)
     parser.add_argument("--h", type=float, default=0.1)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--images", type=Path, help="also the network's maps of these real frames")
     given = parser.parse_args()
     find_peaks(np.eye(8), h=given.h)  # compiled before anything is timed
-    rows = [
-        measured_row(name, inner, given.h, given.repeats)
-        for name, inner in maps(tuple(given.shape), given.cells)
-    ]
+    drawn = maps(tuple(given.shape), given.cells)
+    real = network_maps(given.images) if given.images else ()
+    rows = [measured_row(name, inner, given.h, given.repeats) for name, inner in chain(drawn, real)]
     given.output.write_text(report(given, rows), encoding="utf-8")
     print(given.output.read_text(encoding="utf-8"))
 
@@ -77,6 +90,19 @@ def drawn_cells(
     return ndimage.gaussian_filter(inner, 1.5)
 
 
+def network_maps(images: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    """Yield the map that cells are found on, of the first frame of each set below ``images``."""
+    model = find_model("deepdistance")
+    engine = open_engine(model, threads=os.cpu_count() or 1)
+    for dataset in find_datasets([images])[0]:
+        pixels = np.asarray(read_pixels(dataset.images[0].path))
+        scaled = resize(pixels, model.cell_diameter_px / dataset.cell_diameter_px)
+        image = normalise(scaled, model.normalisation)
+        drawn = infer_tiled(engine.infer, image, TileLimits.of(model, engine, MEMORY_LIMIT_MB))
+        inner = detection_map(drawn, model.heads, model.weighing)
+        yield f"network, {dataset.name}, {inner.shape[0]} x {inner.shape[1]}", inner
+
+
 def measured_row(name: str, inner: npt.NDArray[np.float32], h: float, repeats: int) -> str:
     """Time both on one map, in turns."""
     ours, theirs = [], []
@@ -107,7 +133,7 @@ def report(given: argparse.Namespace, rows: list[str]) -> str:
     return f"""# Peaks of a {height} x {width} map with {given.cells} cells, h = {given.h:g}
 
 `python benchmarks/peaks.py OUT.md --shape {height} {width} --cells {given.cells} --h {given.h:g} \
---repeats {given.repeats}`
+--repeats {given.repeats}{" --images IMAGES" if given.images else ""}`
 
 {datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}. Medians of {given.repeats} runs in
 turns; one thread. livecount gives every peak with prominence >= {MIN_PROMINENCE:g} and its
