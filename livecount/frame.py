@@ -109,6 +109,8 @@ class FrameAttributes:
         Seconds since the acquisition's own start, where only that is recorded.
     pixel_size_um
         Edge length of a pixel, micrometre.
+    stage_x_um, stage_y_um
+        Where the stage stood, on its own axes, micrometre; both or neither are known.
     sources
         Attribute name -> where its value came from.
     """
@@ -123,6 +125,8 @@ class FrameAttributes:
     acquired_at: datetime | None = None
     elapsed_s: float | None = None
     pixel_size_um: float | None = None
+    stage_x_um: float | None = None
+    stage_y_um: float | None = None
     sources: Mapping[str, AttributeSource] = dataclasses.field(default_factory=dict)
 
     def completed_by(self, other: FrameAttributes) -> FrameAttributes:
