@@ -43,7 +43,7 @@ class FieldView:
     def shows(self, points_yx: _Reals) -> npt.NDArray[np.bool_]:
         """Tell which points of the well, shape (n, 2), it shows, its edge included."""
         away = np.abs(points_yx - self.centre_yx)
-        shown: npt.NDArray[np.bool_] = (away <= (self.height / 2, self.width / 2)).all(axis=1)
+        shown: npt.NDArray[np.bool_] = np.all(away <= (self.height / 2, self.width / 2), axis=1)
         return shown
 
     def overlaps(self, other: FieldView) -> bool:
