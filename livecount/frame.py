@@ -281,11 +281,11 @@ class FrameCount:
     count
         Number of cells at the analysis' h.
     area_mm2
-        Area of the frame, or None where the pixel size is not known.
+        Area that the frame shows, without padding, or None where the pixel size is not known.
     flags
         The frame's flags and those of counting, for example ``out_of_focus``.
     confluence_percent
-        Share of the frame's area that cells cover; None where it was not segmented.
+        Share of the shown area that cells cover; None where it was not segmented.
     shapes
         The shape of each of the ``count`` cells, in the candidates' order; None likewise.
     """
