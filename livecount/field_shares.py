@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 __all__ = ["FieldShare", "FieldView", "share_out"]
 
 _Reals = npt.NDArray[np.float64]
+_LEVEL: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ class _Claim:
     @classmethod
     def of(cls, view: FieldView, rival: FieldView, *, goes_first: bool) -> _Claim:
         dy, dx = np.subtract(rival.centre_yx, view.centre_yx)
+        # A line that is level but for the last digits has no x of its own.
+        dx = 0.0 if abs(dx) <= _LEVEL * abs(dy) else dx
         half_height, half_width = rival.height / 2, rival.width / 2
         same = not dy and not dx
         offset = (0.0 if goes_first else np.inf) if same else (dy * dy + dx * dx) / 2
@@ -207,7 +211,8 @@ def _crossings(claims: Sequence[_Claim], half_width: float) -> _Reals:
     )
     one, other = np.triu_indices(len(lines), 1)
     at_0, slopes = (lines[one] - lines[other]).T
-    rows = np.divide(-at_0, slopes, out=np.zeros_like(at_0), where=slopes != 0)
+    with np.errstate(over="ignore"):  # lines that cross far outside the view
+        rows = np.divide(-at_0, slopes, out=np.zeros_like(at_0), where=slopes != 0)
     return np.concatenate([rows, *(np.array(claim.rows) for claim in claims)])
 
 

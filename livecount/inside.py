@@ -52,7 +52,7 @@ class Overlap:
 
     NONE: Final = "none"
     ONCE: Final = "counted once"
-    NO_AXES: Final = "counted twice: set stage_x and stage_y in [counting]"
+    NO_AXES: Final = "counted twice: set stage_axes in [counting]"
     NO_STAGE: Final = "not known: no stage position"
     NO_PIXEL_SIZE: Final = "not known: no pixel size"
     NO_TIME: Final = "not known: no time"
@@ -276,12 +276,15 @@ def _trouble(frames: Sequence[_Shown]) -> str:
         return Overlap.NO_TIME
     if any(frame.is_padded for frame in frames):
         return Overlap.PADDED
-    places = [(frame.stage_x_um, frame.stage_y_um) for frame in frames]
+    places = np.array([(frame.stage_x_um, frame.stage_y_um) for frame in frames])
     if np.isnan(places).any():
         return Overlap.NO_STAGE
     if any(np.isnan(frame.um_per_px) for frame in frames):
         return Overlap.NO_PIXEL_SIZE
-    return Overlap.SAME_PLACE if len(set(places)) < len(places) else ""
+    one, other = np.triu_indices(len(places), 1)
+    apart_um = np.hypot(*(places[one] - places[other]).T)
+    # A stage that does not move, or is not read, names one place for all fields.
+    return Overlap.SAME_PLACE if apart_um.min(initial=np.inf) < frames[0].um_per_px else ""
 
 
 def _overlapping(frames: Sequence[_Shown]) -> set[Any]:

@@ -24,7 +24,13 @@ on_a_grid = st.lists(
     min_size=1,
     max_size=8,
 )
-views = any_views | on_a_grid
+nearly_level = any_views.map(
+    lambda fields: [
+        FieldView((field.centre_yx[0], field.centre_yx[1] * 1e-308), field.height, field.width)
+        for field in fields
+    ]
+)
+views = any_views | on_a_grid | nearly_level
 """Fields anywhere; and such as share edges, corners, centres and whole areas."""
 
 

@@ -1,13 +1,14 @@
 """Counts without the frame's edge and without what another field counts."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from livecount.evaluation import inside_margin
@@ -15,6 +16,9 @@ from livecount.experiment import StageAxes
 from livecount.frame import Candidates
 from livecount.growth import growth_table, well_curve, wells_of
 from livecount.inside import INSIDE_COLUMNS, EdgeRule, Overlap, add_counts_inside
+from livecount.storage import CountStore
+from livecount.tables import COUNT_COLUMNS, count_table
+from tests.storage.made_frames import SETTINGS, make_count, stamp_of
 
 HEIGHT, WIDTH = 60, 90
 UM_PER_PX = 0.5
@@ -92,6 +96,7 @@ def anywhere(random: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
 def test_overlapping_fields_count_each_cell_of_their_area_once(
     middles: list[tuple[float, float]], axes: StageAxes, seed: int
 ) -> None:
+    assume(all(np.hypot(*np.subtract(a, b)) > 1.001 for a, b in combinations(middles, 2)))
     points = np.random.default_rng(seed).uniform(-140, 140, (300, 2))
     told = frames_at(middles, axes)
     found = counted(told, [seen_from(at, points) for at in middles], EdgeRule(axes=axes))
@@ -163,6 +168,7 @@ SIDE_BY_SIDE = [{"field": str(n), "stage_x_um": 30.0 * n, "stage_y_um": 0.0} for
         ({}, None, Overlap.NO_AXES),
         ({"stage_x_um": np.nan}, SIDES[0], Overlap.NO_STAGE),
         ({"stage_x_um": 0.0}, SIDES[0], Overlap.SAME_PLACE),
+        ({"stage_x_um": 0.0, "stage_y_um": 0.4}, SIDES[0], Overlap.SAME_PLACE),
         ({"stage_x_um": 45.0}, None, Overlap.NONE),
         ({"pixel_size_um": np.nan}, SIDES[0], Overlap.NO_PIXEL_SIZE),
         ({"flags": "colour;padding"}, SIDES[0], Overlap.PADDED),
@@ -196,11 +202,33 @@ def test_a_padded_frame_is_taken_whole() -> None:
 
 
 def test_a_field_that_others_show_wholly_has_no_count_of_its_own() -> None:
-    middles = [(0.0, 0.0), (0.0, -70.0), (0.0, 70.0), (-40.0, 0.0), (40.0, 0.0), (0.0, 0.001)]
+    middles = [(0.0, 0.0), (0.0, -70.0), (0.0, 70.0), (-40.0, 0.0), (40.0, 0.0), (0.0, 1.1)]
     told = frames_at(middles, SIDES[0])
     found = counted(told, [np.array([[29.5, 44.5]])] * 6, EdgeRule(axes=SIDES[0]))
     assert found["count_inside"].notna().sum() == found["density_inside_per_mm2"].notna().sum()
     assert found["area_inside_mm2"].min() > 0
+
+
+def test_stored_counts_have_what_lies_inside_without_a_recount(tmp_path: Path) -> None:
+    with CountStore.open(tmp_path / "run.db") as store:
+        experiment = store.ensure_experiment("e", frame_interval_min=60)
+        source = store.ensure_source(experiment, "/scans")
+        analysis = store.ensure_analysis(experiment, SETTINGS)
+        for n in range(1, 4):  # cells at 0, 40, 80 px along the diagonal of 100 x 200 px
+            about = {"content": str(n), "n": n, "time_point": n, "pixel_size_um": 2.0}
+            frame = make_count(analysis.id, b"%d.tif" % n, **about)
+            store.record(source, frame, stamp=stamp_of(n))
+        table = count_table(store, experiment, analysis, edges=EdgeRule(for_curves=True))
+        bare = count_table(store, experiment, analysis)
+    assert list(table["count"]) == [1, 2, 3]
+    assert list(table["count_inside"]) == [0, 1, 2]
+    assert set(table["edge_guard_px"]) == {12}
+    assert table["area_inside_mm2"].isna().all()  # as the made frames have no area
+    assert set(table["curves_from"]) == {"inside"}
+    assert bare["count_inside"].isna().all()
+    assert set(bare["curves_from"]) == {"whole frame"}
+    unchanged = [name for name in COUNT_COLUMNS if name not in INSIDE_COLUMNS]
+    pd.testing.assert_frame_equal(table[unchanged], bare[unchanged])
 
 
 # --- curves ---------------------------------------------------------------------------------------
