@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -149,8 +150,8 @@ def cut_edges(
         rows, columns = (
             np.linspace(around_px, side - around_px, 3).astype(int) for side in known.shape
         )
-        for top, bottom in zip(rows[:-1], rows[1:], strict=True):
-            for left, right in zip(columns[:-1], columns[1:], strict=True):
+        for top, bottom in pairwise(rows):
+            for left, right in pairwise(columns):
                 part = replace(frame, pixels=frame.pixels[top:bottom, left:right])
                 yield tile_of(counter, part, found - (top, left), diameter_px)
 
