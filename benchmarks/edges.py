@@ -74,7 +74,7 @@ def main() -> None:
             tables[DENSITIES].append(f"| {name} {densities(found.frames, strip_px, model.h)}")
         cut = list(cut_edges(dataset, found.frames, model, engine))
         tables[CUTS].append(f"| {name} | {described(cut, dataset.cell_diameter_px)}")
-        print(*(rows[-1] for rows in tables.values() if rows), sep="\n", flush=True)
+        print(tables[SCORES][-1], tables[CUTS][-1], sep="\n", flush=True)
     write(output, tables, model)
 
 

@@ -44,8 +44,9 @@ class FieldView:
 
     def shows(self, points_yx: _Reals) -> npt.NDArray[np.bool_]:
         """Tell which points of the well, shape (n, 2), it shows, its edge included."""
-        away = np.abs(points_yx - self.centre_yx)
-        shown: npt.NDArray[np.bool_] = np.all(away <= (self.height / 2, self.width / 2), axis=1)
+        y, x = self.centre_yx
+        above = np.abs(points_yx[:, 0] - y) <= self.height / 2
+        shown: npt.NDArray[np.bool_] = above & (np.abs(points_yx[:, 1] - x) <= self.width / 2)
         return shown
 
     def overlaps(self, other: FieldView) -> bool:
@@ -70,11 +71,6 @@ class FieldShare:
     earlier: tuple[FieldView, ...] = ()
     later: tuple[FieldView, ...] = ()
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether another field shows some of its area."""
-        return any(map(self.view.overlaps, (*self.earlier, *self.later)))
-
     def holds(self, points_yx: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Tell which points of the well belong to the field.
 
@@ -85,6 +81,8 @@ class FieldShare:
         """
         points: _Reals = np.asarray(points_yx, np.float64).reshape(-1, 2)
         held = self.view.shows(points)
+        if not self.earlier and not self.later:
+            return held
         own = _squared_distance(points, self.view)
         for rivals, nearer in ((self.earlier, np.less_equal), (self.later, np.less)):
             for rival in rivals:
@@ -146,8 +144,8 @@ def share_out(views: Sequence[FieldView]) -> list[FieldShare]:
 
 
 def _squared_distance(points: _Reals, view: FieldView) -> _Reals:
-    away = points - view.centre_yx
-    distance: _Reals = (away * away).sum(axis=1)
+    y, x = view.centre_yx
+    distance: _Reals = (points[:, 0] - y) ** 2 + (points[:, 1] - x) ** 2
     return distance
 
 

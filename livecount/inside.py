@@ -43,8 +43,6 @@ _SERIES: Final = ("experiment", "plate", "well", "channel", "analysis_id")
 _SIZE: Final = ("height_px", "width_px", "area_mm2")
 _STAGE: Final = ("stage_x_um", "stage_y_um")
 _FIELD: Final = ("position", "field")
-_ANY_AXES: Final = (StageAxes("right", "down"), StageAxes("down", "right"))
-"""Whether fields overlap is the same for all axes that differ in sign only."""
 
 
 class Overlap:
@@ -92,15 +90,12 @@ class _Shown:
     elapsed_h: float
     field: int
 
-    def view(self, axes: StageAxes, *, whole: bool = False) -> FieldView:
-        """Give what it shows of the well, in um; without the strip at its edge unless whole."""
-        down_um, right_um = axes.in_picture(self.stage_x_um, self.stage_y_um)
-        cut_px = 0.0 if whole else 2 * self.guard_px
-        height_um, width_um = (
-            max(0.0, side_px - cut_px) * self.um_per_px
-            for side_px in (self.height_px, self.width_px)
-        )
-        return FieldView((down_um, right_um), height_um, width_um)
+    def view(self, axes: StageAxes) -> FieldView:
+        """Give what it shows of the well without the strip at its edge, in um."""
+        middle_um = axes.in_picture(self.stage_x_um, self.stage_y_um)
+        view_px = self.alone.view
+        height_um, width_um = view_px.height * self.um_per_px, view_px.width * self.um_per_px
+        return FieldView(middle_um, height_um, width_um)
 
     @property
     def alone(self) -> FieldShare:
@@ -242,7 +237,7 @@ def _share_out(
     for _, well in used.groupby(wells, sort=False):
         if well["field_number"].nunique() == 1:
             continue
-        for visit in _visits(well):
+        for visit in _visits(well["elapsed_h"], well["field_number"]):
             frames = [parts[index].frame for index in visit if index in parts]
             trouble = _trouble(frames) if len(frames) == len(visit) else Overlap.NO_PIXEL_SIZE
             if trouble:
@@ -257,17 +252,19 @@ def _share_out(
     return said
 
 
-def _visits(well: pd.DataFrame) -> Iterator[Any]:
-    """Give the indices of the frames of each visit; those without a time together."""
-    timed = well[well["elapsed_h"].notna()]
-    fields = timed["field_number"].to_numpy()
-    numbers = np.zeros(len(timed), np.intp)
-    if timed["field_number"].duplicated().any():  # one visit tells nothing of their interval
-        numbers = visit_numbers(timed["elapsed_h"].to_numpy(float), fields)
-    for _, visit in timed.groupby(numbers):
-        yield visit.index
-    if len(timed) < len(well):
-        yield well.index[well["elapsed_h"].isna()]
+def _visits(elapsed_h: pd.Series, fields: pd.Series) -> Iterator[list[Any]]:
+    """Give the indices of the frames of each visit to a well; those without a time together."""
+    timed = elapsed_h.notna().to_numpy()
+    numbers = np.zeros(int(timed.sum()), np.intp)
+    if fields[timed].duplicated().any():  # one visit alone tells nothing of their interval
+        hours = elapsed_h[timed].to_numpy(float)
+        numbers = visit_numbers(hours, fields[timed].to_numpy())
+    visits: dict[int, list[Any]] = {}
+    for index, number in zip(elapsed_h.index[timed], numbers.tolist(), strict=True):
+        visits.setdefault(number, []).append(index)
+    yield from visits.values()
+    if not timed.all():
+        yield list(elapsed_h.index[~timed])
 
 
 def _trouble(frames: Sequence[_Shown]) -> str:
@@ -288,11 +285,11 @@ def _trouble(frames: Sequence[_Shown]) -> str:
 
 
 def _overlapping(frames: Sequence[_Shown]) -> set[Any]:
-    """Find the frames of which another one shows a part, whichever way the axes point."""
-    found = set()
-    for axes in _ANY_AXES:
-        shares = share_out([frame.view(axes, whole=True) for frame in frames])
-        found |= {
-            frame.index for frame, share in zip(frames, shares, strict=True) if share.is_shared
-        }
-    return found
+    """Find the frames of which another one shows a part, whichever way the stage's axes point."""
+    stage = np.array([(frame.stage_x_um, frame.stage_y_um) for frame in frames])
+    sizes = np.array([(frame.width_px, frame.height_px) for frame in frames])
+    sizes = sizes * np.array([[frame.um_per_px] for frame in frames])
+    one, other = np.triu_indices(len(frames), 1)
+    apart, reach = np.abs(stage[one] - stage[other]), (sizes[one] + sizes[other]) / 2
+    met = (apart < reach).all(axis=1) | (apart < reach[:, ::-1]).all(axis=1)
+    return {frames[number].index for number in np.concatenate([one[met], other[met]])}
