@@ -1,4 +1,4 @@
-"""What an experiment is to its user: which channel is counted, and how its time is declared."""
+"""What an experiment is to its user: which channel is counted, how time and stage are declared."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from livecount.readers.wells import natural_key
 
-__all__ = ["ChannelRule", "TimeAxis"]
+__all__ = ["ChannelRule", "Side", "StageAxes", "TimeAxis"]
+
+Side = Literal["right", "left", "down", "up"]
+"""A side of the picture."""
 
 _LABEL_FREE = re.compile(
     r"phase|bright[ _-]?field|transmitted|label[ _-]?free|hoffman|"
@@ -125,3 +129,33 @@ class TimeAxis:
 
     t0: datetime | None = None
     frame_interval_min: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageAxes:
+    """How the stage's axes lie in the pictures; it differs from microscope to microscope.
+
+    Attributes
+    ----------
+    x, y
+        To which side of a field another one lies whose stage x (or y) is larger.
+    """
+
+    x: Side
+    y: Side
+
+    def in_picture(self, x_um: float, y_um: float) -> tuple[float, float]:
+        """Turn a stage position into one in the picture's directions.
+
+        Returns
+        -------
+        down_um, right_um
+
+        Examples
+        --------
+        >>> StageAxes("left", "down").in_picture(10.0, 3.0)
+        (3.0, -10.0)
+        """
+        ways = {"down": (1, 0), "up": (-1, 0), "right": (0, 1), "left": (0, -1)}
+        (x_down, x_right), (y_down, y_right) = ways[self.x], ways[self.y]
+        return x_um * x_down + y_um * y_down, x_um * x_right + y_um * y_right

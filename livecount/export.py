@@ -30,6 +30,7 @@ _WHOLE: Final = (
     "count",
     "count_low",
     "count_high",
+    "count_inside",
     "bright_rounded_count",
 )
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")

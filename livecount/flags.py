@@ -10,6 +10,7 @@ __all__ = ["MEANINGS", "meaning"]
 MEANINGS: Final[Mapping[str, str]] = {
     "zero_tail": "its last rows are black: perhaps it was not completely written",
     "all_zero": "black throughout",
+    "padding": "part of it shows nothing, as in stitched mosaics; areas are those of the rest",
     "missing_blocks": "parts of the file were never written",
     "not_finite": "holds values that are no numbers",
     "colour": "a colour image, counted as grey",

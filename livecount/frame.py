@@ -109,6 +109,8 @@ class FrameAttributes:
         Seconds since the acquisition's own start, where only that is recorded.
     pixel_size_um
         Edge length of a pixel, micrometre.
+    stage_x_um, stage_y_um
+        Where the stage stood, on its own axes, micrometre; both or neither are known.
     sources
         Attribute name -> where its value came from.
     """
@@ -123,6 +125,8 @@ class FrameAttributes:
     acquired_at: datetime | None = None
     elapsed_s: float | None = None
     pixel_size_um: float | None = None
+    stage_x_um: float | None = None
+    stage_y_um: float | None = None
     sources: Mapping[str, AttributeSource] = dataclasses.field(default_factory=dict)
 
     def completed_by(self, other: FrameAttributes) -> FrameAttributes:
@@ -277,11 +281,11 @@ class FrameCount:
     count
         Number of cells at the analysis' h.
     area_mm2
-        Area of the frame, or None where the pixel size is not known.
+        Area that the frame shows, without padding, or None where the pixel size is not known.
     flags
         The frame's flags and those of counting, for example ``out_of_focus``.
     confluence_percent
-        Share of the frame's area that cells cover; None where it was not segmented.
+        Share of the shown area that cells cover; None where it was not segmented.
     shapes
         The shape of each of the ``count`` cells, in the candidates' order; None likewise.
     """

@@ -36,6 +36,7 @@ from livecount.inference import (
     infer_tiled,
 )
 from livecount.normalisation import normalised_rows
+from livecount.padding import shown_fraction
 from livecount.quality import assess, find_flags
 from livecount.resampling import scaled_to
 from livecount.rows import Rows
@@ -175,6 +176,8 @@ class FrameCounter:
             ) from error
         height, width = frame.pixels.shape
         size_um = frame.attributes.pixel_size_um
+        shown = shown_fraction(frame.pixels)
+        padded = ("padding",) if shown < 1 else ()
         counted = FrameCount(
             key=frame.key,
             attributes=frame.attributes,
@@ -184,10 +187,10 @@ class FrameCounter:
             quality=assess(frame),
             height_px=height,
             width_px=width,
-            area_mm2=None if size_um is None else height * width * (size_um / 1000) ** 2,
-            flags=(*frame.flags, *find_flags(frame.pixels), *self._doubts(found)),
+            area_mm2=None if size_um is None else height * width * shown * (size_um / 1000) ** 2,
+            flags=(*frame.flags, *padded, *find_flags(frame.pixels), *self._doubts(found)),
             provenance=Provenance(self._engine.runtime, self._engine.precision, __version__),
-            confluence_percent=None if labels is None else confluence_percent(labels),
+            confluence_percent=None if labels is None else _of_shown(labels, shown),
             shapes=shapes,
         )
         return counted, labels
@@ -248,3 +251,8 @@ class FrameCounter:
             labels, drawn.normalised, len(cells), px_per_label_px=px_per_label_px
         )
         return labels, shapes
+
+
+def _of_shown(labels: Labels, shown: float) -> float:
+    """Give the confluence of the part of a frame that shows anything."""
+    return min(100.0, confluence_percent(labels) / shown)

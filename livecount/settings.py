@@ -31,6 +31,7 @@ __all__ = [
     "Config",
     "CountingSettings",
     "DatabaseSettings",
+    "EdgeGuard",
     "ExperimentSettings",
     "LogSettings",
     "RetrySettings",
@@ -39,6 +40,17 @@ __all__ = [
 ]
 
 ChannelRole = Literal["count", "nuclei", "ignore"]
+EdgeGuard = Literal["none", "half-diameter"]
+StageSides = Literal[
+    "right down",
+    "right up",
+    "left down",
+    "left up",
+    "down right",
+    "down left",
+    "up right",
+    "up left",
+]
 
 # livecount.frame.MIN_PROMINENCE, repeated so that reading settings does not import numpy.
 _MIN_H = 0.02
@@ -265,6 +277,8 @@ class CountingSettings(_Section):
     channel_roles: Mapping[str, ChannelRole] = Field(default_factory=dict)
     z: Annotated[Literal["sharpest", "all"] | int, PlainValidator(_z_selection)] = "sharpest"
     segment: _Switch = False
+    edge_guard: EdgeGuard | None = None
+    stage_axes: StageSides | None = None
     runtime: Literal[
         "auto",
         "onnxruntime",

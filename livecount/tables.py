@@ -13,12 +13,25 @@ from livecount.excluding import exclude_as_said, name_rules
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import FrameCount
 from livecount.frame_intervals import frame_intervals
+from livecount.inside import (
+    INSIDE_COLUMNS,
+    WHOLE_FRAME,
+    EdgeRule,
+    add_counts_inside,
+    places_of,
+)
 from livecount.neighbours_in_time import neighbour_flags
 from livecount.plate import WELL_COLUMNS, PlateMap, add_well_columns, map_of_lines
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
 from livecount.same_scan import PLACE, same_scans
-from livecount.storage import Analysis, CountReader, Exclusion, Experiment, Validation
+from livecount.storage import (
+    Analysis,
+    CountReader,
+    Exclusion,
+    Experiment,
+    Validation,
+)
 from livecount.time_axis import Timing, time_frames
 from livecount.uncertainty import Calibration, count_interval
 from livecount.validated import validation_states
@@ -72,6 +85,7 @@ COUNT_COLUMNS: Final = (
     *WELL_COLUMNS,
     "excluded_by",
     "excluded_at",
+    *INSIDE_COLUMNS,
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -112,6 +126,7 @@ def count_table(
     analysis: Analysis,
     *,
     intervals: bool = False,
+    edges: EdgeRule | None = None,
     on_frame: Callable[[], Any] = lambda: None,
 ) -> pd.DataFrame:
     """Give an experiment's counts under one analysis, as ``export counts`` shows them.
@@ -121,8 +136,11 @@ def count_table(
     intervals
         Compute ``count_low`` and ``count_high``, for which every frame's candidates are read; else
         they stay empty.
+    edges
+        What is done about edges and overlaps, for which every frame's candidates are read; None:
+        nothing, and curves are made of whole frames.
     on_frame
-        Called for each frame whose candidates were read.
+        Called for each frame of which an interval was computed.
 
     Returns
     -------
@@ -152,7 +170,7 @@ def count_table(
     axis = TimeAxis(experiment.t0, experiment.frame_interval_min)
     said = store.plate_map(experiment)
     z = analysis.settings.z
-    return arrange_counts(
+    arranged = arrange_counts(
         table,
         axis,
         z="all" if z == "all" else int(z) if z.isdecimal() else None,
@@ -161,6 +179,11 @@ def count_table(
         exclusions=store.exclusions(experiment),
         plate_map=None if said is None else map_of_lines(said.wells, "the stored plate map"),
     )
+    if edges is not None and len(arranged):
+        cells = ((one.frame_id, one.candidates) for one in store.iter_candidates(analysis))
+        at_h = ((frame_id, found.at(analysis.settings.h)) for frame_id, found in cells)
+        add_counts_inside(arranged, places_of(found), at_h, edges, each_plane=z == "all")
+    return arranged
 
 
 def _channel_rule(analysis: Analysis) -> ChannelRule | None:
@@ -176,6 +199,7 @@ def table_of(
     *,
     channels: ChannelRule | None = None,
     calibration: Calibration | None = None,
+    edges: EdgeRule | None = None,
 ) -> pd.DataFrame:
     """Give counts that were never stored in the form of ``export counts``.
 
@@ -187,6 +211,8 @@ def table_of(
         Which channel is counted; None where there was no choice.
     calibration
         The model's, for ``count_low`` and ``count_high``; None leaves them empty.
+    edges
+        As for :func:`count_table`.
     """
     import pandas as pd
 
@@ -218,7 +244,11 @@ def table_of(
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = pd.DataFrame(rows).astype(dict.fromkeys((*_SEGMENTED, "area_mm2", "elapsed_s"), float))
     table["acquired_at"] = pd.to_datetime(table["acquired_at"], utc=True)
-    return arrange_counts(table, axis, channels=channels)
+    arranged = arrange_counts(table, axis, channels=channels)
+    if edges is not None:
+        at_h = ((row, count.candidates.at(rule["h"])) for row, count in enumerate(counts))
+        add_counts_inside(arranged, places_of(counts), at_h, edges)
+    return arranged
 
 
 def _interval_columns(count: FrameCount, calibration: Calibration | None) -> dict[str, float]:
@@ -288,9 +318,10 @@ def arrange_counts(
     if table.empty:
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = table.copy()
-    for name in (*_SEGMENTED, *_INTERVAL):
+    for name in (*_SEGMENTED, *_INTERVAL, *INSIDE_COLUMNS[:4]):
         if name not in table:
             table[name] = float("nan")
+    table = table.assign(overlap="", curves_from=WHOLE_FRAME)
     table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""
     if channels is not None:
         _exclude_other_channels(table, channels)

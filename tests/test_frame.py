@@ -117,6 +117,8 @@ values: dict[str, st.SearchStrategy[Any]] = {
     "acquired_at": st.datetimes(timezones=st.just(UTC)),
     "elapsed_s": st.floats(0, 1e9),
     "pixel_size_um": st.floats(0.01, 10),
+    "stage_x_um": st.floats(-1e5, 1e5),
+    "stage_y_um": st.floats(-1e5, 1e5),
 }
 attributes = st.builds(
     FrameAttributes.from_source,

@@ -24,6 +24,7 @@ from livecount.cli.options import (
     PixelSizeUm,
     Segment,
     counting_overrides,
+    edge_rule,
     load_settings,
 )
 from livecount.cli.terminal import FAILED, progress_bar, say, show_error, terminal, write_json
@@ -319,6 +320,7 @@ def _report(counting: _Counting, csv: Path | None, *, as_json: bool) -> None:
         axis,
         channels=channel_rule(counting.settings),
         calibration=counting.calibration,
+        edges=edge_rule(counting.settings) if csv is not None else None,
     )
     for failure in outcome.failures:
         show_error(failure.error)

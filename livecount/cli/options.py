@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from livecount.config import Config
+    from livecount.inside import EdgeRule
     from livecount.storage import Analysis, CountReader, CountStore, Experiment, Said
 
 
@@ -93,6 +94,14 @@ Segment = Annotated[
     bool | None,
     typer.Option(
         "--segment/--no-segment", help="Also give each cell a mask: confluence and cell shapes."
+    ),
+]
+EdgeGuard = Annotated[
+    Literal["none", "half-diameter"] | None,
+    typer.Option(
+        "--edge-guard",
+        help="Cells nearer to the frame's edge are left out of curves, and the area with them "
+        "(default: as set for the run).",
     ),
 ]
 By = Annotated[str | None, typer.Option("--by", help="Who says so (default: the user logged in).")]
@@ -177,6 +186,19 @@ def counting_overrides(
         "counting.segment": segment,
         "watch.pattern": pattern,
     }
+
+
+def edge_rule(
+    settings: Config, experiment: Experiment | None = None, guard: str | None = None
+) -> EdgeRule:
+    """Say what is done about edges and overlaps: by flag, settings, or as the run was set."""
+    from livecount.experiment import StageAxes
+    from livecount.inside import EdgeRule
+    from livecount.monitor import edges_said
+
+    said = {**(experiment.settings if experiment else {}), **edges_said(settings)}
+    axes = StageAxes(*said["stage_axes"].split()) if "stage_axes" in said else None
+    return EdgeRule((guard or said.get("edge_guard")) == "half-diameter", axes)
 
 
 def chosen_experiment(store: CountReader, name: str | None) -> Experiment:

@@ -14,8 +14,10 @@ from livecount.cli.options import (
     AsJson,
     ConfigFile,
     DatabaseFile,
+    EdgeGuard,
     ExperimentName,
     chosen_analysis,
+    edge_rule,
     finite,
     load_settings,
 )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from livecount.growth import Window
+    from livecount.inside import EdgeRule
     from livecount.plots import EventMark
     from livecount.run_tables import RunTables
     from livecount.storage import Analysis, CountReader, Experiment
@@ -57,6 +60,7 @@ def export(
     from_h: FromHour = None,
     to_h: ToHour = None,
     from_event: FromEvent = None,
+    edge_guard: EdgeGuard = None,
     as_json: AsJson = False,
 ) -> None:
     """Write counts, cells, growth rates, groups, doses, or what is not used, as CSV or for Excel.
@@ -78,7 +82,9 @@ def export(
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        counts = _counts(store, found, chosen, intervals=table in ("counts", "all"))
+        shown = table in ("counts", "all")
+        edges = edge_rule(settings, found, edge_guard)
+        counts = _counts(store, found, chosen, edges, intervals=shown, inside=shown)
         window = _Span(from_h, to_h, from_event).window(store, found, counts)
         tables = RunTables(counts, window)
         if for_excel:
@@ -139,15 +145,25 @@ def _chunks(
 
 
 def _counts(
-    store: CountReader, found: Experiment, chosen: Analysis, *, intervals: bool = True
+    store: CountReader,
+    found: Experiment,
+    chosen: Analysis,
+    edges: EdgeRule,
+    *,
+    intervals: bool = True,
+    inside: bool = False,
 ) -> pd.DataFrame:
-    """Read the count table; how sure each count is takes the cells of every frame."""
+    """Read the count table; how sure each count is takes the cells of every frame.
+
+    So do counts inside, which are read where they are shown, or curves are made of them.
+    """
     from livecount.tables import count_table
 
+    wanted = edges if inside or edges.for_curves else None
     if not intervals:
-        return count_table(store, found, chosen)
+        return count_table(store, found, chosen, edges=wanted)
     with progress_bar("how sure counts are", store.tally(found).counted) as advance:
-        return count_table(store, found, chosen, intervals=True, on_frame=advance)
+        return count_table(store, found, chosen, intervals=True, edges=wanted, on_frame=advance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +224,7 @@ def plot(
     from_h: FromHour = None,
     to_h: ToHour = None,
     from_event: FromEvent = None,
+    edge_guard: EdgeGuard = None,
     linear: Annotated[bool, typer.Option("--linear", help="Linear instead of log axis.")] = False,
     width_mm: Annotated[
         float,
@@ -227,7 +244,8 @@ def plot(
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        counts = _counts(store, found, chosen)
+        edges = edge_rule(settings, found, edge_guard)
+        counts = _counts(store, found, chosen, edges)
         window = _Span(from_h, to_h, from_event).window(store, found, counts)
         marks = _marks(store, found, counts)
     rows = RunTables(counts, window).growth_rows
@@ -256,6 +274,7 @@ def report(
     from_h: FromHour = None,
     to_h: ToHour = None,
     from_event: FromEvent = None,
+    edge_guard: EdgeGuard = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a run's curves, results, quality and settings as one page, to read or to e-mail.
@@ -269,7 +288,8 @@ def report(
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
-        counts = _counts(store, found, chosen)
+        edges = edge_rule(settings, found, edge_guard)
+        counts = _counts(store, found, chosen, edges, inside=True)
         window = _Span(from_h, to_h, from_event).window(store, found, counts)
         tables = RunTables(counts, window)
         contents = gather(store, found, chosen, tables)

@@ -29,13 +29,20 @@ from livecount.growth.fitting import (
     fit_wells,
 )
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
-from livecount.growth.series import GrowthSeries, WellCurve, align_series, well_curve
+from livecount.growth.series import (
+    GrowthSeries,
+    WellCurve,
+    align_series,
+    visit_numbers,
+    well_curve,
+)
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
-from livecount.growth.wells import Identity, Metric, PositionSeries, WellSeries, wells_of
+from livecount.growth.wells import INSIDE, Identity, Metric, PositionSeries, WellSeries, wells_of
 
 __all__ = [
     "ALL_WELLS",
     "GROWTH_COLUMNS",
+    "INSIDE",
     "Comparison",
     "DoseResponse",
     "FittedCurve",
@@ -66,6 +73,7 @@ __all__ = [
     "growth_table",
     "sigmoid",
     "spread_of",
+    "visit_numbers",
     "well_curve",
     "wells_of",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GrowthSeries", "Series", "WellCurve", "align_series", "well_curve"]
+__all__ = ["GrowthSeries", "Series", "WellCurve", "align_series", "visit_numbers", "well_curve"]
 
 Series = npt.NDArray[np.float64]
 
@@ -172,17 +172,35 @@ def _without_duplicates(series: GrowthSeries) -> GrowthSeries:
 
 
 def _visits(fields: Sequence[GrowthSeries]) -> npt.NDArray[np.intp]:
-    """Assign each point to a visit: no field twice, and no longer than half an interval."""
     times = np.concatenate([np.empty(0), *(field.times_h for field in fields)])
     labels = np.repeat(np.arange(len(fields)), [len(field) for field in fields])
-    gaps = [np.diff(field.times_h) for field in fields if len(field) > 1]
-    longest = float(np.median(np.concatenate(gaps))) / 2 if gaps else 0.0
-    visits = np.empty(len(times), dtype=np.intp)
+    return visit_numbers(times, labels)
+
+
+def visit_numbers(times_h: Series, fields: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Assign each frame to a visit: no field twice, and no longer than half an interval.
+
+    Parameters
+    ----------
+    times_h
+        When each frame was taken, hours, shape (n,), finite.
+    fields
+        The number of the field that each frame shows, shape (n,).
+
+    Returns
+    -------
+    ndarray
+        Numbers from 0 in order of time, shape (n,).
+    """
+    order = np.lexsort((times_h, fields))
+    gaps = np.diff(times_h[order])[np.diff(fields[order]) == 0]
+    longest = float(np.median(gaps)) / 2 if len(gaps) else 0.0
+    visits = np.empty(len(times_h), dtype=np.intp)
     visit, began, present = -1, -np.inf, set[int]()
-    for index in np.argsort(times, kind="stable"):
-        if times[index] - began > longest or int(labels[index]) in present:
-            visit, began, present = visit + 1, times[index], set()
-        present.add(int(labels[index]))
+    for index in np.argsort(times_h, kind="stable"):
+        if times_h[index] - began > longest or int(fields[index]) in present:
+            visit, began, present = visit + 1, times_h[index], set()
+        present.add(int(fields[index]))
         visits[index] = visit
     return visits
 

@@ -44,7 +44,8 @@ class GrowthRow:
     experiment, group, well, position
         Whose growth it is; rows of wells have no position, rows of groups no well either.
     metric
-        "density_per_mm2" where every count has one, else "count" (cells per field).
+        "density_per_mm2" where every count has one, else "count" (cells per field); or
+        "density_inside_per_mm2" and "count_inside", where edges and overlaps are left out.
     n_points, start_h, end_h, rate_per_h, rate_low, rate_high
         As in :class:`GrowthFit`; so are the doubling time, ``fit``, ``r_squared``, ``verdict``,
         ``reason``, ``n_wells``, ``confidence`` and ``curve``.
@@ -196,10 +197,17 @@ def _group_rows(
             group=name,
             well=None,
             plate=None,
-            metric="density_per_mm2" if metrics == {"density_per_mm2"} else "count",
+            metric=_common_metric(metrics),
         )
         rows.append(_row("group", shared, combined))
     return rows
+
+
+def _common_metric(metrics: set[Metric]) -> Metric:
+    """Name what the wells of a group have in common: counts, where not all have densities."""
+    if len(metrics) == 1:
+        return next(iter(metrics))
+    return "count_inside" if "count_inside" in metrics else "count"
 
 
 def _row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,15 @@ import pandas as pd
 from livecount.errors import LivecountError
 from livecount.growth.series import GrowthSeries
 
-__all__ = ["Identity", "Metric", "PositionSeries", "WellSeries", "wells_of"]
+__all__ = ["INSIDE", "Identity", "Metric", "PositionSeries", "WellSeries", "wells_of"]
 
 Identity = tuple[str | None, ...]
 """Experiment, plate, well, channel, z plane and analysis of a curve."""
 
-Metric = Literal["count", "density_per_mm2"]
+Metric = Literal["count", "density_per_mm2", "count_inside", "density_inside_per_mm2"]
+
+INSIDE: Final = "inside"
+"""In the column ``curves_from``: curves are made of the counts without edges and overlaps."""
 
 _APART = ("experiment", "plate", "well", "channel", "z", "analysis_id")
 """What never shares a curve: wells, and within them channels, z planes and analyses."""
@@ -54,7 +57,8 @@ class WellSeries:
     group
         Its replicate group, where one is stated.
     metric
-        What the values of ``fields`` are.
+        What the values of ``fields`` are; where fields overlap, their densities inside are weighed
+        by their shares of the area, so that the mean is the well's cells over its area.
     """
 
     experiment: str | None
@@ -116,15 +120,17 @@ def wells_of(counts: pd.DataFrame, *, groups: Mapping[str, str] | None = None) -
 
 def _tidy(counts: pd.DataFrame, groups: Mapping[str, str] | None) -> pd.DataFrame:
     """Bring the columns to one form: names as text, "" for none; numbers as float."""
-    if "elapsed_h" not in counts or not {"count", "density_per_mm2"} & set(counts):
+    measured = "_inside" if _is_inside(counts) else ""
+    columns = {"count": f"count{measured}", "density_per_mm2": f"density{measured}_per_mm2"}
+    if "elapsed_h" not in counts or not set(columns.values()) & set(counts):
         raise LivecountError(
-            "the counts lack a column elapsed_h, or both count and density_per_mm2",
+            f"the counts lack a column elapsed_h, or both {' and '.join(columns.values())}",
             hint="Give a table as written by `livecount export counts`",
         )
     names = (*_APART, "position", "field", "group", "excluded")
     tidy = pd.DataFrame({name: _texts(counts, name) for name in names}, index=counts.index)
-    for name in ("elapsed_h", "count", "density_per_mm2"):
-        column = counts[name] if name in counts else pd.Series(np.nan, index=counts.index)
+    for name, source in {"elapsed_h": "elapsed_h", **columns}.items():
+        column = counts[source] if source in counts else pd.Series(np.nan, index=counts.index)
         tidy[name] = pd.to_numeric(column, errors="coerce").astype(np.float64)
     if groups is not None:
         stated = {well: group for well, group in groups.items() if group}
@@ -138,7 +144,28 @@ def _tidy(counts: pd.DataFrame, groups: Mapping[str, str] | None) -> pd.DataFram
     tidy["by_area"] = known & ~lacking
     tidy["value"] = tidy["density_per_mm2"].where(tidy["by_area"], tidy["count"])
     tidy["label"] = _labels(tidy)
+    tidy["metric"] = np.where(tidy["by_area"], columns["density_per_mm2"], columns["count"])
+    if measured and "area_inside_mm2" in counts:
+        area = pd.to_numeric(counts["area_inside_mm2"], errors="coerce").where(told)
+        tidy["value"] *= _weights(tidy, area.astype(np.float64)).where(tidy["by_area"], 1.0)
     return tidy
+
+
+def _is_inside(counts: pd.DataFrame) -> bool:
+    """Tell whether the curves are to be made of the counts without edges and overlaps."""
+    return "curves_from" in counts and bool((counts["curves_from"] == INSIDE).any())
+
+
+def _weights(tidy: pd.DataFrame, area: pd.Series) -> pd.Series:
+    """Weigh each field by its mean area, so that a well's mean is its cells over its area.
+
+    1 where all fields of a well have the same area, as they do unless they overlap.
+    """
+    well, field = [tidy[name] for name in _APART], tidy["label"]
+    of_field = area.groupby([*well, field]).transform("mean")
+    first = ~tidy.assign(field=field).duplicated([*_APART, "field"]) & of_field.notna()
+    of_well = of_field.where(first).groupby(well).transform("mean")
+    return (of_field / of_well).fillna(1.0)
 
 
 def _texts(counts: pd.DataFrame, name: str) -> list[str]:
@@ -198,7 +225,7 @@ def _well_of(key: Mapping[str, Any], part: pd.DataFrame) -> WellSeries:
     return WellSeries(
         **{name: value or None for name, value in key.items()},
         group=stated[0] if stated else None,
-        metric="density_per_mm2" if bool(part["by_area"].iloc[0]) else "count",
+        metric=part["metric"].iloc[0],
         fields=tuple(sorted(fields, key=lambda field: _natural(field.label))),
     )
 

@@ -10,13 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livecount.monitor.choices import channel_rule, patterns_for, with_pixel_size
+    from livecount.monitor.choices import (
+        channel_rule,
+        edges_said,
+        patterns_for,
+        with_pixel_size,
+    )
     from livecount.monitor.counting import open_counting
     from livecount.monitor.daemon import run_monitor
     from livecount.monitor.logs import set_up_logs
 
 __all__ = [
     "channel_rule",
+    "edges_said",
     "open_counting",
     "patterns_for",
     "run_monitor",
@@ -26,6 +32,7 @@ __all__ = [
 
 _HOMES = {
     "channel_rule": "choices",
+    "edges_said": "choices",
     "open_counting": "counting",
     "patterns_for": "choices",
     "run_monitor": "daemon",

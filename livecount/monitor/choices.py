@@ -10,7 +10,7 @@ from livecount.experiment import ChannelRule
 from livecount.frame import AttributeSource, Frame, FrameAttributes
 from livecount.readers import Patterns
 
-__all__ = ["channel_rule", "completed_pixel_size", "patterns_for", "with_pixel_size"]
+__all__ = ["channel_rule", "completed_pixel_size", "edges_said", "patterns_for", "with_pixel_size"]
 
 
 def channel_rule(config: Config) -> ChannelRule:
@@ -21,6 +21,13 @@ def channel_rule(config: Config) -> ChannelRule:
         chosen=config.counting.channel or (by_role[0] if by_role else None),
         left_out=tuple(name for name, role in roles.items() if role != "count"),
     )
+
+
+def edges_said(config: Config) -> dict[str, str]:
+    """Give what the settings say of edges and overlaps, as an experiment's settings keep it."""
+    counting = config.counting
+    said = {name: getattr(counting, name) for name in ("edge_guard", "stage_axes")}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def patterns_for(config: Config) -> Patterns:

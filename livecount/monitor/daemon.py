@@ -30,6 +30,7 @@ from livecount.errors import (
 )
 from livecount.frame import FrameCount
 from livecount.monitor.backups import RegularBackup
+from livecount.monitor.choices import edges_said
 from livecount.monitor.counting import open_counting
 from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
@@ -202,12 +203,15 @@ class _Monitor:
 
     def _ensure_experiment(self) -> Experiment:
         settings = self._config.experiment
-        return self._store.ensure_experiment(
+        found = self._store.ensure_experiment(
             self._config.experiment_name,
             time_zone=settings.time_zone,
             t0=settings.t0,
             frame_interval_min=settings.frame_interval_min,
         )
+        # What `export` and `plot` then go by, whichever settings they are given.
+        kept = {**found.settings, **edges_said(self._config)}
+        return self._store.ensure_experiment(found.name, settings=kept)
 
     def _keep_naming(self) -> None:
         """Keep how names and pixel sizes were told, so that a change is noticed at a restart.

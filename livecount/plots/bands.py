@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from livecount.growth import Identity, WellSeries, well_curve, wells_of
+from livecount.growth import INSIDE, Identity, WellSeries, well_curve, wells_of
 from livecount.growth.series import Series
 
 __all__ = ["Band", "bands_of"]
@@ -40,8 +40,11 @@ def bands_of(counts: pd.DataFrame, groups: Mapping[str, str] | None = None) -> d
     Returns
     -------
     dict
-        Wells of which a count has no interval are not in it.
+        Wells of which a count has no interval are not in it; none is where curves are made of the
+        counts inside, since intervals are those of whole frames.
     """
+    if "curves_from" in counts and (counts["curves_from"] == INSIDE).any():
+        return {}
     if not {"count_low", "count_high"} <= set(counts) or counts["count_low"].isna().all():
         return {}
     ends = [

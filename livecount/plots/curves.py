@@ -16,6 +16,7 @@ from livecount.growth import (
     GrowthRow,
     GrowthSeries,
     Identity,
+    Metric,
     Verdict,
     WellCurve,
     WellSeries,
@@ -47,7 +48,12 @@ __all__ = [
     "hours",
 ]
 
-_UNITS = {"count": "Cells per field", "density_per_mm2": "Cells / mm²"}
+_UNITS: Mapping[Metric, str] = {
+    "count": "Cells per field",
+    "density_per_mm2": "Cells / mm²",
+    "count_inside": "Cells per field, edges left out",
+    "density_inside_per_mm2": "Cells / mm², edges left out",
+}
 BAND_MEANING = "95 % interval of a count, as exported"
 _MANY_POINTS = 60
 _FIT_POINTS = 100

@@ -16,7 +16,9 @@ __all__ = [
     "attributes_from_event",
     "attributes_from_record",
     "bit_depth",
+    "number",
     "parse_running_json",
+    "stage_position",
 ]
 
 Record = Mapping[str, Any]
@@ -62,6 +64,10 @@ def attributes_from_record(
         ),
         elapsed_s=None if elapsed_ms is None else elapsed_ms / 1000.0,
         pixel_size_um=_positive(_first(record, "PixelSizeUm", "PixelSize_um")),
+        **stage_position(
+            _first(record, "XPositionUm", "XPosition_um_Intended"),
+            _first(record, "YPositionUm", "YPosition_um_Intended"),
+        ),
     )
 
 
@@ -94,7 +100,14 @@ def attributes_from_event(record: Record, time_zone: tzinfo) -> FrameAttributes:
         ),
         elapsed_s=None if elapsed_ms is None or elapsed_ms < 0 else elapsed_ms / 1000.0,
         pixel_size_um=_positive(record.get("pixel_size_um")),
+        **_reached(_mapping(record.get("position")), event),
     )
+
+
+def stage_position(x_um: Any, y_um: Any) -> dict[str, float]:
+    """Name where the stage stood as attributes; nothing where one of the two is not known."""
+    x, y = number(x_um), number(y_um)
+    return {} if x is None or y is None else {"stage_x_um": x, "stage_y_um": y}
 
 
 def bit_depth(record: Record) -> int | None:
@@ -153,6 +166,13 @@ def _named_position(source: AttributeSource, name: Any, **values: Any) -> FrameA
         position = None
     well, field = well_and_field(position) if position else (None, None)
     return FrameAttributes.from_source(source, position=position, well=well, field=field, **values)
+
+
+def _reached(position: Record, event: Record) -> dict[str, float]:
+    """Give the stage position that was read, else the one that was asked for."""
+    return stage_position(position.get("x"), position.get("y")) or stage_position(
+        event.get("x_pos"), event.get("y_pos")
+    )
 
 
 def _first(record: Record, *names: str) -> Any:

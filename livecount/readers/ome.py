@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from livecount.frame import AttributeSource, FrameAttributes
-from livecount.readers.micromanager import number
+from livecount.readers.micromanager import number, stage_position
 from livecount.readers.stamps import parse_stamp
 from livecount.readers.wells import well_and_field, well_from_numbers
 
@@ -210,7 +210,15 @@ class _Planes:
             time_point=t if self._sizes["T"] > 1 else None,
             elapsed_s=elapsed_s,
             acquired_at=acquired_at,
+            **({} if said is None else stage_position(_place(said, "X"), _place(said, "Y"))),
         )
+
+
+def _place(plane: ElementTree.Element, axis: str) -> float | None:
+    """Read a stage coordinate in um; without a unit it is in one that only the microscope knows."""
+    value = number(plane.get(f"Position{axis}"))
+    factor = _UM.get(plane.get(f"Position{axis}Unit", ""))
+    return None if value is None or factor is None else value * factor
 
 
 def _quantity(

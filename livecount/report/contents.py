@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from livecount import __version__
 from livecount.excluding import describe_exclusion
 from livecount.flags import meaning
-from livecount.growth import GrowthRow, Window
+from livecount.growth import INSIDE, GrowthRow, Window
 from livecount.run_tables import RunTables
 from livecount.storage import Analysis, CountReader, Experiment
 from livecount.time_axis import hours_of
@@ -117,12 +117,22 @@ def _facts(
         "Counts used": f"{used} of {len(counts)} of this analysis; the rest is listed below",
         "Time": f"{min(hours):.2f} to {max(hours):.2f} h" if len(hours) else "no frame has a time",
         "Rates fitted over": _window_in_words(window),
+        "Curves are made of": _curves_in_words(counts),
+        "Overlap with other fields": ", ".join(_most_common(counts, "overlap")) or "-",
         "Model": f"{settings.model_name} ({settings.model_sha256[:16]}), h = {settings.h:g}",
         "Cell diameter": f"{settings.cell_diameter:g} {settings.cell_diameter_unit}{origin}",
         "Computed by": ", ".join(_most_common(counts, "runtime", "precision")) or "-",
         "Pixel size": ", ".join(_most_common(counts, "pixel_size_um", "pixel_size_source")) or "-",
         "Validation": describe(validations),
     }
+
+
+def _curves_in_words(counts: pd.DataFrame) -> str:
+    inside = len(counts) and bool((counts["curves_from"] == INSIDE).any())
+    if not inside:
+        return "all cells over the whole frame"
+    guards = ", ".join(f"{px:.4g}" for px in sorted(counts["edge_guard_px"].dropna().unique())[:5])
+    return f"cells at least {guards} px from the frame's edge, over the area that is left"
 
 
 def _window_in_words(window: Window | None) -> str:

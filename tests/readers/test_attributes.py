@@ -76,6 +76,8 @@ def test_a_micro_manager_record_in_a_page(read: Read, write: Write):
         "FrameIndex": 7,
         "SliceIndex": 0,
         "BitDepth": 12,
+        "XPositionUm": -1250.5,
+        "YPositionUm": 0.0,
     }
     frame = read(write(PIXELS, extratags=micro_manager_tag(record)))
     assert known(frame.attributes) == {
@@ -88,6 +90,8 @@ def test_a_micro_manager_record_in_a_page(read: Read, write: Write):
         "elapsed_s": 61.2345,
         "acquired_at": datetime(2023, 10, 31, 17, 52, 30, 250_000, tzinfo=UTC),
         "pixel_size_um": 0.65,
+        "stage_x_um": -1250.5,
+        "stage_y_um": 0.0,
     }
     assert set(frame.attributes.sources.values()) == {TAG}
     assert frame.saturation_level == 4095
@@ -95,7 +99,9 @@ def test_a_micro_manager_record_in_a_page(read: Read, write: Write):
 
 def test_what_micro_manager_does_not_know_stays_unknown(read: Read, write: Write):
     record = {"PixelSizeUm": 0, "ElapsedTime-ms": 0, "FrameIndex": 5, "Channel": ""}
+    record |= {"XPositionUm": 12.5}
     said = read(write(PIXELS, extratags=micro_manager_tag(record))).attributes
+    assert (said.stage_x_um, said.stage_y_um) == (None, None)
     assert said.pixel_size_um is None
     assert said.elapsed_s is None
     assert said.channel is None
@@ -170,7 +176,10 @@ def pymmcore_record(t: int) -> dict[str, Any]:
             "index": {"t": t, "p": 1, "c": 0},
             "channel": {"config": "Phase", "group": "Channel"},
             "pos_name": "C3",
+            "x_pos": 40.0,
+            "y_pos": -7.5,
         },
+        "position": {"x": 40.2, "y": -7.4, "z": 3.0} if t else {},
         "camera_metadata": {"TimeReceivedByCore": "2026-11-20 05:11:03.487157"},
     }
 
@@ -202,7 +211,11 @@ def test_pymmcore_plus_companion_is_read_again_when_it_is_rewritten(tmp_path: Pa
         "elapsed_s": 600.028,
         "pixel_size_um": 0.65,
         "acquired_at": datetime(2026, 11, 20, 4, 11, 3, 487157, tzinfo=UTC),
+        "stage_x_um": 40.2,
+        "stage_y_um": -7.4,
     }
+    # Where the stage was not read, it is where it was sent.
+    assert (said(names[0]).stage_x_um, said(names[0]).stage_y_um) == (40.0, -7.5)
 
 
 def test_ome_tiff(tmp_path: Path):
@@ -225,6 +238,10 @@ def test_ome_tiff(tmp_path: Path):
                 "TheC": [0, 1] * 3,
                 "TheT": [0, 0, 1, 1, 2, 2],
                 "TheZ": [0] * 6,
+                "PositionX": [-1.5] * 6,
+                "PositionXUnit": ["mm"] * 6,
+                "PositionY": [20.0] * 6,
+                "PositionYUnit": ["µm"] * 5 + ["reference frame"],
             },
         },
     )
@@ -239,6 +256,9 @@ def test_ome_tiff(tmp_path: Path):
         assert said.acquired_at == datetime(2026, 10, 5, 14, 30 + 10 * t + c, tzinfo=UTC)
         assert said.pixel_size_um == pytest.approx(0.65)
         assert said.sources["pixel_size_um"] == said.sources["time_point"] == OME
+        # A unit that only the microscope knows is none.
+        at = (None, None) if page == 5 else (-1500.0, 20.0)
+        assert (said.stage_x_um, said.stage_y_um) == at
 
 
 OME_PLATE = """<?xml version="1.0" encoding="UTF-8"?>

@@ -367,6 +367,13 @@ def test_attributes_are_refined_without_a_recount(run):
     assert run.store.counts(run.analysis).area_mm2.tolist() == pytest.approx([100 * 200 * 1e-6])
 
 
+def test_stage_positions_are_not_kept_and_refine_nothing(run):
+    run.record(well="A1", stage_x_um=1.0, stage_y_um=2.0)
+    assert run.store.counts(run.analysis).attribute_sources == [{"well": "file name"}]
+    late = FrameAttributes.from_source(AttributeSource.OME_XML, stage_x_um=3.0, stage_y_um=4.0)
+    assert run.store.refine_attributes(run.source, [(b"a.tif", 0, late)]) == 0
+
+
 def test_experiment_is_found_again_and_takes_what_is_given(database):
     with CountStore.open(database) as store:
         first = store.ensure_experiment("e", time_zone="Europe/Istanbul", settings={"a": [1]})
