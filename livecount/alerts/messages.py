@@ -50,7 +50,7 @@ def compose(due: Sequence[Delivery], zones: Mapping[str, str], zone: str) -> Mes
         Time zone of what concerns no single experiment.
     """
     times = _Times(zones, zone)
-    ordered = sorted(due, key=lambda one: (_heading(one), one.id))
+    ordered = sorted(due, key=lambda one: (one.part == "end", _rank(one.notice.code), one.id))
     groups = [(title, list(members)) for title, members in groupby(ordered, key=_heading)]
     body = "\n\n".join(_paragraph(title, members, times) for title, members in groups)
     first = groups[0]
@@ -70,6 +70,12 @@ class _Times:
     def since(self, notice: Notice) -> str:
         zone = self.zones.get(notice.experiment or "", self.zone)
         return local_time(notice.since, zone)
+
+
+def _rank(code: str) -> tuple[int, str]:
+    """Order kinds as they are listed: what hurts most first."""
+    ranks = {known: rank for rank, known in enumerate(KINDS)}
+    return ranks.get(code, len(ranks)), code
 
 
 def _heading(one: Delivery) -> str:

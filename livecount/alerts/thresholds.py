@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from livecount.alerts.axis import Axis, Place
+from livecount.alerts.curves import curves_of
 from livecount.alerts.findings import Finding, ThresholdMetric
 from livecount.alerts.kinds import THRESHOLD_FORECAST, THRESHOLD_REACHED
 from livecount.alerts.wording import in_hours
 from livecount.growth import Forecast, WellCurve, forecast_reaching
 
-__all__ = ["Threshold", "describe_forecast", "forecast_of", "judge_threshold"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Threshold", "forecast_of", "forecast_rows", "judge_threshold"]
 
 _BELOW_AGAIN = 0.9
 _SUDDEN = 1.3
@@ -43,6 +49,40 @@ class Threshold:
         ('80 % confluent', '600 cells per field')
         """
         return f"{self.value:.6g} {_UNITS[self.metric]}"
+
+
+def forecast_rows(
+    counts: pd.DataFrame,
+    metric: ThresholdMetric,
+    value: float,
+    zone: str,
+    zero: datetime | None,
+) -> list[dict[str, Any]]:
+    """Give each place's forecast, or why there is none, as plain values.
+
+    Parameters
+    ----------
+    counts
+        A result of :func:`livecount.tables.count_table`.
+    zone, zero
+        The experiment's time zone, and the date of its hour 0 or None.
+    """
+    threshold = Threshold(metric, value)
+    axis = Axis(zone, zero, float(counts["elapsed_h"].max()))
+    rows = []
+    for place, curve in curves_of(counts, metric).items():
+        now = float(curve.values[-1])
+        reached = _first_reached(curve.values, value)
+        found = Forecast() if reached is not None else forecast_of(curve, threshold)
+        if reached is not None:
+            said = f"reached at {axis.moment(float(curve.times_h[reached]))}"
+        elif found.reason:
+            said = f"cannot be forecast: {found.reason}"
+        else:
+            said = _described(found, threshold, axis)
+        times = {"at_h": found.at_h, "low_h": found.low_h, "high_h": found.high_h}
+        rows.append({"place": place.words, "now": round(now, 3), **times, "said": said})
+    return rows
 
 
 def judge_threshold(
@@ -83,7 +123,7 @@ def judge_threshold(
         return None
     if found.low_h is None or found.high_h is None:
         return None
-    when = describe_forecast(found, threshold, axis)
+    when = _described(found, threshold, axis)
     text = f"{place.opening}: {threshold.words} at {when}"
     return _finding(THRESHOLD_FORECAST, place, subject, text)
 
@@ -96,7 +136,7 @@ def forecast_of(curve: WellCurve, threshold: Threshold) -> Forecast:
     return forecast_reaching(curve, threshold.value, ceiling)
 
 
-def describe_forecast(found: Forecast, threshold: Threshold, axis: Axis) -> str:
+def _described(found: Forecast, threshold: Threshold, axis: Axis) -> str:
     """Say when a threshold will be reached and within what it may lie, on what condition."""
     assert found.at_h is not None
     assert found.low_h is not None
