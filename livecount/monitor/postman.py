@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from livecount.alerts import KINDS, Message, compose, is_quiet
 from livecount.config import Config
-from livecount.errors import LivecountError
+from livecount.errors import LivecountError, StoreError
 from livecount.monitor.errand import Errand
 from livecount.monitor.sending import START_S, send
 from livecount.storage import COUNTING_PAUSED, CountStore, Delivery
@@ -19,6 +21,8 @@ __all__ = ["Postman"]
 _FAILING = "alert_failing"
 _SAY_AFTER = 3
 _MOST_AT_ONCE = 200
+_LAST_MOMENT_S = 2.0
+_TICK_S = 0.05
 _FIRST_WAIT_S = 60.0
 _LONGEST_WAIT_S = 3600.0
 
@@ -74,8 +78,12 @@ class Postman:
         return any(not one.is_free for one in self._rounds.values())
 
     def give_up(self) -> None:
-        """End what is under way; it stays due."""
+        """Note what was delivered, end what is under way after a moment; that stays due."""
+        until_s = time.monotonic() + _LAST_MOMENT_S
         for one in self._rounds.values():
+            one.listen("", wait_until_s=until_s)
+            with suppress(StoreError):
+                self._note(one)
             one.give_up()
 
     def _note(self, one: _Round) -> None:
@@ -156,8 +164,12 @@ class _Round:
         self.batch, self.error, self.is_over = batch, "", False
         self._errand = self._start(message)
 
-    def listen(self, unkept: str) -> None:
+    def listen(self, unkept: str, wait_until_s: float = 0.0) -> None:
         """Look what became of a message, and send what the database could not take."""
+        while self._errand is not None and not self._errand.is_done():
+            if time.monotonic() >= wait_until_s:
+                break
+            time.sleep(_TICK_S)
         if self._errand is not None and self._errand.is_done():
             errand, self._errand = self._errand, None
             self.error, self.is_over = _outcome_of(errand), True
