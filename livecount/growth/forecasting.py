@@ -14,9 +14,14 @@ __all__ = ["Forecast", "forecast_reaching"]
 FORECAST_CONFIDENCE = 0.95
 
 _FEWEST_VISITS = 8
-_LONGEST_AHEAD = {True: 0.5, False: 0.25}
+_LONGEST_AHEAD = {True: 1 / 3, False: 1 / 4}
 """As a share of the time seen so far; further ahead, bending decides that has not begun."""
+_SEEN_BEFORE = 2.0
+"""How long, in times ahead, must have been seen before a past forecast for it to be judged."""
 _STEPS = 400
+_SMOOTHED = 5
+_ORIGINS = 12
+_FEWEST_ORIGINS = 3
 _MOST_CORRELATED = 0.9
 
 
@@ -45,12 +50,13 @@ def forecast_reaching(curve: WellCurve, level: float, ceiling: float | None = No
     line through the later half of the visits: logistic growth. Without one, ln v is taken to go on
     along the parabola through all visits, which lets growth that slows down slow down further. The
     interval is where the band in which the curve itself lies (95 %, its residuals counted for what
-    they are worth as they are autocorrelated) crosses the level, widened to where a curve with one
-    more bend crosses it: the time of a later *measurement* may differ by its own scatter.
+    they are worth as they are autocorrelated) crosses the level; or as far to both sides as the
+    worst of a dozen forecasts was off that could have been made on this curve before, so far ahead;
+    whichever is wider.
 
     How often such intervals held on simulated wells: ``docs/forecast.md``. What has not begun by
     now, as crowding or a drug's effect, no curve can foresee; therefore nothing is forecast further
-    ahead than half (without a ceiling: a quarter) of the time seen so far.
+    ahead than a third (without a ceiling: a quarter) of the time seen so far.
 
     Parameters
     ----------
@@ -76,31 +82,64 @@ def forecast_reaching(curve: WellCurve, level: float, ceiling: float | None = No
     times_h, values = curve.times_h[usable], curve.values[usable]
     if len(times_h) < _FEWEST_VISITS:
         return Forecast(reason=f"fewer than {_FEWEST_VISITS} scans")
-    span_h = float(np.ptp(times_h))
-    longest_h = _LONGEST_AHEAD[ceiling is not None] * span_h
-    if ceiling is not None:
-        later = max(_FEWEST_VISITS, math.ceil(len(times_h) / 2))
-        times_h, values = times_h[-later:], values[-later:]
-    ahead_h = np.linspace(0.0, 2 * longest_h, _STEPS)
-    band = _band(
-        times_h, _straightened(values, ceiling), ahead_h, degree=2 if ceiling is None else 1
-    )
+    heights = _straightened(values, ceiling)
     goal = float(_straightened(np.array([level]), ceiling)[0])
+    longest_h = _LONGEST_AHEAD[ceiling is not None] * float(np.ptp(times_h))
     now_h = float(times_h[-1])
-    at_h, low_h, high_h = (_first(ahead_h, line, goal, now_h) for line in band)
+    at_h, low_h, high_h = _crossings(times_h, heights, goal, ceiling)
     if at_h is None or at_h - now_h > longest_h:
         return Forecast(
             reason=f"not within the next {longest_h:.0f} h, as far as can be seen ahead"
         )
     if low_h is None or high_h is None:
         return Forecast(reason="the curve scatters too much or bends off")
-    if ceiling is None:
-        bent, *_ = _band(times_h, np.log(values), ahead_h, degree=3)
-        bent_h = _first(ahead_h, bent, goal, now_h)
-        if bent_h is None:
-            return Forecast(reason="the curve scatters too much or bends off")
-        low_h, high_h = min(low_h, bent_h), max(high_h, bent_h)
-    return Forecast(at_h, low_h, high_h)
+    off_h = _off_so_far(times_h, heights, at_h - now_h, ceiling)
+    if off_h is None:
+        return Forecast(reason="not seen for long enough to know how far off it may be")
+    return Forecast(at_h, min(low_h, at_h - off_h), max(high_h, at_h + off_h))
+
+
+def _off_so_far(
+    times_h: Series, heights: Series, ahead_h: float, ceiling: float | None
+) -> float | None:
+    """Tell how far off the worst of a dozen forecasts so far ahead was, had it been made before.
+
+    Returns
+    -------
+    float or None
+        Hours; None where fewer than three can be judged.
+    """
+    smooth = np.convolve(heights, np.full(_SMOOTHED, 1 / _SMOOTHED), "valid")
+    smooth_h = times_h[_SMOOTHED // 2 : -(_SMOOTHED // 2)]
+    last = int(np.searchsorted(times_h, smooth_h[-1] - ahead_h, side="right"))
+    seen_h = _SEEN_BEFORE * ahead_h
+    first = max(int(np.searchsorted(times_h, times_h[0] + seen_h)) + 1, _FEWEST_VISITS)
+    origins = np.unique(np.linspace(first, last, _ORIGINS).astype(int))
+    found = []
+    for origin in origins[(origins >= first) & (origins <= last)]:
+        came_h = float(times_h[origin - 1]) + ahead_h
+        came = float(np.interp(came_h, smooth_h, smooth))
+        at_h, _, _ = _crossings(times_h[:origin], heights[:origin], came, ceiling)
+        # One that said "never" was off by all that it was asked ahead.
+        found.append(ahead_h if at_h is None else abs(at_h - came_h))
+    if len(found) < _FEWEST_ORIGINS:
+        return None
+    return max(found)
+
+
+def _crossings(
+    times_h: Series, heights: Series, goal: float, ceiling: float | None
+) -> tuple[float | None, float | None, float | None]:
+    """Extend a curve to where it, and the edges of its band, reach a height; None where never."""
+    share = _LONGEST_AHEAD[ceiling is not None]
+    ahead_h = np.linspace(0.0, 2 * share * float(np.ptp(times_h)), _STEPS)
+    if ceiling is not None:
+        later = max(_FEWEST_VISITS, math.ceil(len(times_h) / 2))
+        times_h, heights = times_h[-later:], heights[-later:]
+    now_h = float(times_h[-1])
+    band = _band(times_h, heights, ahead_h, degree=2 if ceiling is None else 1)
+    at_h, low_h, high_h = (_first(ahead_h, line, goal, now_h) for line in band)
+    return at_h, low_h, high_h
 
 
 def _straightened(values: Series, ceiling: float | None) -> Series:
