@@ -20,6 +20,7 @@ _SEEN_BEFORE = 2.0
 """How long, in times ahead, must have been seen before a past forecast for it to be judged."""
 _STEPS = 400
 _SMOOTHED = 5
+_SCATTERS = "the curve scatters too much or bends off"
 _ORIGINS = 12
 _FEWEST_ORIGINS = 3
 _MOST_CORRELATED = 0.9
@@ -50,9 +51,9 @@ def forecast_reaching(curve: WellCurve, level: float, ceiling: float | None = No
     line through the later half of the visits: logistic growth. Without one, ln v is taken to go on
     along the parabola through all visits, which lets growth that slows down slow down further. The
     interval is where the band in which the curve itself lies (95 %, its residuals counted for what
-    they are worth as they are autocorrelated) crosses the level; or as far to both sides as the
-    worst of a dozen forecasts was off that could have been made on this curve before, so far ahead;
-    whichever is wider.
+    they are worth as they are autocorrelated) crosses the level; or to where a curve with one more
+    bend crosses it (without a ceiling); or as far to both sides as the worst of a dozen forecasts
+    was off that could have been made on this curve before, so far ahead; whichever is wider.
 
     How often such intervals held on simulated wells: ``docs/forecast.md``. What has not begun by
     now, as crowding or a drug's effect, no curve can foresee; therefore nothing is forecast further
@@ -92,7 +93,12 @@ def forecast_reaching(curve: WellCurve, level: float, ceiling: float | None = No
             reason=f"not within the next {longest_h:.0f} h, as far as can be seen ahead"
         )
     if low_h is None or high_h is None:
-        return Forecast(reason="the curve scatters too much or bends off")
+        return Forecast(reason=_SCATTERS)
+    if ceiling is None:
+        bent_h, *_ = _crossings(times_h, heights, goal, ceiling, degree=3)
+        if bent_h is None:
+            return Forecast(reason=_SCATTERS)
+        low_h, high_h = min(low_h, bent_h), max(high_h, bent_h)
     off_h = _off_so_far(times_h, heights, at_h - now_h, ceiling)
     if off_h is None:
         return Forecast(reason="not seen for long enough to know how far off it may be")
@@ -128,16 +134,22 @@ def _off_so_far(
 
 
 def _crossings(
-    times_h: Series, heights: Series, goal: float, ceiling: float | None
+    times_h: Series, heights: Series, goal: float, ceiling: float | None, degree: int = 2
 ) -> tuple[float | None, float | None, float | None]:
-    """Extend a curve to where it, and the edges of its band, reach a height; None where never."""
+    """Extend a curve to where it, and the edges of its band, reach a height; None where never.
+
+    Parameters
+    ----------
+    degree
+        Of the polynomial where no ceiling is known; towards one it is a straight line.
+    """
     share = _LONGEST_AHEAD[ceiling is not None]
     ahead_h = np.linspace(0.0, 2 * share * float(np.ptp(times_h)), _STEPS)
     if ceiling is not None:
         later = max(_FEWEST_VISITS, math.ceil(len(times_h) / 2))
         times_h, heights = times_h[-later:], heights[-later:]
     now_h = float(times_h[-1])
-    band = _band(times_h, heights, ahead_h, degree=2 if ceiling is None else 1)
+    band = _band(times_h, heights, ahead_h, degree=degree if ceiling is None else 1)
     at_h, low_h, high_h = (_first(ahead_h, line, goal, now_h) for line in band)
     return at_h, low_h, high_h
 

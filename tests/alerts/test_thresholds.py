@@ -82,15 +82,15 @@ def test_the_true_time_of_confluence_lies_in_the_interval(doubling_h, start, sca
 
 
 def test_a_forecast_begins_within_the_hours_ahead_and_stays() -> None:
-    values = wobbling(logistic(43))  # 80 % comes at 125 h; the last scan is at 84 h
+    values = wobbling(logistic(51))  # 80 % comes at 125 h; the last scan is at 100 h
     assert judge(values, CONFLUENT) is None
-    found = judge(values, CONFLUENT, ahead_h=42)
+    found = judge(values, CONFLUENT, ahead_h=26)
     assert found.kind == THRESHOLD_FORECAST
     assert "Well A1: 80 % confluent at 12" in found.text
     assert "\N{PLUS-MINUS SIGN}" in found.text
     assert "if growth goes on as so far" in found.text
-    assert judge(values, CONFLUENT, ahead_h=30) is None
-    assert judge(values, CONFLUENT, lasts=[THRESHOLD_FORECAST], ahead_h=30) is not None
+    assert judge(values, CONFLUENT, ahead_h=20) is None
+    assert judge(values, CONFLUENT, lasts=[THRESHOLD_FORECAST], ahead_h=20) is not None
 
 
 @pytest.mark.parametrize(
