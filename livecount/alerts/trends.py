@@ -17,6 +17,7 @@ __all__ = ["judge_focus", "judge_growth"]
 
 _RECENT_VISITS = 6
 _FEWEST_VISITS = 12
+_SHARE_OF_DOUBLING = 1 / 3
 _STOPPED = 0.25
 _GROWS_AGAIN = 0.5
 
@@ -33,10 +34,10 @@ def judge_growth(
 ) -> Finding | None:
     """Tell whether a population that grew does not grow any more.
 
-    The visits of the last doubling time (six at least, half of all at most) are held against the
-    time before: growth has stopped where none is resolved in them, or the cells get fewer, and
-    their rate is below a quarter of that before. It goes on where growth is resolved again, at half
-    that rate or more.
+    The visits of the last doubling time (six at least, half of all at most, and no less than a
+    third of a doubling time, in which growth must show) are held against the time before. Growth
+    has stopped where none is resolved in them, or the cells get fewer, and their rate is below a
+    quarter of that before. It goes on where growth is resolved again, at half that rate or more.
     """
     times_h = well_curve(fields).times_h
     if len(times_h) < _FEWEST_VISITS:
@@ -67,13 +68,14 @@ def judge_growth(
 
 
 def _recent_h(fields: Sequence[GrowthSeries], times_h: npt.NDArray[np.float64]) -> float | None:
-    """Give the length of the recent time, a doubling of what grew before; None if nothing grew."""
+    """Give the length of the recent time, in which what grew before must have grown, or None."""
     earlier = _fit(fields, (None, float(times_h[-_RECENT_VISITS - 1])))
     if earlier.verdict is not Verdict.GROWING or earlier.doubling_time_h is None:
         return None
     shortest_h = float(times_h[-1] - times_h[-_RECENT_VISITS])
     half_h = float(times_h[-1] - times_h[0]) / 2
-    return max(min(earlier.doubling_time_h, half_h), shortest_h)
+    recent_h = max(min(earlier.doubling_time_h, half_h), shortest_h)
+    return recent_h if recent_h >= _SHARE_OF_DOUBLING * earlier.doubling_time_h else None
 
 
 def _fit(fields: Sequence[GrowthSeries], window: tuple[float | None, float | None]) -> GrowthFit:
