@@ -95,6 +95,8 @@ def test_a_pause_of_all_is_no_missing_well() -> None:
     hours = {well: [*times[:4], *(at_h + 12 for at_h in times[4:])]
              for well, times in regular(8).items()}  # fmt: skip
     assert missing(hours, now_h=27) == ([], [])
+    back = {well: times[:5] for well, times in hours.items()}
+    assert missing(back, now_h=21) == ([], [])
     assert missing(regular(5), now_h=500) == ([], [])
 
 

@@ -96,6 +96,19 @@ def test_a_target_that_fails_first_is_told_later_and_one_that_hangs_stops_nobody
     assert "SECRET" not in kept
 
 
+def test_nobody_hears_of_an_end_before_the_begin(work: SimpleNamespace, servers) -> None:
+    server = servers()
+    alerts = work.start(targets={"lab": server.address})
+    work.store.begin_notice("source_offline", "away", subject="/a")
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    work.store.note_undelivered("lab", work.store.deliveries(only_open=True), "down", soon)
+    work.store.end_notice("source_offline")
+    work.store.begin_notice("plate_map", "does not fit")
+    tick_until(alerts, lambda: len(server.told) == 3)
+    assert [kind for kind, _, _ in server.told] == ["plate_map", "source_offline", "source_offline"]
+    assert server.told[1][1:] == ("begin", None)
+
+
 def test_after_three_attempts_it_is_said_that_nobody_is_told(
     work: SimpleNamespace, servers
 ) -> None:
