@@ -97,7 +97,8 @@ def judge_threshold(
 
     It is reached by a value that is not a sudden one (1.3 times the one before it), or by two in a
     row; it is over after two in a row below nine tenths of it. A forecast begins within the hours
-    ahead and lasts while it stays within half as much again.
+    ahead, where it is not off by more than it is ahead, and lasts while it stays within half as
+    much again.
 
     Parameters
     ----------
@@ -116,16 +117,34 @@ def judge_threshold(
         when = axis.moment(float(times_h[index]))
         text = f"{place.opening} has reached {threshold.words}: {values[index]:.4g} at {when}"
         return _finding(THRESHOLD_REACHED, place, subject, text)
-    found = forecast_of(curve, threshold)
     lasts = (THRESHOLD_FORECAST, subject) in lasting
+    said = _announced(forecast_of(curve, threshold), threshold, axis, ahead_h, lasts=lasts)
+    if said is None:
+        return None
+    text = f"{place.opening}: {threshold.words} {said}"
+    return _finding(THRESHOLD_FORECAST, place, subject, text)
+
+
+def _announced(
+    found: Forecast, threshold: Threshold, axis: Axis, ahead_h: float, *, lasts: bool
+) -> str | None:
+    """Word a forecast that is worth being told; None where none is."""
     limit_h = ahead_h * (_FURTHER_WHILE_IT_LASTS if lasts else 1.0)
     if found.at_h is None or found.at_h - axis.newest_h > limit_h:
         return None
-    if found.low_h is None or found.high_h is None:
+    if found.reason:
+        return f"is ahead, but it cannot be forecast now: {found.reason}" if lasts else None
+    # What may be off by more than it is ahead helps nobody to plan.
+    if _half_h(found) > found.at_h - axis.newest_h and not lasts:
         return None
-    when = _described(found, threshold, axis)
-    text = f"{place.opening}: {threshold.words} at {when}"
-    return _finding(THRESHOLD_FORECAST, place, subject, text)
+    return f"at {_described(found, threshold, axis)}"
+
+
+def _half_h(found: Forecast) -> float:
+    assert found.at_h is not None
+    assert found.low_h is not None
+    assert found.high_h is not None
+    return max(found.at_h - found.low_h, found.high_h - found.at_h)
 
 
 def forecast_of(curve: WellCurve, threshold: Threshold) -> Forecast:
@@ -139,15 +158,12 @@ def forecast_of(curve: WellCurve, threshold: Threshold) -> Forecast:
 def _described(found: Forecast, threshold: Threshold, axis: Axis) -> str:
     """Say when a threshold will be reached and within what it may lie, on what condition."""
     assert found.at_h is not None
-    assert found.low_h is not None
-    assert found.high_h is not None
-    half_h = max(found.at_h - found.low_h, found.high_h - found.at_h)
     condition = (
         "if growth goes on as so far"
         if threshold.metric in _CEILINGS
         else "if growth does not bend off more than so far"
     )
-    return f"{axis.moment(found.at_h)} \N{PLUS-MINUS SIGN} {in_hours(half_h)}, {condition}"
+    return f"{axis.moment(found.at_h)} \N{PLUS-MINUS SIGN} {in_hours(_half_h(found))}, {condition}"
 
 
 def _is_there(values: npt.NDArray[np.float64], limit: float) -> bool:

@@ -28,14 +28,17 @@ _MOST_CORRELATED = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When a level will be reached; None with a reason where that cannot be said.
+    """When a level will be reached, or why that cannot be said.
 
     Attributes
     ----------
-    at_h, low_h, high_h
-        Elapsed hours: the most likely time, and the interval around it.
+    at_h
+        Elapsed hours; None where the curve does not come there, as far as can be seen ahead.
+    low_h, high_h
+        Interval around it; None where there is no saying how far off it may be: then there is no
+        forecast.
     reason
-        Why there is no forecast, in words; empty where there is one.
+        Why there is none, in words; empty where there is one.
     """
 
     at_h: float | None = None
@@ -93,15 +96,15 @@ def forecast_reaching(curve: WellCurve, level: float, ceiling: float | None = No
             reason=f"not within the next {longest_h:.0f} h, as far as can be seen ahead"
         )
     if low_h is None or high_h is None:
-        return Forecast(reason=_SCATTERS)
+        return Forecast(at_h, reason=_SCATTERS)
     if ceiling is None:
         bent_h, *_ = _crossings(times_h, heights, goal, ceiling, degree=3)
         if bent_h is None:
-            return Forecast(reason=_SCATTERS)
+            return Forecast(at_h, reason=_SCATTERS)
         low_h, high_h = min(low_h, bent_h), max(high_h, bent_h)
     off_h = _off_so_far(times_h, heights, at_h - now_h, ceiling)
     if off_h is None:
-        return Forecast(reason="not seen for long enough to know how far off it may be")
+        return Forecast(at_h, reason="not seen for long enough to know how far off it may be")
     return Forecast(at_h, min(low_h, at_h - off_h), max(high_h, at_h + off_h))
 
 

@@ -76,7 +76,7 @@ def test_the_true_time_of_confluence_lies_in_the_interval(doubling_h, start, sca
     seen = whole[: max(8, int((whole < 60).sum()))]
     found = forecast_of(curve_of(wobbling(seen, scatter)), CONFLUENT)
     odds = math.log2(4 * (100 - start) / start)
-    if found.at_h is not None and len(seen) < 60 and seen[-1] < 80:
+    if found.low_h is not None and len(seen) < 60 and seen[-1] < 80:
         assert found.low_h <= odds * doubling_h <= found.high_h
         assert found.low_h <= found.at_h <= found.high_h
 
@@ -91,6 +91,14 @@ def test_a_forecast_begins_within_the_hours_ahead_and_stays() -> None:
     assert "if growth goes on as so far" in found.text
     assert judge(values, CONFLUENT, ahead_h=20) is None
     assert judge(values, CONFLUENT, lasts=[THRESHOLD_FORECAST], ahead_h=20) is not None
+
+
+def test_a_forecast_that_may_be_off_by_more_than_it_is_ahead_is_not_told() -> None:
+    values = wobbling(logistic(61))[:60]  # 80 % comes at 125 h; the last scan is at 118 h
+    found = forecast_of(curve_of(wobbling(values, 0.1)), CONFLUENT)
+    assert found.high_h - found.at_h > found.at_h - 118
+    assert judge(wobbling(values, 0.1), CONFLUENT) is None
+    assert judge(wobbling(values, 0.1), CONFLUENT, lasts=[THRESHOLD_FORECAST]) is not None
 
 
 @pytest.mark.parametrize(
