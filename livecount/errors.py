@@ -25,6 +25,7 @@
     |   +-- WorkerStartError        does not start
     |   +-- WorkerLostError         ended in the middle of its work
     |   +-- WorkerSilentError       did not answer and was given up
+    +-- AlertError                  a message was not taken by whom it was sent to
     +-- SimulationError             the virtual microscope was given impossible settings
     +-- TrainingError               training cannot start or go on
 
@@ -35,6 +36,7 @@ programs may show it apart; ``str(error)`` joins both.
 from __future__ import annotations
 
 __all__ = [
+    "AlertError",
     "AnnotationError",
     "ConfigError",
     "DatabaseBusyError",
@@ -170,6 +172,10 @@ class WorkerLostError(WorkerError):
 
 class WorkerSilentError(WorkerError):
     """The process did not answer in time and was given up, perhaps because a share hangs."""
+
+
+class AlertError(LivecountError):
+    """A message was not taken by whom it was sent to; the message holds no address."""
 
 
 class SimulationError(LivecountError):

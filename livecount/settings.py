@@ -16,17 +16,20 @@ from zoneinfo import ZoneInfo
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationInfo,
     field_validator,
 )
 
+from livecount.alert_settings import AlertSettings
+from livecount.setting_kinds import PlainText as _Text
+from livecount.setting_kinds import Section as _Section
+from livecount.setting_kinds import number as _number
+
 __all__ = [
+    "AlertSettings",
     "ChannelRole",
     "Config",
     "CountingSettings",
@@ -78,33 +81,18 @@ def _absent_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _plain_text(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds a line break or another character that cannot be shown")
-    return text.strip()
-
-
 def _z_selection(value: Any) -> Literal["sharpest", "all"] | int:
     if value in ("sharpest", "all") or (type(value) is int and value >= 0):
         return value  # type: ignore[no-any-return]
     raise ValueError(f'must be "sharpest", "all" or the number of a plane (is {value!r:.60})')
 
 
-def _number(**bounds: float) -> Any:
-    return Field(strict=True, allow_inf_nan=False, **bounds)  # type: ignore[call-overload]
-
-
-_Text = Annotated[str, AfterValidator(_plain_text)]
 _Switch = Annotated[bool, Field(strict=True)]
 _AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
 _OptionalPath = Annotated[
     Path | None, BeforeValidator(_absent_if_empty), BeforeValidator(_absolute)
 ]
 _Seconds = Annotated[float, _number(gt=0, le=86_400)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ExperimentSettings(_Section):
@@ -356,6 +344,7 @@ class Config(_Section):
     counting: CountingSettings = CountingSettings()
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     backup: BackupSettings = BackupSettings()
+    alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -48,7 +48,11 @@ def load(
 def keys_of(table: dict[str, Any], within: str = "") -> list[str]:
     found = []
     for key, value in table.items():
-        tables_of_its_own = isinstance(value, dict) and key != "channel_roles"
+        tables_of_its_own = isinstance(value, dict) and key not in (
+            "channel_roles",
+            "targets",
+            "thresholds",
+        )
         found += keys_of(value, f"{within}{key}.") if tables_of_its_own else [within + key]
     return found
 

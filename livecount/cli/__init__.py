@@ -19,6 +19,7 @@ from livecount.cli.engine import engine
 from livecount.cli.event import event
 from livecount.cli.exclude import exclude
 from livecount.cli.finetune import finetune
+from livecount.cli.incident import alert, forecast, incidents
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.plate import plate
 from livecount.cli.results import export, plot, report
@@ -42,7 +43,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    demo, run, count, export, plot, report, serve, status, doctor, backup, restore, verify,
+    demo, run, count, export, plot, report, serve, status, incidents, forecast, doctor, backup,
+    restore, verify,
     install_service, evaluate, train, finetune, simulate,
 )  # fmt: skip
 for command in COMMANDS:
@@ -50,6 +52,7 @@ for command in COMMANDS:
 app.add_typer(plate)
 app.add_typer(event)
 app.add_typer(exclude)
+app.add_typer(alert)
 app.add_typer(validate)
 app.add_typer(engine)
 

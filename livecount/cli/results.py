@@ -44,7 +44,9 @@ FromEvent = Annotated[
     str | None,
     typer.Option("--from-event", help="Fit from this event on, by its name."),
 ]
-Table = Literal["counts", "cells", "growth", "groups", "doses", "wide", "exclusions", "all"]
+Table = Literal[
+    "counts", "cells", "growth", "groups", "doses", "wide", "exclusions", "incidents", "all"
+]
 _SHEETS: tuple[Table, ...] = ("counts", "growth", "groups", "doses", "wide", "exclusions")
 
 
@@ -63,7 +65,7 @@ def export(
     edge_guard: EdgeGuard = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write counts, cells, growth rates, groups, doses, or what is not used, as CSV or for Excel.
+    """Write counts, cells, growth, groups, doses, exclusions or incidents, as CSV or for Excel.
 
     Works while the monitor runs. Absent values are empty, times are UTC. "wide" has a column a
     well, replicates side by side, as Prism takes it.
@@ -87,7 +89,9 @@ def export(
         counts = _counts(store, found, chosen, edges, intervals=shown, inside=shown)
         window = _Span(from_h, to_h, from_event).window(store, found, counts)
         tables = RunTables(counts, window)
-        if for_excel:
+        if table == "incidents":
+            rows = _write_incidents(store, found, output)
+        elif for_excel:
             names = _sheets(counts) if table == "all" else (table,)
             sheets: dict[str, Iterator[pd.DataFrame]] = {
                 name: _chunks(store, chosen, tables, name) for name in names
@@ -108,6 +112,18 @@ def export(
     else:
         what = "all tables" if table == "all" else table
         say(f"{rows} rows of {what}{of_which} -> {output}")
+
+
+def _write_incidents(store: CountReader, experiment: Experiment, output: Path) -> int:
+    """Write what happened to an experiment, and to the run as a whole."""
+    from livecount.alerts.table import incident_table
+    from livecount.export import write_csv_chunks
+    from livecount.workbook import write_workbook
+
+    table = incident_table(store.notices(with_past=True), experiment.name)
+    if output.suffix.lower() == ".xlsx":
+        return write_workbook({"incidents": iter([table])}, output)["incidents"]
+    return write_csv_chunks([table], output)
 
 
 def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> str:

@@ -199,6 +199,7 @@ def status(
 
 
 def _status(store: CountReader) -> dict[str, Any]:
+    from livecount.cli.incident import incident_rows
     from livecount.storage import MonitorLock
 
     beat = store.monitor()
@@ -217,7 +218,8 @@ def _status(store: CountReader) -> dict[str, Any]:
             {"file": item.display_path, "page": item.page, "reason": item.reason}
             for item in store.quarantined()
         ],
-        "notices": [notice.text for notice in store.notices() if notice.until is None],
+        "notices": [notice.text for notice in store.notices()],
+        "incidents": incident_rows(store, with_past=False),
     }
 
 
@@ -271,8 +273,8 @@ def _show_status(found: dict[str, Any]) -> None:
         table.add_row(_plain(name), _plain(str(value)))
     console = terminal()
     console.print(table)
-    for notice in found["notices"]:
-        console.print(f"! {notice}", markup=False)
+    for incident in found["incidents"]:
+        console.print(f"! {incident['text']} (since {_moment(incident['since'])})", markup=False)
     quarantined = found["quarantined"]
     for item in quarantined[:_MAX_SHOWN]:
         page = "" if item["page"] is None else f" page {item['page']}"

@@ -28,6 +28,7 @@ from livecount.growth.fitting import (
     fit_series,
     fit_wells,
 )
+from livecount.growth.forecasting import Forecast, forecast_reaching
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
 from livecount.growth.series import (
     GrowthSeries,
@@ -46,6 +47,7 @@ __all__ = [
     "Comparison",
     "DoseResponse",
     "FittedCurve",
+    "Forecast",
     "GrowthFit",
     "GrowthModel",
     "GrowthRow",
@@ -67,6 +69,7 @@ __all__ = [
     "fit_fields",
     "fit_series",
     "fit_wells",
+    "forecast_reaching",
     "gr_of_rates",
     "gr_of_wells",
     "gr_value",

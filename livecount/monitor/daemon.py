@@ -29,6 +29,7 @@ from livecount.errors import (
     WorkerStartError,
 )
 from livecount.frame import FrameCount
+from livecount.monitor.alerts import Alerts
 from livecount.monitor.backups import RegularBackup
 from livecount.monitor.choices import edges_said
 from livecount.monitor.counting import open_counting
@@ -36,6 +37,7 @@ from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
 from livecount.monitor.intake import Intake
 from livecount.monitor.plate_check import PlateCheck, keep_plate_map
+from livecount.monitor.sending import check_targets
 from livecount.monitor.trouble import Trouble
 from livecount.monitor.worker import StopAskedError, Worker
 from livecount.platform.process import keep_awake, lower_priority
@@ -90,7 +92,8 @@ def run_monitor(
     Raises
     ------
     ConfigError
-        No folder is watched, or the experiment was counted with other settings.
+        No folder is watched, the experiment was counted with other settings, or an alert target
+        has no usable address.
     MonitorRunningError
         Another monitor writes to the same database.
     """
@@ -98,6 +101,7 @@ def run_monitor(
         raise ConfigError(
             "No folder to watch", hint="Name one: `livecount run FOLDER`, or [watch] folders"
         )
+    check_targets(config.alerts.targets)
     with ExitStack() as stack:
         stack.enter_context(MonitorLock(config.database.file))
         store = stack.enter_context(CountStore.open(config.database.file))
@@ -135,10 +139,10 @@ class _Monitor:
         self._looked_up_s = -_LOOK_UP_EVERY_S
         self._service = ServiceNotifier()
         self._intakes: list[Intake] = []
-        store.end_notice()  # those of a monitor that was killed
         self._log = structlog.get_logger("livecount.monitor")
         self._experiment = self._ensure_experiment()
         keep_plate_map(config, store, self._experiment)
+        self._alerts = Alerts(config, store, [self._experiment], on_notice)
         self._plate_check = PlateCheck(store, self._experiment, on_notice)
         self._n_counted = 0
         self._backup = RegularBackup(config.backup, store, self._experiment.created_at, on_notice)
@@ -153,6 +157,7 @@ class _Monitor:
     def watch(self, stack: ExitStack, until_idle_s: float | None) -> None:
         """Start the watchers and take files until stopped or idle."""
         stack.callback(self._worker.give_up)
+        stack.callback(self._alerts.give_up)
         for folder in self._config.watch.folders:
             self._intakes.append(self._open_intake(folder, stack))
         self._naming_due = True
@@ -353,6 +358,7 @@ class _Monitor:
 
     def _look_up_late(self) -> bool:
         """Take in what files beside the frames say by now, a little at each turn."""
+        self._alerts.tick(self._n_counted, self._idle_for_s(), self._trouble.unkept)
         self._plate_check.tick(self._counting.analysis, self._n_counted)
         present = [one for one in self._intakes if one.watcher.silent_for_s() < HANGS_AFTER_S]
         if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
@@ -377,6 +383,7 @@ class _Monitor:
         if self._naming_due and not any(intake.late.n_queued for intake in self._intakes):
             self._keep_naming()
         self._plate_check.tick(self._counting.analysis, self._n_counted, at_once=True)
+        self._alerts.finish(self._n_counted, on_wait=self._between_pages)
         return refined > 0
 
     def _idle_for_s(self) -> float:

@@ -34,6 +34,11 @@ class Trouble:
         self._is_kept = False
         self._met_s = 0.0
 
+    @property
+    def unkept(self) -> str:
+        """What holds up the counting, while the database does not take it; else empty."""
+        return "" if self._is_kept else self._said
+
     def meet(self, error: LivecountError) -> None:
         """Say what holds up the counting, once for as long as it lasts."""
         self._met_s = time.monotonic()

@@ -1,7 +1,7 @@
 """The run's database: one SQLite file behind one door, :class:`CountStore`.
 
 Nothing of SQLAlchemy passes the door; what goes through are the records, plain values and NumPy
-columns. Corrections, incidents and jobs are not kept yet.
+columns. Corrections and jobs are not kept yet.
 """
 
 from livecount.platform.files import FileStamp
@@ -15,9 +15,9 @@ from livecount.storage.edit_records import (
     Said,
 )
 from livecount.storage.lock import MonitorLock
+from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
-    COUNTING_PAUSED,
     Analysis,
     AnalysisSettings,
     CellDiameter,
@@ -26,7 +26,6 @@ from livecount.storage.records import (
     FrameState,
     Heartbeat,
     KnownPage,
-    Notice,
     Quarantined,
     Recorded,
     Source,
@@ -41,10 +40,12 @@ __all__ = [
     "COUNTING_PAUSED",
     "Analysis",
     "AnalysisSettings",
+    "Audience",
     "CellDiameter",
     "CountColumns",
     "CountReader",
     "CountStore",
+    "Delivery",
     "Exclusion",
     "Experiment",
     "ExperimentEvent",

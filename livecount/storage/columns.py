@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, func, select
 
 from livecount.frame import Provenance
+from livecount.storage.moments import from_text
 from livecount.storage.records import Analysis
 from livecount.storage.tables import (
     attribute_sources,
@@ -25,7 +27,7 @@ from livecount.storage.tables import (
     sources,
 )
 
-__all__ = ["CountColumns", "read_count_columns"]
+__all__ = ["CountColumns", "read_count_columns", "read_counted_at"]
 
 _ROWS_AT_ONCE = 20_000
 # What NumPy parses: no zone designator, which it would warn of.
@@ -138,6 +140,16 @@ def read_count_columns(connection: Connection, analysis: Analysis) -> CountColum
     )
     chunks = _read_in_chunks(connection, analysis, readers)
     return CountColumns(*(_join(parts) for parts in zip(*chunks, strict=True)))
+
+
+def read_counted_at(connection: Connection, analysis: Analysis) -> dict[int, datetime]:
+    """Read when each current frame was counted: frame id -> UTC."""
+    query = (
+        select(counts.c.frame_id, counts.c.counted_at)
+        .join(frames, counts.c.frame_id == frames.c.id)
+        .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
+    )
+    return {frame: from_text(at) for frame, at in connection.execute(query)}
 
 
 def _read_in_chunks(

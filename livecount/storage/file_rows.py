@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, update
 
 from livecount.errors import StoreError
 from livecount.platform.files import FileStamp
 from livecount.storage.moments import from_text, now_text
-from livecount.storage.records import Quarantined, Source
-from livecount.storage.tables import files, frames
+from livecount.storage.records import Experiment, Quarantined, Source
+from livecount.storage.tables import files, frames, sources
 
 __all__ = [
     "ensure_file",
@@ -20,6 +21,7 @@ __all__ = [
     "note_seen",
     "reopen",
     "set_file_state",
+    "waiting_since",
 ]
 
 _NOTE_SEEN = """
@@ -163,6 +165,15 @@ def finish_file(
         update(files)
         .where(files.c.id == file_id)
         .values(**at_stamp, state="done", n_pages=n_pages, reason=None, changed_at=now_text())
+    )
+
+
+def waiting_since(connection: Connection, experiment: Experiment) -> datetime | None:
+    """Tell since when the longest waiting file waits to be dealt with; None if none does."""
+    ids = select(sources.c.id).where(sources.c.experiment_id == experiment.id)
+    pending = files.c.source_id.in_(ids) & (files.c.state == "pending")
+    return from_text(
+        connection.execute(select(func.min(files.c.changed_at)).where(pending)).scalar()
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,11 +16,20 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, li
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates, CellShapes
 from livecount.platform.files import FileStamp
-from livecount.storage import checking, edit_rows, file_rows, judging, registry, saying
+from livecount.storage import (
+    checking,
+    edit_rows,
+    file_rows,
+    heartbeat_rows,
+    judging,
+    notice_rows,
+    registry,
+)
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
-from livecount.storage.columns import CountColumns, read_count_columns
+from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at
 from livecount.storage.database import plain_errors
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
+from livecount.storage.notice_records import Delivery, Notice
 from livecount.storage.records import (
     Analysis,
     Experiment,
@@ -27,7 +37,6 @@ from livecount.storage.records import (
     FrameState,
     Heartbeat,
     KnownPage,
-    Notice,
     Quarantined,
     Source,
     Tally,
@@ -283,6 +292,16 @@ class CountReader:
         with self._reading() as connection:
             return [(plate, well) for plate, well in connection.execute(query)]
 
+    def counted_at(self, analysis: Analysis) -> dict[int, datetime]:
+        """Tell when each current frame was counted: frame id -> UTC."""
+        with self._reading() as connection:
+            return read_counted_at(connection, analysis)
+
+    def waiting_since(self, experiment: Experiment) -> datetime | None:
+        """Tell since when the longest waiting file waits to be dealt with; None if none does."""
+        with self._reading() as connection:
+            return file_rows.waiting_since(connection, experiment)
+
     def candidates(self, analysis: Analysis, frame_id: int) -> Candidates:
         """Read one frame's candidates.
 
@@ -383,12 +402,25 @@ class CountReader:
     def notices(self, *, with_past: bool = False) -> list[Notice]:
         """List what is to be said until it is over, oldest first."""
         with self._reading() as connection:
-            return saying.list_notices(connection, with_past=with_past)
+            return notice_rows.list_notices(connection, with_past=with_past)
+
+    def deliveries(self, *, target: str | None = None, only_open: bool = False) -> list[Delivery]:
+        """List who outside is or was to be told of which notice, oldest first.
+
+        Parameters
+        ----------
+        target
+            Only what this one is told; None for all.
+        only_open
+            Only what was not delivered yet.
+        """
+        with self._reading() as connection:
+            return notice_rows.list_deliveries(connection, target=target, only_open=only_open)
 
     def monitor(self) -> Heartbeat | None:
         """Read what the monitor last said of itself; None if there never was one."""
         with self._reading() as connection:
-            return saying.read_heartbeat(connection)
+            return heartbeat_rows.read_heartbeat(connection)
 
     def verify(self, on_step: Callable[[int], None] = lambda _: None) -> list[str]:
         """Check the whole file: its pages, its rows, and every count against its cell centres.

@@ -18,7 +18,6 @@ from livecount.frame import MIN_PROMINENCE, Candidates
 from livecount.platform.files import FileStamp
 
 __all__ = [
-    "COUNTING_PAUSED",
     "Analysis",
     "AnalysisSettings",
     "CellDiameter",
@@ -27,7 +26,6 @@ __all__ = [
     "FrameState",
     "Heartbeat",
     "KnownPage",
-    "Notice",
     "Quarantined",
     "Recorded",
     "Source",
@@ -35,9 +33,6 @@ __all__ = [
     "ValidatedField",
     "Validation",
 ]
-
-COUNTING_PAUSED = "counting_paused"
-"""Code of the notice that lasts while nothing can be counted."""
 
 _HASH_FORMAT = 1
 
@@ -239,17 +234,6 @@ class FrameCandidates:
 
     frame_id: int
     candidates: Candidates
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something to be said until it is over; ``until`` is None while it lasts."""
-
-    code: str
-    subject: str
-    text: str
-    since: datetime
-    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

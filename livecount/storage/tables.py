@@ -22,16 +22,16 @@ Why the schema is as it is:
 - What people say (plate maps, events, exclusions) is never changed: a plate map is one row a
   version, the rest is withdrawn, with who and when.
 
-People's corrections, incidents and jobs get tables of their own with the parts that
-use them.
+- What is said to people outside is a row before it is sent (``deliveries``), written in the
+  transaction that begins or ends the notice: a crash at any moment sends it twice at worst. A row
+  knows a target by its name only; addresses hold secrets and stand in the settings.
+
+People's corrections and jobs get tables of their own with the parts that use them.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
-    REAL,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -43,10 +43,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+
+from livecount.storage.column_kinds import Words, identity, real, refers, whole, words
 
 __all__ = [
     "analyses",
@@ -55,6 +56,7 @@ __all__ = [
     "candidates",
     "clicks",
     "counts",
+    "deliveries",
     "events",
     "exclusions",
     "experiments",
@@ -71,51 +73,20 @@ __all__ = [
 ]
 
 
-class Words(TypeDecorator[str]):
-    """Text that may stem from file names: what UTF-8 cannot hold is kept as escapes."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Escape lone surrogates, which SQLite cannot store."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode()
-
-
-def _words(name: str, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, Words, nullable=nullable)
-
-
-def _real(name: str, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, REAL, nullable=nullable)
-
-
-def _whole(name: str, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, Integer, nullable=nullable)
-
-
-def _refers(name: str, target: str, *, nullable: bool = False) -> Column[Any]:
-    return Column(name, Integer, ForeignKey(target), nullable=nullable)
-
-
-def _identity() -> Column[Any]:
-    return Column("id", Integer, primary_key=True)
-
-
 metadata = MetaData()
 
 experiments = Table(
     "experiments",
     metadata,
-    _identity(),
+    identity(),
     Column("name", Words, nullable=False, unique=True),
-    _words("time_zone", nullable=False),
+    words("time_zone", nullable=False),
     Column("t0", Text),
-    _real("frame_interval_min"),
-    _real("cell_diameter"),
+    real("frame_interval_min"),
+    real("cell_diameter"),
     Column("cell_diameter_unit", Text),
-    _words("cell_diameter_origin"),
-    _words("settings", nullable=False),
+    words("cell_diameter_origin"),
+    words("settings", nullable=False),
     Column("created_at", Text, nullable=False),
     CheckConstraint("cell_diameter_unit IN ('px', 'um')", name="known_unit"),
     CheckConstraint(
@@ -127,8 +98,8 @@ experiments = Table(
 sources = Table(
     "sources",
     metadata,
-    _identity(),
-    _refers("experiment_id", "experiments.id"),
+    identity(),
+    refers("experiment_id", "experiments.id"),
     Column("folder", LargeBinary, nullable=False),
     UniqueConstraint("experiment_id", "folder"),
     sqlite_strict=True,
@@ -137,16 +108,16 @@ sources = Table(
 files = Table(
     "files",
     metadata,
-    _identity(),
-    _refers("source_id", "sources.id"),
+    identity(),
+    refers("source_id", "sources.id"),
     Column("relative_path", LargeBinary, nullable=False),
     # The stamp last seen; once the state is not pending, the stamp at which it was dealt with.
-    _whole("size_bytes", nullable=False),
-    _whole("mtime_ns", nullable=False),
+    whole("size_bytes", nullable=False),
+    whole("mtime_ns", nullable=False),
     Column("state", Text, nullable=False),
-    _whole("n_pages"),
+    whole("n_pages"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _words("reason"),
+    words("reason"),
     Column("changed_at", Text, nullable=False),
     UniqueConstraint("source_id", "relative_path"),
     UniqueConstraint("id", "source_id"),
@@ -158,7 +129,7 @@ Index("files_not_done", files.c.source_id, files.c.state, sqlite_where=files.c.s
 attribute_sources = Table(
     "attribute_sources",
     metadata,
-    _identity(),
+    identity(),
     Column("sources", Text, nullable=False, unique=True),
     sqlite_strict=True,
 )
@@ -166,28 +137,28 @@ attribute_sources = Table(
 frames = Table(
     "frames",
     metadata,
-    _identity(),
-    _whole("file_id", nullable=False),
-    _whole("source_id", nullable=False),
-    _whole("page", nullable=False),
+    identity(),
+    whole("file_id", nullable=False),
+    whole("source_id", nullable=False),
+    whole("page", nullable=False),
     Column("content_hash", Text),
     Column("state", Text, nullable=False),
-    _words("reason"),
-    _whole("size_bytes"),
-    _whole("mtime_ns"),
-    _whole("height_px"),
-    _whole("width_px"),
-    _words("plate"),
-    _words("well"),
-    _words("field"),
-    _words("position"),
-    _whole("time_point"),
-    _words("channel"),
-    _whole("z"),
+    words("reason"),
+    whole("size_bytes"),
+    whole("mtime_ns"),
+    whole("height_px"),
+    whole("width_px"),
+    words("plate"),
+    words("well"),
+    words("field"),
+    words("position"),
+    whole("time_point"),
+    words("channel"),
+    whole("z"),
     Column("acquired_at", Text),
-    _real("elapsed_s"),
-    _real("pixel_size_um"),
-    _refers("attribute_sources_id", "attribute_sources.id", nullable=True),
+    real("elapsed_s"),
+    real("pixel_size_um"),
+    refers("attribute_sources_id", "attribute_sources.id", nullable=True),
     Column("changed_at", Text, nullable=False),
     ForeignKeyConstraint(["file_id", "source_id"], ["files.id", "files.source_id"]),
     UniqueConstraint("file_id", "page", "content_hash"),
@@ -211,20 +182,20 @@ Index("frames_by_state", frames.c.source_id, frames.c.state)
 analyses = Table(
     "analyses",
     metadata,
-    _identity(),
-    _refers("experiment_id", "experiments.id"),
+    identity(),
+    refers("experiment_id", "experiments.id"),
     Column("analysis_id", Text, nullable=False),
-    _words("model_name", nullable=False),
+    words("model_name", nullable=False),
     Column("model_sha256", Text, nullable=False),
-    _real("cell_diameter", nullable=False),
+    real("cell_diameter", nullable=False),
     Column("cell_diameter_unit", Text, nullable=False),
-    _words("channel", nullable=False),
-    _words("z", nullable=False),
-    _real("h", nullable=False),
-    _real("min_prominence", nullable=False),
-    _words("detection_rule", nullable=False),
-    _words("further", nullable=False),
-    _whole("is_primary", nullable=False),
+    words("channel", nullable=False),
+    words("z", nullable=False),
+    real("h", nullable=False),
+    real("min_prominence", nullable=False),
+    words("detection_rule", nullable=False),
+    words("further", nullable=False),
+    whole("is_primary", nullable=False),
     Column("created_at", Text, nullable=False),
     UniqueConstraint("experiment_id", "analysis_id"),
     CheckConstraint("is_primary IN (0, 1)", name="primary_is_yes_or_no"),
@@ -240,10 +211,10 @@ Index(
 provenances = Table(
     "provenances",
     metadata,
-    _identity(),
-    _words("runtime", nullable=False),
-    _words("precision", nullable=False),
-    _words("livecount_version", nullable=False),
+    identity(),
+    words("runtime", nullable=False),
+    words("precision", nullable=False),
+    words("livecount_version", nullable=False),
     UniqueConstraint("runtime", "precision", "livecount_version"),
     sqlite_strict=True,
 )
@@ -251,17 +222,17 @@ provenances = Table(
 counts = Table(
     "counts",
     metadata,
-    _identity(),
-    _refers("analysis_row_id", "analyses.id"),
-    _refers("frame_id", "frames.id"),
-    _whole("count", nullable=False),
+    identity(),
+    refers("analysis_row_id", "analyses.id"),
+    refers("frame_id", "frames.id"),
+    whole("count", nullable=False),
     # NaN (a frame without light) cannot be stored in SQLite and is NULL here.
-    _real("focus"),
-    _real("mean_intensity"),
-    _real("saturated_fraction"),
-    _real("area_mm2"),
-    _words("flags", nullable=False),
-    _refers("provenance_id", "provenances.id"),
+    real("focus"),
+    real("mean_intensity"),
+    real("saturated_fraction"),
+    real("area_mm2"),
+    words("flags", nullable=False),
+    refers("provenance_id", "provenances.id"),
     Column("counted_at", Text, nullable=False),
     UniqueConstraint("analysis_row_id", "frame_id"),
     CheckConstraint("count >= 0", name="no_negative_count"),
@@ -281,8 +252,8 @@ segmentations = Table(
     "segmentations",
     metadata,
     Column("count_id", Integer, ForeignKey("counts.id"), primary_key=True),
-    _real("confluence_percent", nullable=False),
-    _whole("bright_rounded_count", nullable=False),
+    real("confluence_percent", nullable=False),
+    whole("bright_rounded_count", nullable=False),
     Column("shapes", LargeBinary, nullable=False),
     CheckConstraint("confluence_percent BETWEEN 0 AND 100", name="confluence_is_a_share"),
     sqlite_strict=True,
@@ -291,35 +262,63 @@ segmentations = Table(
 notices = Table(
     "notices",
     metadata,
-    _identity(),
-    _words("code", nullable=False),
-    _words("subject", nullable=False),
-    _words("text", nullable=False),
+    identity(),
+    refers("experiment_id", "experiments.id", nullable=True),
+    words("code", nullable=False),
+    words("subject", nullable=False),
+    words("text", nullable=False),
+    words("plate"),
+    words("well"),
     Column("since", Text, nullable=False),
     Column("until", Text),
+    # When it was last said to be so: what a new monitor does not say again is over.
+    Column("said_at", Text, nullable=False),
     sqlite_strict=True,
 )
 Index(
     "notices_said_once",
     notices.c.code,
     notices.c.subject,
+    func.coalesce(notices.c.experiment_id, text("0")),
     unique=True,
     sqlite_where=notices.c.until.is_(None),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    identity(),
+    refers("notice_id", "notices.id"),
+    words("target", nullable=False),
+    Column("part", Text, nullable=False),
+    Column("due_at", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    words("last_error"),
+    Column("delivered_at", Text),
+    UniqueConstraint("notice_id", "target", "part"),
+    CheckConstraint("part IN ('begin', 'end')", name="known_part"),
+    sqlite_strict=True,
+)
+Index(
+    "deliveries_open",
+    deliveries.c.target,
+    deliveries.c.due_at,
+    sqlite_where=deliveries.c.delivered_at.is_(None),
 )
 
 monitor = Table(
     "monitor",
     metadata,
-    _identity(),
-    _whole("pid", nullable=False),
-    _words("host", nullable=False),
-    _words("livecount_version", nullable=False),
+    identity(),
+    whole("pid", nullable=False),
+    words("host", nullable=False),
+    words("livecount_version", nullable=False),
     Column("started_at", Text, nullable=False),
     Column("beat_at", Text, nullable=False),
     Column("progress_at", Text),
-    _words("doing", nullable=False),
-    _words("engine", nullable=False),
-    _words("source_states", nullable=False),
+    words("doing", nullable=False),
+    words("engine", nullable=False),
+    words("source_states", nullable=False),
     Column("stopped_at", Text),
     CheckConstraint("id = 1", name="one_monitor"),
     sqlite_strict=True,
@@ -329,27 +328,27 @@ calibrations = Table(
     "calibrations",
     metadata,
     Column("model_sha256", Text, primary_key=True),
-    _words("calibration", nullable=False),
+    words("calibration", nullable=False),
     sqlite_strict=True,
 )
 
 validations = Table(
     "validations",
     metadata,
-    _identity(),
-    _refers("analysis_row_id", "analyses.id"),
+    identity(),
+    refers("analysis_row_id", "analyses.id"),
     Column("model_sha256", Text, nullable=False),
-    _real("h", nullable=False),
+    real("h", nullable=False),
     Column("density_unit", Text, nullable=False),
-    _real("density_low", nullable=False),
-    _real("density_high", nullable=False),
-    _real("pixel_size_um"),
-    _whole("n_fields", nullable=False),
+    real("density_low", nullable=False),
+    real("density_high", nullable=False),
+    real("pixel_size_um"),
+    whole("n_fields", nullable=False),
     # Fields with cells in both counts: only they have a ratio.
-    _whole("n_compared", nullable=False),
-    _real("mean_log_ratio"),
-    _real("sd_log_ratio"),
-    _words("made_by", nullable=False),
+    whole("n_compared", nullable=False),
+    real("mean_log_ratio"),
+    real("sd_log_ratio"),
+    words("made_by", nullable=False),
     Column("made_at", Text, nullable=False),
     CheckConstraint("density_unit IN ('per mm2', 'per field')", name="known_density_unit"),
     sqlite_strict=True,
@@ -359,12 +358,12 @@ Index("validations_of_analysis", validations.c.analysis_row_id)
 validated_fields = Table(
     "validated_fields",
     metadata,
-    _identity(),
-    _refers("validation_id", "validations.id"),
-    _refers("frame_id", "frames.id"),
-    _whole("counted", nullable=False),
-    _whole("annotated", nullable=False),
-    _whole("true_positives", nullable=False),
+    identity(),
+    refers("validation_id", "validations.id"),
+    refers("frame_id", "frames.id"),
+    whole("counted", nullable=False),
+    whole("annotated", nullable=False),
+    whole("true_positives", nullable=False),
     UniqueConstraint("validation_id", "frame_id"),
     sqlite_strict=True,
 )
@@ -372,10 +371,10 @@ validated_fields = Table(
 clicks = Table(
     "clicks",
     metadata,
-    _identity(),
-    _refers("field_id", "validated_fields.id"),
-    _real("y_px", nullable=False),
-    _real("x_px", nullable=False),
+    identity(),
+    refers("field_id", "validated_fields.id"),
+    real("y_px", nullable=False),
+    real("x_px", nullable=False),
     sqlite_strict=True,
 )
 Index("clicks_of_field", clicks.c.field_id)
@@ -383,11 +382,11 @@ Index("clicks_of_field", clicks.c.field_id)
 plate_maps = Table(
     "plate_maps",
     metadata,
-    _identity(),
-    _refers("experiment_id", "experiments.id"),
-    _words("wells", nullable=False),
-    _words("origin", nullable=False),
-    _words("made_by", nullable=False),
+    identity(),
+    refers("experiment_id", "experiments.id"),
+    words("wells", nullable=False),
+    words("origin", nullable=False),
+    words("made_by", nullable=False),
     Column("made_at", Text, nullable=False),
     sqlite_strict=True,
 )
@@ -396,15 +395,15 @@ Index("plate_maps_of_experiment", plate_maps.c.experiment_id)
 events = Table(
     "events",
     metadata,
-    _identity(),
-    _refers("experiment_id", "experiments.id"),
-    _words("name", nullable=False),
-    _real("at_h", nullable=False),
+    identity(),
+    refers("experiment_id", "experiments.id"),
+    words("name", nullable=False),
+    real("at_h", nullable=False),
     Column("at_date", Text),
-    _words("wells", nullable=False),
-    _words("made_by", nullable=False),
+    words("wells", nullable=False),
+    words("made_by", nullable=False),
     Column("made_at", Text, nullable=False),
-    _words("withdrawn_by"),
+    words("withdrawn_by"),
     Column("withdrawn_at", Text),
     sqlite_strict=True,
 )
@@ -413,20 +412,20 @@ Index("events_of_experiment", events.c.experiment_id)
 exclusions = Table(
     "exclusions",
     metadata,
-    _identity(),
-    _refers("experiment_id", "experiments.id"),
-    _words("reason", nullable=False),
-    _refers("frame_id", "frames.id", nullable=True),
-    _words("plate"),
-    _words("well"),
-    _words("field"),
-    _real("start_h"),
+    identity(),
+    refers("experiment_id", "experiments.id"),
+    words("reason", nullable=False),
+    refers("frame_id", "frames.id", nullable=True),
+    words("plate"),
+    words("well"),
+    words("field"),
+    real("start_h"),
     Column("start_date", Text),
-    _real("end_h"),
+    real("end_h"),
     Column("end_date", Text),
-    _words("made_by", nullable=False),
+    words("made_by", nullable=False),
     Column("made_at", Text, nullable=False),
-    _words("withdrawn_by"),
+    words("withdrawn_by"),
     Column("withdrawn_at", Text),
     sqlite_strict=True,
 )

@@ -25,6 +25,7 @@ from livecount.frame import (
 )
 from livecount.storage import (
     AnalysisSettings,
+    Audience,
     CountStore,
     Exclusion,
     ExperimentEvent,
@@ -143,6 +144,19 @@ def say_things(store, experiment):
     store.add_plate_map(experiment, PLATE_MAP)
     store.withdraw_event(experiment, store.add_event(experiment, EVENT), ADA)
     store.add_exclusion(experiment, EXCLUSION)
+
+
+def tell_of_incidents(store, experiment):
+    """Let one incident be told in vain and another one end."""
+    store.tell(Audience(("lab",), frozenset({"well_missing", "disk_low"})))
+    store.begin_notice(
+        "well_missing", "A1 is missing", subject="A1", experiment=experiment, plate="P1", well="A1"
+    )
+    waiting = store.deliveries(only_open=True)
+    store.note_undelivered("lab", waiting, "the server answered 503", ADA.made_at)
+    store.begin_notice("disk_low", "1 GB")
+    store.note_delivered(store.deliveries(only_open=True)[1:])
+    store.end_notice("disk_low")
 
 
 def write(database, n_files):

@@ -59,7 +59,9 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
         assert not confluence
         tally = store.tally()
         assert (tally.counted, tally.ignored, tally.superseded, tally.pending) == (9, 1, 1, 1)
-        assert [notice.code for notice in store.notices()] == ["gpu_missing"]
+        codes = [notice.code for notice in store.notices()]
+        assert codes == ["gpu_missing", *(["well_missing"] if dump.stem >= "0005" else [])]
+        assert store.notices()[0].said_at >= store.notices()[0].since
         if dump.stem >= "0003":
             (validation,) = store.validations(store.analysis(experiment))
             assert validation == make_validation()
@@ -70,4 +72,8 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             assert store.plate_maps(experiment) == [PLATE_MAP]
             assert store.events(experiment) == [EVENT]
             assert store.exclusions(experiment) == [EXCLUSION]
+        if dump.stem >= "0005":
+            told = [(one.notice.well, one.part, one.attempts) for one in store.deliveries()]
+            assert told == [("A1", "begin", 1), (None, "begin", 0), (None, "end", 0)]
+            assert [one.delivered_at is None for one in store.deliveries()] == [True, False, True]
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])
