@@ -8,6 +8,7 @@ covers the truth in about a quarter of runs. Intervals therefore come from repli
 averaged, never treated as replicates.
 """
 
+from livecount.growth.combining import combine_wells
 from livecount.growth.comparing import Comparison, Spread, compare_with_control, spread_of
 from livecount.growth.curves import FittedCurve
 from livecount.growth.dose_response import (
@@ -18,26 +19,22 @@ from livecount.growth.dose_response import (
     gr_of_wells,
     sigmoid,
 )
-from livecount.growth.fitting import (
-    GrowthFit,
-    GrowthModel,
-    Verdict,
-    Window,
-    combine_wells,
-    fit_fields,
-    fit_series,
-    fit_wells,
-)
+from livecount.growth.evidence import Window
+from livecount.growth.fitting import GrowthModel, fit_fields, fit_series, fit_wells
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
 from livecount.growth.series import GrowthSeries, WellCurve, align_series, well_curve
+from livecount.growth.shape import CurveShape
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
+from livecount.growth.verdicts import Doubling, GrowthFit, Verdict, doubling_of, joined
 from livecount.growth.wells import Identity, Metric, PositionSeries, WellSeries, wells_of
 
 __all__ = [
     "ALL_WELLS",
     "GROWTH_COLUMNS",
     "Comparison",
+    "CurveShape",
     "DoseResponse",
+    "Doubling",
     "FittedCurve",
     "GrowthFit",
     "GrowthModel",
@@ -56,6 +53,7 @@ __all__ = [
     "align_series",
     "combine_wells",
     "compare_with_control",
+    "doubling_of",
     "fit_dose_response",
     "fit_fields",
     "fit_series",
@@ -64,6 +62,7 @@ __all__ = [
     "gr_of_wells",
     "gr_value",
     "growth_table",
+    "joined",
     "sigmoid",
     "spread_of",
     "well_curve",

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
 import pandas as pd
 
 from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import CONFIDENCE, Window
-from livecount.growth.fitting import (
-    GrowthFit,
-    GrowthModel,
-    Verdict,
-    combine_wells,
-    fit_fields,
-    fit_series,
-    fit_wells,
-)
+from livecount.growth.combining import combine_wells
+from livecount.growth.fitting import GrowthModel, fit_fields, fit_series, fit_wells
+from livecount.growth.shape import SHAPE_COLUMNS, CurveShape
+from livecount.growth.verdicts import GrowthFit, Verdict
 from livecount.growth.wells import Identity, Metric, WellSeries, wells_of
 
 __all__ = [
@@ -47,7 +42,7 @@ class GrowthRow:
         "density_per_mm2" where every count has one, else "count" (cells per field).
     n_points, start_h, end_h, rate_per_h, rate_low, rate_high
         As in :class:`GrowthFit`; so are the doubling time, ``fit``, ``r_squared``, ``verdict``,
-        ``reason``, ``n_wells``, ``confidence`` and ``curve``.
+        ``reason``, ``n_wells``, ``confidence``, ``curve``, ``fit_reason`` and ``shape``.
     level
         "position", "well" or "group".
     plate, channel, z, analysis_id
@@ -79,6 +74,8 @@ class GrowthRow:
     confidence: float | None
     verdict: Verdict
     reason: str
+    fit_reason: str = ""
+    shape: CurveShape = field(default_factory=CurveShape)
     curve: FittedCurve | None = None
 
     @property
@@ -91,10 +88,16 @@ class GrowthRow:
 
     def as_record(self) -> dict[str, str | float | int | None]:
         """Return the row as a mapping whose keys are ``GROWTH_COLUMNS``, in their order."""
-        return {name: getattr(self, name) for name in GROWTH_COLUMNS}
+        return {
+            name: getattr(self.shape if name in SHAPE_COLUMNS else self, name)
+            for name in GROWTH_COLUMNS
+        }
 
 
-GROWTH_COLUMNS = tuple(item.name for item in dataclasses.fields(GrowthRow) if item.name != "curve")
+GROWTH_COLUMNS = (
+    *(item.name for item in dataclasses.fields(GrowthRow) if item.name not in ("curve", "shape")),
+    *SHAPE_COLUMNS,
+)
 """Columns of ``export growth``; the first 16 are fixed, later additions follow them."""
 
 
@@ -165,7 +168,7 @@ def _position_rows(
     well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
 ) -> list[GrowthRow]:
     """Fit each field with its well's kind of curve, so that the two can be compared."""
-    if fit.fit in ("quasi-Poisson", "logistic"):
+    if fit.fit in ("quasi-Poisson", "logistic", "Gompertz"):
         model = cast(GrowthModel, fit.fit)
     return [
         dataclasses.replace(
