@@ -52,14 +52,14 @@ class Design:
 
 
 DESIGNS = (
-    Design("logistic", 100, 0.0, 2000, 144),
-    Design("Gompertz", 100, 12.0, 2000, 168),
-    Design("cells", 100, 0.0, 1000, 120),
-    Design("cells", 100, 0.0, 2000, 144),
+    Design("logistic", 100, 0.0, 2000, 192),
+    Design("Gompertz", 100, 12.0, 2000, 192),
+    Design("cells", 100, 0.0, 1000, 168),
+    Design("cells", 100, 0.0, 2000, 192),
     Design("cells", 100, 0.0, 2000, 96),
-    Design("cells", 100, 12.0, 2000, 168),
-    Design("cells", 100, 24.0, 2000, 168),
-    Design("cells", 300, 24.0, 2000, 144),
+    Design("cells", 100, 12.0, 2000, 192),
+    Design("cells", 100, 24.0, 2000, 192),
+    Design("cells", 300, 24.0, 2000, 168),
     Design("cells", 100, 12.0, 1e9, 72),
 )
 

@@ -178,11 +178,11 @@ def test_a_plateau_that_is_not_reached_is_no_number() -> None:
 
 def test_counts_that_fall_after_the_plateau_give_none() -> None:
     rng = np.random.default_rng(3)
-    dying = logistic(HOURS) * np.where(HOURS > 90, np.exp(-0.03 * (HOURS - 90)), 1)
+    dying = logistic(HOURS) * np.where(HOURS > 100, np.exp(-0.03 * (HOURS - 100)), 1)
     fit = fit_series(GrowthSeries(HOURS, rng.poisson(dying)), model="logistic")
     assert fit.shape.plateau is None
     assert "fall after the plateau" in fit.shape.shape_reason
-    whole = fit_series(GrowthSeries(HOURS, rng.poisson(dying)), window=(None, 90))
+    whole = fit_series(GrowthSeries(HOURS, rng.poisson(dying)), window=(None, 100))
     assert whole.shape.plateau == pytest.approx(PLATEAU, rel=0.1)
 
 

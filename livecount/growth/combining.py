@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from livecount.growth.comparing import spread_of
 from livecount.growth.evidence import CONFIDENCE
-from livecount.growth.shape import combine_shapes
+from livecount.growth.shape import CurveShape, combine_shapes
 from livecount.growth.verdicts import GrowthFit, doubling_of, joined
 
 __all__ = ["combine_wells"]
@@ -43,7 +43,8 @@ def combine_wells(fits: Sequence[GrowthFit], confidence: float = CONFIDENCE) -> 
     )
     missing = f"{len(used)} of {len(fits)} wells gave a rate" if len(used) < len(fits) else ""
     if not used:
-        return dataclasses.replace(whole, reason="no well gave a rate")
+        nothing = CurveShape(shape_reason="no well gave a rate")
+        return dataclasses.replace(whole, reason="no well gave a rate", shape=nothing)
     if len(used) == 1:
         reason = joined("one well has no interval", missing, used[0].reason)
         return dataclasses.replace(used[0], reason=reason, curve=None, r_squared=None)

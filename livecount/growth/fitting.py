@@ -26,6 +26,7 @@ __all__ = [
 
 GrowthModel = Literal["auto", "quasi-Poisson", "log-linear", "logistic", "Gompertz"]
 _TRIED: Final = ("auto", "logistic", "Gompertz")
+_NONE_TRIED: Final = PlateauCandidates(np.empty(0), np.empty(0))
 
 def fit_series(
     series: GrowthSeries, window: Window | None = None, model: GrowthModel = "auto"
@@ -106,7 +107,7 @@ def fit_wells(
     """
     prepared = [prepare(fields, window) for fields in wells]
     usable = {
-        number: candidates_of(well) if model in _TRIED else PlateauCandidates(np.empty(0))
+        number: candidates_of(well) if model in _TRIED else _NONE_TRIED
         for number, well in enumerate(prepared)
         if isinstance(well, PreparedWell)
     }
@@ -134,7 +135,10 @@ def _fit(
 ) -> GrowthFit:
     fit = candidates.fit_of(model) if model == "logistic" or model == "Gompertz" else None
     if fit is not None:
-        return _concluded(well, fit.curve, fit.model, _explained(well, fit.curve), ("", why))
+        # A line through a long plateau hardly rises, however clearly the counts did before.
+        rises = changes(well) or candidates.rises(fit)
+        explained = _explained(well, fit.curve)
+        return _concluded(well, fit.curve, fit.model, explained, ("", why), resolved=rises)
     if model == "log-linear" and well.counts.min() > 0:
         return _from_line(well, "log-linear", ("", why))
     notes = {
@@ -159,7 +163,7 @@ def _from_line(
     mean_level = float(line.levels.sum()) / well.n_fields
     curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None)
     r_squared = deviance_explained(well.counts, line.fitted, well.labels)
-    return _concluded(well, curve, method, r_squared, said)
+    return _concluded(well, curve, method, r_squared, said, resolved=changes(well))
 
 
 def _concluded(
@@ -168,10 +172,12 @@ def _concluded(
     name: str,
     r_squared: float | None,
     said: tuple[str, str],
+    *,
+    resolved: bool,
 ) -> GrowthFit:
     """Judge a fitted curve; what is said are a remark on the rate and why this curve."""
     rate = curve.rate_per_h
-    verdict, reason = judge(rate, resolved=changes(well), interval="the interval of the rate")
+    verdict, reason = judge(rate, resolved=resolved, interval="the interval of the rate")
     grows = verdict is Verdict.GROWING
     return GrowthFit(
         well.n_points,
