@@ -1,8 +1,8 @@
-"""How well lag, plateau and rate are found in curves that run into a plateau, and which fit is taken.
+"""How well lag, plateau and rate are found in curves that run into a plateau, by which fit.
 
-Every cell waits for a time of its own, then divides at random at a rate that falls as the well fills
-(stochastic logistic growth); wells differ in rate, lag and room. Two designs are smooth curves with
-Poisson counts instead. Each experiment of four replicate wells is evaluated with
+Every cell waits for a time of its own, then divides at random at a rate that falls as the well
+fills (stochastic logistic growth); wells differ in rate, lag and room. Two designs are smooth
+curves with Poisson counts instead. Each experiment of four replicate wells is evaluated with
 ``livecount.growth`` as livecount does it; its intervals are t-intervals across wells.
 
 Example: ``python benchmarks/growth_shapes.py docs/growth-shapes.md --runs 500``
@@ -80,9 +80,7 @@ def _counts_of_well(design: Design, rng: np.random.Generator) -> Array:
         truth = plateau / (1 + (plateau / start - 1) * np.exp(-rate * times))
     else:
         folds = math.log(plateau / start)
-        truth = start * np.exp(
-            folds * np.exp(-np.exp(rate * math.e / folds * (lag_h - times) + 1))
-        )
+        truth = start * np.exp(folds * np.exp(-np.exp(rate * math.e / folds * (lag_h - times) + 1)))
     return rng.poisson(truth).astype(np.float64)
 
 
@@ -165,11 +163,11 @@ def _bias_and_coverage(groups: Iterable[GrowthFit], name: str, truth: float | No
 def table(runs: int, seed: int) -> Iterable[str]:
     """Write the results as the lines of a markdown page."""
     rng = np.random.default_rng(seed)
-    yield f"# Lag, plateau and rate of curves with a plateau ({runs} runs per design, seed {seed})\n"
+    yield f"# Lag, plateau and rate of curves that bend ({runs} runs per design, seed {seed})\n"
     yield (
         f"Four wells, a frame an hour, true doubling time {math.log(2) / RATE_PER_H:g} h; wells "
         f"differ by {100 * OF_RATE:g} % in rate, {100 * OF_PLATEAU:g} % in plateau and "
-        f"{LAG_SD_H:g} h in lag. Intervals: 95 %, across wells. Room for 1e+09 cells is no plateau.\n"
+        f"{LAG_SD_H:g} h in lag. Intervals: 95 %, across wells. Room for 1e+09 is no plateau.\n"
     )
     yield (
         "| growth | founders | lag, h | plateau | hours | curve taken, four wells | rate "

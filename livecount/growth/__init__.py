@@ -22,6 +22,14 @@ from livecount.growth.dose_response import (
 from livecount.growth.evidence import Window
 from livecount.growth.fitting import GrowthModel, fit_fields, fit_series, fit_wells
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
+from livecount.growth.normalising import (
+    RELATIVE_COLUMNS,
+    Base,
+    Reference,
+    add_relative,
+    bases_of,
+    relative_wells,
+)
 from livecount.growth.series import GrowthSeries, WellCurve, align_series, well_curve
 from livecount.growth.shape import CurveShape
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
@@ -31,6 +39,8 @@ from livecount.growth.wells import Identity, Metric, PositionSeries, WellSeries,
 __all__ = [
     "ALL_WELLS",
     "GROWTH_COLUMNS",
+    "RELATIVE_COLUMNS",
+    "Base",
     "Comparison",
     "CurveShape",
     "DoseResponse",
@@ -44,13 +54,16 @@ __all__ = [
     "Interval",
     "Metric",
     "PositionSeries",
+    "Reference",
     "Scale",
     "Spread",
     "Verdict",
     "WellCurve",
     "WellSeries",
     "Window",
+    "add_relative",
     "align_series",
+    "bases_of",
     "combine_wells",
     "compare_with_control",
     "doubling_of",
@@ -63,6 +76,7 @@ __all__ = [
     "gr_value",
     "growth_table",
     "joined",
+    "relative_wells",
     "sigmoid",
     "spread_of",
     "well_curve",

@@ -100,10 +100,10 @@ def choose_curve(wells: Sequence[PlateauCandidates]) -> Choice:
     """Choose one curve for the wells of a group, or for one well.
 
     A well bends where a curve with a plateau has an AICc lower by 6 than the straight line through
-    ln N and the last point has passed 0.5 of the logistic's plateau, or 0.8 of the Gompertz's, which
-    has a parameter more to be wrong with. Where three wells or more agree, 2, 0.3 and 0.5 suffice.
-    With three wells or more, three quarters of them must bend, else all. The Gompertz must then beat
-    the logistic by 6 in the sum over the wells. ``benchmarks/growth_shapes.py`` and
+    ln N and the last point has passed 0.5 of the logistic's plateau, or 0.8 of the Gompertz's,
+    which has a parameter more to be wrong with. Where three wells or more agree, 2, 0.3 and 0.5
+    suffice. With three wells or more, three quarters of them must bend, else all. The Gompertz must
+    then beat the logistic by 6 in the sum over the wells. ``benchmarks/growth_shapes.py`` and
     ``growth_coverage.py`` measure how often that is right.
 
     Parameters

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from livecount.growth.series import Series
 
 __all__ = [
+    "MOST_FOLDS_LN",
     "ExponentialFit",
     "ExponentialMethod",
-    "MOST_FOLDS_LN",
     "FittedCurve",
     "deviance_explained",
     "fit_exponential",
@@ -58,6 +58,16 @@ class FittedCurve:
     reference_value: float
     plateau: float | None
     floor: float | None = None
+
+    def divided(self, base: float) -> FittedCurve:
+        """Give the curve of the same values, each divided by ``base``."""
+        return FittedCurve(
+            self.rate_per_h,
+            self.reference_h,
+            self.reference_value / base,
+            None if self.plateau is None else self.plateau / base,
+            None if self.floor is None else self.floor / base,
+        )
 
     def values(self, times_h: Series) -> Series:
         """Evaluate the curve at ``times_h`` (n,), hours; returns (n,) in units of the counts."""

@@ -28,6 +28,7 @@ GrowthModel = Literal["auto", "quasi-Poisson", "log-linear", "logistic", "Gomper
 _TRIED: Final = ("auto", "logistic", "Gompertz")
 _NONE_TRIED: Final = PlateauCandidates(np.empty(0), np.empty(0))
 
+
 def fit_series(
     series: GrowthSeries, window: Window | None = None, model: GrowthModel = "auto"
 ) -> GrowthFit:
@@ -123,9 +124,7 @@ def fit_wells(
     ]
 
 
-def _unfitted(
-    well: Unusable, fields: Sequence[GrowthSeries], window: Window | None
-) -> GrowthFit:
+def _unfitted(well: Unusable, fields: Sequence[GrowthSeries], window: Window | None) -> GrowthFit:
     shape = shape_of(well_curve([field.usable(window) for field in fields]), None, grows=False)
     return GrowthFit(well.n_points, well.start_h, well.end_h, reason=well.reason, shape=shape)
 

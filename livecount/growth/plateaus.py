@@ -162,7 +162,13 @@ def _least_squares(
         for start in starts:
             try:
                 at, _ = curve_fit(
-                    curve, times, measured, p0=start, maxfev=_MOST_EVALUATIONS, ftol=1e-12, xtol=1e-12
+                    curve,
+                    times,
+                    measured,
+                    p0=start,
+                    maxfev=_MOST_EVALUATIONS,
+                    ftol=1e-12,
+                    xtol=1e-12,
                 )
             except (RuntimeError, ValueError, np.linalg.LinAlgError):
                 continue

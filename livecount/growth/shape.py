@@ -42,7 +42,7 @@ class CurveShape:
     shape_reason
         Why something is missing.
 
-    The intervals are t-intervals across wells, from two wells on.
+    The intervals are t-intervals across wells, from two wells on, cut at 0.
     """
 
     lag_h: float | None = None
@@ -180,7 +180,8 @@ def combine_shapes(
             reasons.append("areas of wells over different hours have no mean")
             continue
         spread = spread_of(values, confidence)
-        found |= {name: spread.mean, low: spread.low, high: spread.high}
+        at_least_0 = None if spread.low is None else max(spread.low, 0.0)
+        found |= {name: spread.mean, low: at_least_0, high: spread.high}
         if 0 < len(values) < len(shapes):
             reasons.append(f"{len(values)} of {len(shapes)} wells have {_IN_WORDS[name]}")
     return CurveShape(**found, shape_reason=_joined(*reasons, *(s.shape_reason for s in shapes)))
