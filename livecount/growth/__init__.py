@@ -9,7 +9,13 @@ averaged, never treated as replicates.
 """
 
 from livecount.growth.combining import combine_wells
-from livecount.growth.comparing import Comparison, Spread, compare_with_control, spread_of
+from livecount.growth.comparing import (
+    Comparison,
+    Spread,
+    compare_paired,
+    compare_with_control,
+    spread_of,
+)
 from livecount.growth.curves import FittedCurve
 from livecount.growth.dose_response import (
     DoseResponse,
@@ -65,6 +71,7 @@ __all__ = [
     "align_series",
     "bases_of",
     "combine_wells",
+    "compare_paired",
     "compare_with_control",
     "doubling_of",
     "fit_dose_response",

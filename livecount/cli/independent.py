@@ -1,0 +1,89 @@
+"""Groups over independent experiments: all experiments of a database, or plates of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from livecount.cli.terminal import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from livecount.cli.moments import Span
+    from livecount.storage import Analysis, CountReader, Experiment
+    from livecount.treatments import Repeat
+
+__all__ = ["Independent", "independent_groups"]
+
+Independent = Annotated[
+    Literal["experiments", "plates"] | None,
+    typer.Option(
+        "--independent",
+        help="Groups across independent experiments: all experiments of the database, or the "
+        "plates of one that are independent repeats. n is then their number.",
+    ),
+]
+
+
+def independent_groups(
+    store: CountReader,
+    which: Literal["experiments", "plates"],
+    chosen: tuple[Experiment, Analysis],
+    span: Span,
+) -> pd.DataFrame:
+    """Give the groups of each independent experiment, and combined over them.
+
+    Parameters
+    ----------
+    chosen
+        The experiment whose plates are independent; of all experiments the primary analyses.
+    """
+    from livecount.treatments import across_experiments
+
+    if which == "plates":
+        return across_experiments(_of_plates(store, *chosen, span))
+    repeats = []
+    for experiment in store.experiments():
+        primary = [one for one in store.analyses(experiment) if one.is_primary]
+        if not primary:
+            say(f"experiment {experiment.name!r} has no counts yet and is left out")
+            continue
+        repeats.append(_of_experiment(store, experiment, primary[0], span))
+    return across_experiments(repeats)
+
+
+def _of_experiment(
+    store: CountReader, experiment: Experiment, analysis: Analysis, span: Span
+) -> Repeat:
+    from livecount.run_tables import RunTables
+    from livecount.tables import count_table
+    from livecount.treatments import Repeat
+
+    counts = count_table(store, experiment, analysis)
+    groups = RunTables(counts, span.window(store, experiment, counts)).groups
+    if groups.empty:
+        say(f"experiment {experiment.name!r} has no groups (no plate map) and is left out")
+    return Repeat(experiment.name, groups, _counted_by(analysis))
+
+
+def _of_plates(
+    store: CountReader, experiment: Experiment, analysis: Analysis, span: Span
+) -> list[Repeat]:
+    from livecount.run_tables import RunTables
+    from livecount.tables import count_table
+    from livecount.treatments import Repeat
+
+    counts = count_table(store, experiment, analysis)
+    window = span.window(store, experiment, counts)
+    plates = counts["plate"].astype(object).where(counts["plate"].notna(), "no plate named")
+    return [
+        Repeat(str(plate), RunTables(part, window).groups, _counted_by(analysis))
+        for plate, part in counts.groupby(plates, sort=True)
+    ]
+
+
+def _counted_by(analysis: Analysis) -> str:
+    settings = analysis.settings
+    return f"{settings.model_sha256} h {settings.h:g}"
