@@ -393,6 +393,9 @@ def test_real_counts_grow_steadily(real_images: Path) -> None:
         assert row.r_squared is not None
         assert row.r_squared > 0.98
         assert row.n_points == 300
+        # Nobody saw a lag or a plateau in them, and the area is that of the counts.
+        assert (row.fit, row.shape.lag_h, row.shape.plateau) == ("quasi-Poisson", None, None)
+        assert 66 * 49.8 < row.shape.area_under_curve < 661 * 49.8
     (group,) = rows_at(rows, "group")
     assert group.rate_low is not None
     assert group.rate_high is not None

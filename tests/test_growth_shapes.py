@@ -222,6 +222,28 @@ def test_t_interval_of_known_lags_and_how_many_wells_have_one() -> None:
     assert "the logistic has no lag" in found.shape_reason
 
 
+def test_intervals_hold_no_lag_below_zero_and_a_half_plateau_may_lie_before_t0() -> None:
+    shapes = [
+        CurveShape(lag_h=lag, half_plateau_h=lag - 20, area_under_curve=5.0 * lag)
+        for lag in (1.0, 9.0)
+    ]
+    found = combine_shapes(shapes, [(-48.0, 48.0)] * 2)
+    assert (found.lag_low_h, found.area_under_curve_low) == (0, 0)
+    assert found.half_plateau_low_h == pytest.approx(-15 - 12.7062 * 4, rel=1e-4)
+
+
+def test_wells_that_nobody_grouped_are_told_by_how_many_got_which_curve() -> None:
+    rng = np.random.default_rng(5)
+    truths = [gompertz(HOURS, 12.0), gompertz(HOURS, 12.0), 50 * np.exp(RATE * HOURS)]
+    table = pd.concat(
+        pd.DataFrame({"well": f"A{n}", "elapsed_h": HOURS, "count": rng.poisson(truth)})
+        for n, truth in enumerate(truths, 1)
+    )
+    group = growth_table(table)[-1]
+    assert group.fit_reason == "chosen for each well: Gompertz (2), quasi-Poisson (1)"
+    assert "2 of 3 wells have a lag" in group.shape.shape_reason
+
+
 # the table
 
 

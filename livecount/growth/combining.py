@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
 from livecount.growth.comparing import spread_of
@@ -36,7 +37,7 @@ def combine_wells(fits: Sequence[GrowthFit], confidence: float = CONFIDENCE) -> 
         max((fit.end_h for fit in used if fit.end_h is not None), default=None),
         fit=" + ".join(sorted({fit.fit for fit in used})) or "none",
         n_wells=len(used),
-        fit_reason=joined(*(fit.fit_reason for fit in used)),
+        fit_reason=_why_fitted(used),
         shape=combine_shapes(
             [fit.shape for fit in used], [(fit.start_h, fit.end_h) for fit in used], confidence
         ),
@@ -62,3 +63,12 @@ def combine_wells(fits: Sequence[GrowthFit], confidence: float = CONFIDENCE) -> 
         reason=joined(doubling.reason, missing),
         confidence=confidence,
     )
+
+
+def _why_fitted(fits: Sequence[GrowthFit]) -> str:
+    """Give the reason that all wells share; wells that nobody grouped have one each."""
+    reasons = {fit.fit_reason for fit in fits}
+    if len(reasons) < 2:
+        return "".join(reasons)
+    kinds = Counter(fit.fit for fit in fits).most_common()
+    return "chosen for each well: " + ", ".join(f"{name} ({n})" for name, n in kinds)

@@ -21,6 +21,7 @@ _PLATEAU_REACHED = 0.9
 _LARGEST_FALL = 0.1
 _FEWEST_AT_PLATEAU = 3
 _SAME_WINDOW = 0.05
+_MOST_REASONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class CurveShape:
     shape_reason
         Why something is missing.
 
-    The intervals are t-intervals across wells, from two wells on, cut at 0.
+    The intervals are t-intervals across wells, from two wells on; those of lag, plateau and area are
+    cut at 0.
     """
 
     lag_h: float | None = None
@@ -68,6 +70,12 @@ _WITH_ENDS: Final = {
     "plateau": ("plateau_low", "plateau_high"),
     "half_plateau_h": ("half_plateau_low_h", "half_plateau_high_h"),
     "area_under_curve": ("area_under_curve_low", "area_under_curve_high"),
+}
+_LEAST: Final = {
+    "lag_h": 0.0,
+    "plateau": 0.0,
+    "half_plateau_h": -math.inf,
+    "area_under_curve": 0.0,
 }
 _IN_WORDS: Final = {
     "lag_h": "a lag",
@@ -180,11 +188,14 @@ def combine_shapes(
             reasons.append("areas of wells over different hours have no mean")
             continue
         spread = spread_of(values, confidence)
-        at_least_0 = None if spread.low is None else max(spread.low, 0.0)
-        found |= {name: spread.mean, low: at_least_0, high: spread.high}
+        least = None if spread.low is None else max(spread.low, _LEAST[name])
+        found |= {name: spread.mean, low: least, high: spread.high}
         if 0 < len(values) < len(shapes):
             reasons.append(f"{len(values)} of {len(shapes)} wells have {_IN_WORDS[name]}")
-    return CurveShape(**found, shape_reason=_joined(*reasons, *(s.shape_reason for s in shapes)))
+    of_wells = list(dict.fromkeys(shape.shape_reason for shape in shapes if shape.shape_reason))
+    if len(of_wells) > _MOST_REASONS:
+        of_wells = [*of_wells[:_MOST_REASONS], "and others, which stand in the wells' rows"]
+    return CurveShape(**found, shape_reason=_joined(*reasons, *of_wells))
 
 
 def _are_alike(windows: Sequence[tuple[float | None, float | None]]) -> bool:
