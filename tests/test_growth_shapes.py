@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from livecount.growth import (
     GROWTH_COLUMNS,
@@ -21,6 +22,7 @@ from livecount.growth import (
     fit_wells,
     growth_table,
 )
+from livecount.growth.choosing import _aicc
 from livecount.growth.plateaus import fit_gompertz, fit_logistic
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape, combine_shapes
 
@@ -121,6 +123,24 @@ def test_noisy_counts_get_the_curve_that_made_them(
     assert all(said[name] in fit.fit_reason for fit in fits)
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
+def test_the_criterion_is_that_of_an_autoregression(correlation: float) -> None:
+    rng = np.random.default_rng(12)
+    residuals = np.zeros(60)
+    for index in range(1, 60):
+        residuals[index] = correlation * residuals[index - 1] + rng.normal() * 0.1
+    rho = max(np.sum(residuals[1:] * residuals[:-1]) / np.sum(residuals**2), 0)
+    ends = residuals[0] ** 2 * (1 - rho**2)
+    variance = (np.sum((residuals[1:] - rho * residuals[:-1]) ** 2) + ends) / 60
+    likelihood = SARIMAX(residuals, order=(1, 0, 0)).loglike([rho, variance])
+    n_parameters = 4 + 2  # correlation and variance
+    small = 2 * n_parameters * (n_parameters + 1) / (60 - n_parameters - 1)
+    # Our likelihood leaves out what all curves share.
+    shared = 60 * (math.log(2 * math.pi) + 1)
+    expected = 2 * n_parameters + small - 2 * likelihood - shared
+    assert _aicc(residuals, 4) == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_group_says_how_many_of_its_wells_bend() -> None:
     fits = noisy(np.random.default_rng(1), gompertz(HOURS, 12.0))
     assert "4 of 4 wells bend" in fits[0].fit_reason
@@ -181,9 +201,23 @@ def test_counts_that_fall_after_the_plateau_give_none() -> None:
     dying = logistic(HOURS) * np.where(HOURS > 100, np.exp(-0.03 * (HOURS - 100)), 1)
     fit = fit_series(GrowthSeries(HOURS, rng.poisson(dying)), model="logistic")
     assert fit.shape.plateau is None
-    assert "fall after the plateau" in fit.shape.shape_reason
+    assert "fall after the plateau" in fit.reason
     whole = fit_series(GrowthSeries(HOURS, rng.poisson(dying)), window=(None, 100))
     assert whole.shape.plateau == pytest.approx(PLATEAU, rel=0.1)
+
+
+def test_growth_before_a_long_plateau_is_growth_and_before_a_fall_is_not() -> None:
+    rng = np.random.default_rng(8)
+    times = np.arange(0, 481, 6.0)
+    fit = fit_series(GrowthSeries(times, rng.poisson(logistic(times))))
+    assert (fit.fit, fit.verdict) == ("logistic", Verdict.GROWING)
+    assert fit.doubling_time_h == pytest.approx(12, rel=0.1)
+    times = np.arange(0, 97, 2.0)
+    dying = np.where(times < 50, 100 * np.exp(0.06 * times), 2000 * np.exp(-0.06 * (times - 50)))
+    fit = fit_series(GrowthSeries(times, rng.poisson(dying)))
+    assert (fit.fit, fit.verdict) == ("logistic", Verdict.NOT_RESOLVED)
+    assert "the counts fall after the plateau" in fit.reason
+    assert fit.doubling_time_h is None
 
 
 def test_a_curve_that_starts_above_half_its_plateau_has_no_half() -> None:

@@ -11,7 +11,7 @@ from livecount.growth.choosing import PlateauCandidates, candidates_of, choose_c
 from livecount.growth.curves import FittedCurve, deviance_explained, fit_exponential
 from livecount.growth.evidence import PreparedWell, Unusable, Window, changes, prepare
 from livecount.growth.series import GrowthSeries, well_curve
-from livecount.growth.shape import shape_of
+from livecount.growth.shape import FALLEN, falls_after, shape_of
 from livecount.growth.verdicts import GrowthFit, Verdict, doubling_time, joined, judge
 
 __all__ = [
@@ -135,9 +135,11 @@ def _fit(
     fit = candidates.fit_of(model) if model == "logistic" or model == "Gompertz" else None
     if fit is not None:
         # A line through a long plateau hardly rises, however clearly the counts did before.
-        rises = changes(well) or candidates.rises(fit)
+        fallen = falls_after(fit.curve, well.curve)
+        rises = changes(well) or (candidates.rises(fit) and not fallen)
+        said = (FALLEN if fallen else "", why)
         explained = _explained(well, fit.curve)
-        return _concluded(well, fit.curve, fit.model, explained, ("", why), resolved=rises)
+        return _concluded(well, fit.curve, fit.model, explained, said, resolved=rises)
     if model == "log-linear" and well.counts.min() > 0:
         return _from_line(well, "log-linear", ("", why))
     notes = {

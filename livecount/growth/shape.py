@@ -15,13 +15,16 @@ from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import CONFIDENCE
 from livecount.growth.series import WellCurve
 
-__all__ = ["SHAPE_COLUMNS", "CurveShape", "combine_shapes", "shape_of"]
+__all__ = ["FALLEN", "SHAPE_COLUMNS", "CurveShape", "combine_shapes", "falls_after", "shape_of"]
 
 _PLATEAU_REACHED = 0.9
 _LARGEST_FALL = 0.1
 _FEWEST_AT_PLATEAU = 3
 _SAME_WINDOW = 0.05
 _MOST_REASONS = 2
+
+
+FALLEN: Final = "the counts fall after the plateau: choose the hours to fit (--to-h)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class CurveShape:
     shape_reason
         Why something is missing.
 
-    The intervals are t-intervals across wells, from two wells on; those of lag, plateau and area are
-    cut at 0.
+    The intervals are t-intervals across wells, from two wells on; those of lag, plateau and area
+    are cut at 0.
     """
 
     lag_h: float | None = None
@@ -136,21 +139,28 @@ def _lag(curve: FittedCurve, start_h: float) -> tuple[float | None, str]:
 
 
 def _plateau(curve: FittedCurve, measured: WellCurve) -> tuple[float | None, str]:
-    """Give the plateau where the points have come to it and do not fall from it."""
-    from scipy.stats import linregress
-
-    plateau = curve.plateau or math.inf
-    reached = curve.values(measured.times_h) / plateau
+    """Give the plateau where the points have come to it and stay."""
+    reached = curve.values(measured.times_h) / (curve.plateau or math.inf)
     if reached[-1] < _PLATEAU_REACHED:
         return None, f"the last count lies at {100 * reached[-1]:.0f} % of the fitted plateau"
-    there = reached >= _PLATEAU_REACHED
+    n_there = int((reached >= _PLATEAU_REACHED).sum())
+    if n_there < _FEWEST_AT_PLATEAU:
+        return None, f"only {n_there} visits lie at the plateau"
+    return (None, FALLEN) if falls_after(curve, measured) else (curve.plateau, "")
+
+
+def falls_after(curve: FittedCurve, measured: WellCurve) -> bool:
+    """Tell whether the counts fall by a tenth or more, and not by chance, once at the plateau."""
+    from scipy.stats import linregress
+
+    if curve.plateau is None:
+        return False
+    there = curve.values(measured.times_h) >= _PLATEAU_REACHED * curve.plateau
     if there.sum() < _FEWEST_AT_PLATEAU:
-        return None, f"only {there.sum()} visits lie at the plateau"
-    times, values = measured.times_h[there], measured.values[there] / plateau
+        return False
+    times, values = measured.times_h[there], measured.values[there] / curve.plateau
     line = linregress(times, values)
-    if line.slope * np.ptp(times) < -_LARGEST_FALL and line.pvalue < 1 - CONFIDENCE:
-        return None, "the counts fall after the plateau: choose the hours to fit (--to-h)"
-    return plateau, ""
+    return bool(line.slope * np.ptp(times) < -_LARGEST_FALL and line.pvalue < 1 - CONFIDENCE)
 
 
 def _half_plateau(curve: FittedCurve, measured: WellCurve) -> tuple[float | None, str]:
