@@ -6,7 +6,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from livecount.excluding import exclusion_table
-from livecount.growth import GROWTH_COLUMNS, GrowthRow, Window, growth_table
+from livecount.growth import (
+    GROWTH_COLUMNS,
+    GrowthRow,
+    Reference,
+    Window,
+    add_relative,
+    bases_of,
+    growth_table,
+    wells_of,
+)
 from livecount.treatments import TreatedWell, dose_table, gr_points, group_table, treated_wells
 from livecount.wide import wide_table
 
@@ -25,16 +34,36 @@ class RunTables:
         A result of :func:`livecount.tables.count_table`.
     window
         First and last time of the fits, hours, both included; None for all.
+    reference
+        The moment that counts, curves, plateaus and areas are relative to; None for none.
     """
 
-    def __init__(self, counts: pd.DataFrame, window: Window | None = None) -> None:
-        self.counts = counts
+    def __init__(
+        self,
+        counts: pd.DataFrame,
+        window: Window | None = None,
+        reference: Reference | None = None,
+    ) -> None:
+        self.counts = add_relative(counts, reference) if reference else counts
         self.window = window
+        self.reference = reference
+
+    @cached_property
+    def without_base(self) -> dict[str, str]:
+        """Wells that cannot be made relative to the reference, by name, and why."""
+        if self.reference is None:
+            return {}
+        bases = bases_of(wells_of(self.counts), self.reference)
+        return {
+            " ".join(part for part in identity[:3] if part): base.reason
+            for identity, base in bases.items()
+            if base.value is None
+        }
 
     @cached_property
     def growth_rows(self) -> list[GrowthRow]:
         """Growth of positions, wells and groups, with the curves to draw."""
-        return growth_table(self.counts, window=self.window)
+        return growth_table(self.counts, window=self.window, reference=self.reference)
 
     @cached_property
     def growth(self) -> pd.DataFrame:
@@ -62,7 +91,7 @@ class RunTables:
     @cached_property
     def wide(self) -> pd.DataFrame:
         """Curves side by side."""
-        return wide_table(self.counts)
+        return wide_table(self.counts, self.reference)
 
     @cached_property
     def exclusions(self) -> pd.DataFrame:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livecount.growth import GrowthSeries, WellSeries, align_series, well_curve, wells_of
+from livecount.growth import (
+    GrowthSeries,
+    Reference,
+    WellSeries,
+    align_series,
+    bases_of,
+    relative_wells,
+    well_curve,
+    wells_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["wide_table"]
 
 
-def wide_table(counts: pd.DataFrame) -> pd.DataFrame:
+def wide_table(counts: pd.DataFrame, reference: Reference | None = None) -> pd.DataFrame:
     """Give the mean curve of every well in a column of its own.
 
     Replicates stand side by side under the name of their group, which Prism takes for the title of
@@ -22,6 +31,9 @@ def wide_table(counts: pd.DataFrame) -> pd.DataFrame:
     ----------
     counts
         A result of :func:`livecount.tables.count_table`; what is excluded is left out.
+    reference
+        The moment whose value is 1 in every well; None for values as measured. A well that has no
+        value then has a column without values.
 
     Returns
     -------
@@ -33,6 +45,8 @@ def wide_table(counts: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     wells = _side_by_side([well for well in wells_of(counts) if any(map(len, well.used))])
+    if reference:
+        wells = relative_wells(wells, bases_of(wells, reference), reference)
     curves = [well_curve(well.used) for well in wells]
     times, values = align_series([GrowthSeries(one.times_h, one.values) for one in curves])
     if not wells:

@@ -24,7 +24,8 @@ from livecount.growth import (
     well_curve,
     wells_of,
 )
-from livecount.growth.curves import fit_exponential, fit_logistic
+from livecount.growth.curves import fit_exponential
+from livecount.growth.plateaus import fit_logistic
 
 RATE = math.log(2) / 20
 HOURS = np.arange(0, 48.1, 1.0)
@@ -75,19 +76,20 @@ def rows_at(rows: list[GrowthRow], level: str) -> list[GrowthRow]:
 def test_logistic_gives_the_certified_parameters_of_rat42() -> None:
     fit = fit_logistic(RAT42.times_h, RAT42.counts, "linear")
     assert fit is not None
-    assert fit.plateau == pytest.approx(72.462237576, rel=1e-7)
-    assert fit.rate_per_h == pytest.approx(0.067359200066, rel=1e-7)
-    assert fit.rate_per_h * fit.midpoint_h == pytest.approx(2.6180768402, rel=1e-7)
-    assert np.sum(fit.residuals**2) / fit.plateau**2 * 67.08**2 < 8.1
+    assert fit.curve.plateau == pytest.approx(72.462237576, rel=1e-7)
+    assert fit.curve.rate_per_h == pytest.approx(0.067359200066, rel=1e-7)
+    shift = fit.curve.rate_per_h * fit.curve.reference_h
+    assert shift == pytest.approx(2.6180768402, rel=1e-7)
+    assert np.sum(fit.residuals**2) == pytest.approx(8.0565229338, rel=1e-7)
 
 
 def test_logistic_explains_rat43_nearly_as_well_as_the_certified_richards_curve() -> None:
     fit = fit_logistic(np.arange(1.0, 16), np.array(RAT43_ONIONS), "linear")
     assert fit is not None
-    squares = np.sum((fit.residuals * max(RAT43_ONIONS)) ** 2)
+    squares = np.sum(fit.residuals**2)
     # The Richards curve has one parameter more: its certified sum of squares bounds from below.
     assert 8786.404908 < squares < 1.1 * 8786.404908
-    assert fit.plateau == pytest.approx(699.64, rel=0.02)
+    assert fit.curve.plateau == pytest.approx(699.64, rel=0.02)
 
 
 @pytest.mark.parametrize("model", ["auto", "quasi-Poisson", "log-linear"])
@@ -391,6 +393,9 @@ def test_real_counts_grow_steadily(real_images: Path) -> None:
         assert row.r_squared is not None
         assert row.r_squared > 0.98
         assert row.n_points == 300
+        # Nobody saw a lag or a plateau in them, and the area is that of the counts.
+        assert (row.fit, row.shape.lag_h, row.shape.plateau) == ("quasi-Poisson", None, None)
+        assert 66 * 49.8 < row.shape.area_under_curve < 661 * 49.8
     (group,) = rows_at(rows, "group")
     assert group.rate_low is not None
     assert group.rate_high is not None
@@ -444,7 +449,7 @@ anything = st.one_of(
 
 @given(
     st.lists(st.tuples(anything, anything), max_size=12),
-    st.sampled_from(["auto", "logistic", "log-linear"]),
+    st.sampled_from(["auto", "logistic", "Gompertz", "log-linear"]),
 )
 @settings(max_examples=150)
 def test_no_input_raises_or_gives_a_number_that_is_none(
@@ -452,9 +457,12 @@ def test_no_input_raises_or_gives_a_number_that_is_none(
 ) -> None:
     series = GrowthSeries([time for time, _ in points], [count for _, count in points])
     for fit in (fit_series(series, model=model), combine_wells(fit_wells([[series], [series]]))):
-        for item in dataclasses.fields(fit):
-            value = getattr(fit, item.name)
-            assert not isinstance(value, float) or math.isfinite(value), item.name
+        for part in (fit, fit.shape):
+            for item in dataclasses.fields(part):
+                value = getattr(part, item.name)
+                assert not isinstance(value, float) or math.isfinite(value), item.name
+        told = (fit.shape.lag_h, fit.shape.plateau, fit.shape.area_under_curve)
+        assert fit.shape.shape_reason or None not in told
         assert (fit.rate_per_h is None) == (fit.verdict is Verdict.NOT_COMPUTED)
         assert fit.reason
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from livecount.cli.independent import Independent, independent_groups
+from livecount.cli.moments import (
+    FromEvent,
+    FromHour,
+    Normalise,
+    Span,
+    ToHour,
+    marks_of,
+    reference_named,
+)
 from livecount.cli.options import (
     AnalysisId,
     AsJson,
@@ -26,27 +35,15 @@ from livecount.cli.terminal import progress_bar, say, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from livecount.growth import Window
     from livecount.inside import EdgeRule
     from livecount.plots import EventMark
     from livecount.run_tables import RunTables
     from livecount.storage import Analysis, CountReader, Experiment
 
-FromHour = Annotated[
-    float | None,
-    typer.Option("--from-h", callback=finite, help="Fit from this hour on (default: the first)."),
-]
-ToHour = Annotated[
-    float | None,
-    typer.Option("--to-h", callback=finite, help="Fit up to this hour (default: the last)."),
-]
-FromEvent = Annotated[
-    str | None,
-    typer.Option("--from-event", help="Fit from this event on, by its name."),
-]
 Table = Literal[
     "counts", "cells", "growth", "groups", "doses", "wide", "exclusions", "incidents", "all"
 ]
+_RELATIVE: tuple[Table, ...] = ("counts", "growth", "wide", "all")
 _SHEETS: tuple[Table, ...] = ("counts", "growth", "groups", "doses", "wide", "exclusions")
 
 
@@ -63,12 +60,15 @@ def export(
     to_h: ToHour = None,
     from_event: FromEvent = None,
     edge_guard: EdgeGuard = None,
+    normalise: Normalise = None,
+    independent: Independent = None,
     as_json: AsJson = False,
 ) -> None:
     """Write counts, cells, growth, groups, doses, exclusions or incidents, as CSV or for Excel.
 
     Works while the monitor runs. Absent values are empty, times are UTC. "wide" has a column a
-    well, replicates side by side, as Prism takes it.
+    well, replicates side by side, as Prism takes it. With --normalise, curves, plateaus and areas
+    are relative to the well's own value at the first visit from that moment on; rates are the same.
 
     Example: livecount export counts -o counts.csv
     """
@@ -80,6 +80,9 @@ def export(
     for_excel = output.suffix.lower() == ".xlsx"
     if table == "all" and not for_excel:
         raise typer.BadParameter("all tables go into one Excel file: name it with -o FILE.xlsx.")
+    if normalise is not None and table not in _RELATIVE:
+        raise typer.BadParameter(f"--normalise is for {', '.join(_RELATIVE)}: {table} stays as is.")
+    _check_independent(table, independent, experiment, analysis)
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
@@ -87,18 +90,28 @@ def export(
         shown = table in ("counts", "all")
         edges = edge_rule(settings, found, edge_guard)
         counts = _counts(store, found, chosen, edges, intervals=shown, inside=shown)
-        window = _Span(from_h, to_h, from_event).window(store, found, counts)
-        tables = RunTables(counts, window)
+        span = Span(from_h, to_h, from_event)
+        reference = reference_named(normalise, store, found, counts)
+        tables, given = RunTables(counts, span.window(store, found, counts), reference), None
+        if independent is not None:
+            given = independent_groups(
+                store,
+                independent,
+                (found, chosen),
+                span,
+                lambda one: edge_rule(settings, one, edge_guard),
+            )
+            of_which = f" over independent {independent}"
         if table == "incidents":
             rows = _write_incidents(store, found, output)
         elif for_excel:
             names = _sheets(counts) if table == "all" else (table,)
             sheets: dict[str, Iterator[pd.DataFrame]] = {
-                name: _chunks(store, chosen, tables, name) for name in names
+                name: _chunks(store, chosen, tables, name, given) for name in names
             }
             rows = sum(write_workbook(sheets, output).values())
         else:
-            rows = write_csv_chunks(_chunks(store, chosen, tables, table), output)
+            rows = write_csv_chunks(_chunks(store, chosen, tables, table, given), output)
     if as_json:
         write_json(
             {
@@ -107,9 +120,12 @@ def export(
                 "table": table,
                 "rows": rows,
                 "file": str(output),
+                "independent": independent,
+                "not_normalised": tables.without_base,
             }
         )
     else:
+        _say_without_base(tables)
         what = "all tables" if table == "all" else table
         say(f"{rows} rows of {what}{of_which} -> {output}")
 
@@ -124,6 +140,25 @@ def _write_incidents(store: CountReader, experiment: Experiment, output: Path) -
     if output.suffix.lower() == ".xlsx":
         return write_workbook({"incidents": iter([table])}, output)["incidents"]
     return write_csv_chunks([table], output)
+
+
+def _check_independent(
+    table: Table, independent: str | None, experiment: str | None, analysis: str | None
+) -> None:
+    if independent is None:
+        return
+    if table != "groups":
+        raise typer.BadParameter(f"--independent is for groups, not for {table}.")
+    if independent == "experiments" and (experiment or analysis):
+        raise typer.BadParameter(
+            "--independent experiments takes the primary analyses of all experiments: leave "
+            "--experiment and --analysis out."
+        )
+
+
+def _say_without_base(tables: RunTables) -> None:
+    for well, reason in tables.without_base.items():
+        say(f"{well or 'the fields without a well'}: {reason}")
 
 
 def _of_which(store: CountReader, experiment: Experiment, asked: str | None) -> str:
@@ -146,13 +181,17 @@ def _sheets(counts: pd.DataFrame) -> tuple[Table, ...]:
 
 
 def _chunks(
-    store: CountReader, chosen: Analysis, tables: RunTables, table: Table
+    store: CountReader,
+    chosen: Analysis,
+    tables: RunTables,
+    table: Table,
+    given: pd.DataFrame | None,
 ) -> Iterator[pd.DataFrame]:
-    """Give a table in parts: cells are too many to be held at once."""
+    """Give a table in parts, or the one given: cells are too many to be held at once."""
     from livecount.cell_tables import cell_chunks
 
     if table != "cells":
-        yield getattr(tables, table)
+        yield getattr(tables, table) if given is None else given
         return
     with progress_bar("writing cells", None) as advance:
         for chunk in cell_chunks(store, chosen, tables.counts):
@@ -182,53 +221,6 @@ def _counts(
         return count_table(store, found, chosen, intervals=True, edges=wanted, on_frame=advance)
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """The part of the curves that is fitted, as the user says it."""
-
-    from_h: float | None
-    to_h: float | None
-    from_event: str | None
-
-    def window(self, store: CountReader, found: Experiment, counts: pd.DataFrame) -> Window | None:
-        """Give first and last hour, or None for all of the curves."""
-        start_h = self.from_h
-        if self.from_event is not None:
-            if start_h is not None:
-                raise typer.BadParameter("--from-event and --from-h exclude each other.")
-            start_h = _event_named(self.from_event, _marks(store, found, counts), found).at_h
-        if start_h is not None and self.to_h is not None and start_h >= self.to_h:
-            raise typer.BadParameter(f"{start_h:g} h is not before {self.to_h:g} h.")
-        return None if start_h is None and self.to_h is None else (start_h, self.to_h)
-
-
-def _marks(store: CountReader, found: Experiment, counts: pd.DataFrame) -> list[EventMark]:
-    """Place the events that hold on the axis as it is now, by time."""
-    from livecount.plots import EventMark
-    from livecount.time_axis import hours_of
-
-    marks = [
-        EventMark(one.name, hours_of(counts, one.when), one.wells)
-        for one in store.events(found)
-        if one.withdrawn is None
-    ]
-    return sorted(marks, key=lambda mark: mark.at_h)
-
-
-def _event_named(name: str, marks: Sequence[EventMark], found: Experiment) -> EventMark:
-    """Find an event by its name, the first one where several have it."""
-    from livecount.errors import NotInStoreError
-
-    for mark in marks:
-        if mark.name.casefold() == name.strip().casefold():
-            return mark
-    known = ", ".join(repr(mark.name) for mark in marks) or "none"
-    raise NotInStoreError(
-        f"Experiment {found.name!r} has no event {name!r}, but {known}",
-        hint="Note it with `livecount event add`",
-    )
-
-
 def plot(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Figure to write: .svg, .pdf or .png.")
@@ -241,6 +233,7 @@ def plot(
     to_h: ToHour = None,
     from_event: FromEvent = None,
     edge_guard: EdgeGuard = None,
+    normalise: Normalise = None,
     linear: Annotated[bool, typer.Option("--linear", help="Linear instead of log axis.")] = False,
     width_mm: Annotated[
         float,
@@ -262,10 +255,19 @@ def plot(
         of_which = _of_which(store, found, experiment)
         edges = edge_rule(settings, found, edge_guard)
         counts = _counts(store, found, chosen, edges)
-        window = _Span(from_h, to_h, from_event).window(store, found, counts)
-        marks = _marks(store, found, counts)
-    rows = RunTables(counts, window).growth_rows
-    plot_growth(counts, rows, output, events=marks, log=not linear, width_mm=width_mm)
+        window = Span(from_h, to_h, from_event).window(store, found, counts)
+        reference = reference_named(normalise, store, found, counts)
+        marks = marks_of(store, found, counts)
+    tables = RunTables(counts, window, reference)
+    plot_growth(
+        counts,
+        tables.growth_rows,
+        output,
+        events=marks,
+        reference=reference,
+        log=not linear,
+        width_mm=width_mm,
+    )
     if as_json:
         write_json(
             {
@@ -273,9 +275,11 @@ def plot(
                 "analysis_id": chosen.id,
                 "file": str(output),
                 "frames": len(counts),
+                "not_normalised": tables.without_base,
             }
         )
     else:
+        _say_without_base(tables)
         say(f"growth curves of {len(counts)} frames{of_which} -> {output}")
 
 
@@ -306,10 +310,10 @@ def report(
         found, chosen = chosen_analysis(store, experiment, analysis)
         edges = edge_rule(settings, found, edge_guard)
         counts = _counts(store, found, chosen, edges, inside=True)
-        window = _Span(from_h, to_h, from_event).window(store, found, counts)
+        window = Span(from_h, to_h, from_event).window(store, found, counts)
         tables = RunTables(counts, window)
         contents = gather(store, found, chosen, tables)
-        figures = _figures(tables, _marks(store, found, counts))
+        figures = _figures(tables, marks_of(store, found, counts))
     write_report(contents, figures, output)
     if as_json:
         write_json({"experiment": found.name, "analysis_id": chosen.id, "file": str(output)})

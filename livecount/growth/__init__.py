@@ -8,7 +8,14 @@ covers the truth in about a quarter of runs. Intervals therefore come from repli
 averaged, never treated as replicates.
 """
 
-from livecount.growth.comparing import Comparison, Spread, compare_with_control, spread_of
+from livecount.growth.combining import combine_wells
+from livecount.growth.comparing import (
+    Comparison,
+    Spread,
+    compare_paired,
+    compare_with_control,
+    spread_of,
+)
 from livecount.growth.curves import FittedCurve
 from livecount.growth.dose_response import (
     DoseResponse,
@@ -18,18 +25,18 @@ from livecount.growth.dose_response import (
     gr_of_wells,
     sigmoid,
 )
-from livecount.growth.fitting import (
-    GrowthFit,
-    GrowthModel,
-    Verdict,
-    Window,
-    combine_wells,
-    fit_fields,
-    fit_series,
-    fit_wells,
-)
+from livecount.growth.evidence import Window
+from livecount.growth.fitting import GrowthModel, fit_fields, fit_series, fit_wells
 from livecount.growth.forecasting import Forecast, forecast_reaching
 from livecount.growth.growth_inhibition import gr_of_rates, gr_value
+from livecount.growth.normalising import (
+    RELATIVE_COLUMNS,
+    Base,
+    Reference,
+    add_relative,
+    bases_of,
+    relative_wells,
+)
 from livecount.growth.series import (
     GrowthSeries,
     WellCurve,
@@ -37,15 +44,21 @@ from livecount.growth.series import (
     visit_numbers,
     well_curve,
 )
+from livecount.growth.shape import CurveShape
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
+from livecount.growth.verdicts import Doubling, GrowthFit, Verdict, doubling_of, joined
 from livecount.growth.wells import INSIDE, Identity, Metric, PositionSeries, WellSeries, wells_of
 
 __all__ = [
     "ALL_WELLS",
     "GROWTH_COLUMNS",
     "INSIDE",
+    "RELATIVE_COLUMNS",
+    "Base",
     "Comparison",
+    "CurveShape",
     "DoseResponse",
+    "Doubling",
     "FittedCurve",
     "Forecast",
     "GrowthFit",
@@ -56,15 +69,20 @@ __all__ = [
     "Interval",
     "Metric",
     "PositionSeries",
+    "Reference",
     "Scale",
     "Spread",
     "Verdict",
     "WellCurve",
     "WellSeries",
     "Window",
+    "add_relative",
     "align_series",
+    "bases_of",
     "combine_wells",
+    "compare_paired",
     "compare_with_control",
+    "doubling_of",
     "fit_dose_response",
     "fit_fields",
     "fit_series",
@@ -74,6 +92,8 @@ __all__ = [
     "gr_of_wells",
     "gr_value",
     "growth_table",
+    "joined",
+    "relative_wells",
     "sigmoid",
     "spread_of",
     "visit_numbers",

@@ -1,4 +1,4 @@
-"""Whether groups grow differently from their control: wells against wells, corrected for many."""
+"""Whether groups grow differently from their control, corrected for many comparisons."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 
 from livecount.growth.evidence import CONFIDENCE
 
-__all__ = ["Comparison", "Spread", "compare_with_control", "spread_of"]
+__all__ = ["Comparison", "Spread", "compare_paired", "compare_with_control", "spread_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean of the wells of a group and how much they differ; None is "not known".
+    """Mean of some wells or experiments and how much they differ; None is "not known".
 
     Attributes
     ----------
     n
-        Wells.
+        Wells, or independent experiments.
     mean, sd, sem
-        In units of the values; SD (n - 1) and standard error of the mean from two wells on.
+        In units of the values; SD (n - 1) and standard error of the mean from n = 2 on.
     low, high
-        t-interval of the mean, from two wells on.
+        t-interval of the mean, from n = 2 on.
     """
 
     n: int
@@ -36,7 +36,7 @@ class Spread:
 
 
 def spread_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread:
-    """Summarise one value of each well of a group.
+    """Summarise one value of each well of a group, or of each independent experiment.
 
     Examples
     --------
@@ -104,7 +104,46 @@ def compare_with_control(
     dict
         A comparison for every group, also where none can be computed.
     """
-    found = {name: _welch(control, values, confidence) for name, values in groups.items()}
+    return _adjusted({name: _welch(control, values, confidence) for name, values in groups.items()})
+
+
+def compare_paired(
+    differences: Mapping[str, Sequence[float]], confidence: float = CONFIDENCE
+) -> dict[str, Comparison]:
+    """Compare groups with the control that stood beside them in each independent experiment.
+
+    Student's t test of the mean difference; what makes one day's cells grow differently from
+    another day's drops out of it. Holm's correction as in :func:`compare_with_control`.
+
+    Parameters
+    ----------
+    differences
+        Name of a group to its value less the control's, one of each experiment that has both.
+
+    Returns
+    -------
+    dict
+        A comparison for every group, also where none can be computed.
+    """
+    return _adjusted({name: _paired(values, confidence) for name, values in differences.items()})
+
+
+def _paired(values: Sequence[float], confidence: float) -> Comparison:
+    from scipy import stats
+
+    if not len(values):
+        return Comparison(reason="no experiment has both the group and its control")
+    difference = float(np.mean(values))
+    if len(values) == 1:
+        return Comparison(difference, reason="one experiment with a control tells no spread")
+    if np.ptp(values) == 0:
+        return Comparison(difference, reason="the experiments do not differ at all")
+    test = stats.ttest_1samp(values, 0.0)
+    low, high = test.confidence_interval(confidence)
+    return Comparison(difference, float(low), float(high), float(test.pvalue))
+
+
+def _adjusted(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
     tested = {name: one.p_value for name, one in found.items() if one.p_value is not None}
     return {
         name: _with_adjusted(one, adjusted)

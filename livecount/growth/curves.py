@@ -1,10 +1,9 @@
-"""The curves that are fitted to counts: exponential growth and the logistic."""
+"""The curves that are fitted to counts, and exponential growth; :mod:`plateaus` has the others."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,33 +13,39 @@ import numpy.typing as npt
 from livecount.growth.series import Series
 
 __all__ = [
+    "MOST_FOLDS_LN",
     "ExponentialFit",
     "ExponentialMethod",
     "FittedCurve",
-    "LogisticFit",
     "deviance_explained",
     "fit_exponential",
-    "fit_logistic",
 ]
 
 ExponentialMethod = Literal["quasi-Poisson", "log-linear"]
 
-_MOST_FOLDS_LN = 500.0
+MOST_FOLDS_LN = 500.0
 """A fit that multiplies the cells by more than e^500 over its window has run away."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedCurve:
-    """A fitted curve that can be drawn: exponential, or logistic where it has a plateau.
+    """A fitted curve that can be drawn: exponential, logistic, or a Gompertz where it has a floor.
+
+    The Gompertz is Zwietering's (1990, equation 11), a sigmoid in ln N between floor and plateau:
+    ln(N / floor) = A exp(-exp(-rate e / A (t - inflection))) with A = ln(plateau / floor).
 
     Attributes
     ----------
     rate_per_h
-        Specific growth rate; for the logistic the rate before crowding.
+        Specific growth rate; of the logistic the rate before crowding, of the Gompertz the
+        steepest.
     reference_h, reference_value
-        A point of the curve; for the logistic its midpoint, at half the plateau.
+        A point of the curve; of the logistic its midpoint, at half the plateau; of the Gompertz the
+        inflection of ln N.
     plateau
         Upper asymptote in the units of the counts, or None for an exponential.
+    floor
+        Lower asymptote of a Gompertz, else None.
 
     Examples
     --------
@@ -52,15 +57,31 @@ class FittedCurve:
     reference_h: float
     reference_value: float
     plateau: float | None
+    floor: float | None = None
+
+    def divided(self, base: float) -> FittedCurve:
+        """Give the curve of the same values, each divided by ``base``."""
+        return FittedCurve(
+            self.rate_per_h,
+            self.reference_h,
+            self.reference_value / base,
+            None if self.plateau is None else self.plateau / base,
+            None if self.floor is None else self.floor / base,
+        )
 
     def values(self, times_h: Series) -> Series:
         """Evaluate the curve at ``times_h`` (n,), hours; returns (n,) in units of the counts."""
         from scipy.special import expit
 
-        exponent = self.rate_per_h * (np.asarray(times_h, dtype=np.float64) - self.reference_h)
-        if self.plateau is not None:
+        since = np.asarray(times_h, dtype=np.float64) - self.reference_h
+        exponent = self.rate_per_h * since
+        if self.plateau is None:
+            return np.asarray(self.reference_value * np.exp(np.clip(exponent, -700, 700)))
+        if self.floor is None:
             return np.asarray(self.plateau * expit(exponent), dtype=np.float64)
-        return np.asarray(self.reference_value * np.exp(np.clip(exponent, -700, 700)))
+        folds = math.log(self.plateau / self.floor)
+        fallen = np.exp(np.clip(-math.e / folds * exponent, -700, 700))
+        return np.asarray(self.floor * np.exp(folds * np.exp(-fallen)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +146,7 @@ def fit_exponential(
     if result is None:
         return None
     slope, error, levels, fitted = result
-    if not (math.isfinite(error) and abs(slope) <= _MOST_FOLDS_LN and np.isfinite(fitted).all()):
+    if not (math.isfinite(error) and abs(slope) <= MOST_FOLDS_LN and np.isfinite(fitted).all()):
         return None
     return ExponentialFit(
         slope / span, error / span, freedom, middle, np.exp(levels) * largest, fitted * largest
@@ -159,109 +180,6 @@ def _least_deviance(
             return None
         error = float(result.bse[0]) * math.sqrt(scale)
     return float(result.params[0]), error, np.asarray(result.params[1:]), fitted
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LogisticFit:
-    """N = plateau / (1 + exp(-rate x (t - midpoint))) and how well it explains the points.
-
-    Attributes
-    ----------
-    rate_per_h, midpoint_h, plateau
-        The parameters, the plateau in units of the values.
-    residuals
-        On the scale of the fit, shape (n,).
-    plateau_reached
-        Fitted value at the last point as a fraction of the plateau, 0 to 1.
-    """
-
-    rate_per_h: float
-    midpoint_h: float
-    plateau: float
-    residuals: Series
-    plateau_reached: float
-
-    @property
-    def curve(self) -> FittedCurve:
-        """The fitted curve, ready to be drawn."""
-        return FittedCurve(self.rate_per_h, self.midpoint_h, self.plateau / 2, self.plateau)
-
-
-def fit_logistic(
-    times_h: Series, values: Series, scale: Literal["log", "linear"] = "log"
-) -> LogisticFit | None:
-    """Fit a growing logistic by least squares, on ln N or on N itself.
-
-    On counts the error is a share of the count, hence "log"; "linear" is for values whose error is
-    the same everywhere (the certified NIST data).
-
-    Parameters
-    ----------
-    times_h, values
-        One curve in time order, shape (n,), n >= 5; values > 0.
-
-    Returns
-    -------
-    LogisticFit or None
-        None where no start leads to a finite, growing logistic.
-    """
-    span, largest = float(np.ptp(times_h)), float(values.max())
-    if len(values) < 5 or span <= 0 or values.min() <= 0:
-        return None
-    scaled = (times_h - times_h[0]) / span
-    transform: Callable[[Series], Series] = np.log if scale == "log" else _unchanged
-    fits = [
-        _logistic_from(scaled, values / largest, transform, above, rate)
-        for above in (0.1, 1.0)
-        for rate in (3.0, 8.0)
-    ]
-    found = [fit for fit in fits if fit is not None]
-    if not found:
-        return None
-    log_plateau, rate, midpoint = min(found, key=lambda fit: fit[1])[0]
-    plateau = math.exp(log_plateau)
-    fitted = plateau * np.exp(-np.logaddexp(0.0, -rate * (scaled - midpoint)))
-    return LogisticFit(
-        rate / span,
-        float(times_h[0]) + midpoint * span,
-        plateau * largest,
-        transform(values / largest) - transform(fitted),
-        float(fitted[-1]) / plateau,
-    )
-
-
-def _unchanged(values: Series) -> Series:
-    return values
-
-
-def _logistic_from(
-    times: Series,
-    values: Series,
-    transform: Callable[[Series], Series],
-    above: float,
-    rate: float,
-) -> tuple[tuple[float, float, float], float] | None:
-    """Fit from one start: (ln plateau, rate, midpoint) on scaled axes and the sum of squares."""
-    from scipy.optimize import OptimizeWarning, curve_fit
-
-    def logistic(x: Series, log_plateau: float, rate: float, midpoint: float) -> Series:
-        log_value = log_plateau - np.logaddexp(0.0, -rate * (x - midpoint))
-        return log_value if transform is np.log else np.exp(log_value)
-
-    start = (math.log1p(above), rate, 1.0 + math.log(above) / rate)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", OptimizeWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        try:
-            found, _ = curve_fit(
-                logistic, times, transform(values), p0=start, maxfev=1000, ftol=1e-12, xtol=1e-12
-            )
-        except (RuntimeError, ValueError, np.linalg.LinAlgError):
-            return None
-        squares = float(np.sum((transform(values) - logistic(times, *found)) ** 2))
-    log_plateau, rate, midpoint = (float(value) for value in found)
-    sane = math.isfinite(squares) and 0 < rate <= _MOST_FOLDS_LN and abs(log_plateau) < 50
-    return ((log_plateau, rate, midpoint), squares) if sane else None
 
 
 def deviance_explained(

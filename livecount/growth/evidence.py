@@ -1,18 +1,17 @@
-"""What a well's points can carry: whether they grow at all, and whether they bend to a plateau."""
+"""What a well's points can carry: whether a rate follows from them, and whether they grow."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from livecount.growth.curves import ExponentialFit, LogisticFit, fit_exponential, fit_logistic
+from livecount.growth.curves import ExponentialFit, fit_exponential
 from livecount.growth.series import GrowthSeries, Series, WellCurve, well_curve
 
-__all__ = ["PreparedWell", "Unusable", "Window", "bends", "changes", "growing_logistic", "prepare"]
+__all__ = ["CONFIDENCE", "PreparedWell", "Unusable", "Window", "changes", "prepare"]
 
 Window = tuple[float | None, float | None]
 """First and last time of a fit, hours, both included; None is open."""
@@ -23,11 +22,6 @@ _FEWEST_POINTS = 3
 _SAME_TIME_H = 1e-6
 _STRETCHES = 6
 _SMALLEST_CHANGE_LN = 1e-6
-_FEWEST_FOR_PLATEAU = 8
-_AICC_GAIN = 2.0
-_FEWEST_WORTH = 6.0
-_PLATEAU_REACHED_ALONE = 0.5
-_PLATEAU_REACHED_TOGETHER = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,54 +119,3 @@ def changes(well: PreparedWell) -> bool:
         judged = fit_exponential(times, values, np.zeros(len(times), dtype=np.intp)) or judged
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, judged.degrees_of_freedom))
     return abs(judged.rate_per_h) > half * judged.standard_error
-
-
-def growing_logistic(well: PreparedWell) -> LogisticFit | None:
-    """Fit a logistic to a well's mean field, where it grows and has points enough."""
-    curve = well.curve
-    enough = len(curve.values) >= _FEWEST_FOR_PLATEAU and bool(curve.values.min() > 0)
-    if not enough or well.exponential.rate_per_h <= 0:
-        return None
-    return fit_logistic(curve.times_h, curve.values)
-
-
-def bends(well: PreparedWell, logistic: LogisticFit, *, alone: bool) -> bool:
-    """Tell whether the logistic explains a curve better than the straight line through ln N.
-
-    Measured on 48 h of branching growth without any plateau: AICc alone took the logistic in up to
-    43 % of runs and biased the rate by up to 7 %; asking for half the plateau left 0 to 3 % of
-    runs and at most 1 %.
-
-    Parameters
-    ----------
-    alone
-        Without other wells that agree: half the plateau must have been passed, else 0.3 of it.
-    """
-    needed = _PLATEAU_REACHED_ALONE if alone else _PLATEAU_REACHED_TOGETHER
-    if logistic.plateau_reached < needed:
-        return False
-    curve = well.curve
-    straight = np.polynomial.Polynomial.fit(curve.times_h, np.log(curve.values), 1)
-    line, bent = np.log(curve.values) - straight(curve.times_h), logistic.residuals
-    rho = _autocorrelation(bent)
-    worth = max(len(bent) * (1 - rho) / (1 + rho), _FEWEST_WORTH)
-    return _aicc(line, 3, worth) - _aicc(bent, 4, worth) > _AICC_GAIN
-
-
-def _autocorrelation(residuals: Series) -> float:
-    squares = float(np.sum(residuals**2))
-    lagged = float(np.sum(residuals[1:] * residuals[:-1]))
-    return min(max(lagged / squares, 0.0), 0.99) if squares > 0 else 0.0
-
-
-def _aicc(residuals: Series, parameters: int, worth: float) -> float:
-    """Corrected Akaike criterion of a least-squares fit (Hurvich & Tsai 1989), variance included.
-
-    Parameters
-    ----------
-    worth
-        Number of independent points that the autocorrelated residuals are worth.
-    """
-    variance = max(float(np.mean(residuals**2)), 1e-24)
-    penalty = 2 * parameters * (1 + (parameters + 1) / (worth - parameters - 1))
-    return worth * math.log(variance) + penalty

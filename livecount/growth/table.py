@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
 import pandas as pd
 
+from livecount.growth.combining import combine_wells
 from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import CONFIDENCE, Window
-from livecount.growth.fitting import (
-    GrowthFit,
-    GrowthModel,
-    Verdict,
-    combine_wells,
-    fit_fields,
-    fit_series,
-    fit_wells,
-)
+from livecount.growth.fitting import GrowthModel, fit_fields, fit_series, fit_wells
+from livecount.growth.normalising import Reference, bases_of, relative_fit
+from livecount.growth.shape import SHAPE_COLUMNS, CurveShape
+from livecount.growth.verdicts import GrowthFit, Verdict
 from livecount.growth.wells import Identity, Metric, WellSeries, wells_of
 
 __all__ = [
@@ -48,11 +44,13 @@ class GrowthRow:
         "density_inside_per_mm2" and "count_inside", where edges and overlaps are left out.
     n_points, start_h, end_h, rate_per_h, rate_low, rate_high
         As in :class:`GrowthFit`; so are the doubling time, ``fit``, ``r_squared``, ``verdict``,
-        ``reason``, ``n_wells``, ``confidence`` and ``curve``.
+        ``reason``, ``n_wells``, ``confidence``, ``curve``, ``fit_reason`` and ``shape``.
     level
         "position", "well" or "group".
     plate, channel, z, analysis_id
         What else keeps curves apart.
+    relative_to
+        Name of the moment that plateau, area and curve are relative to, or None.
     """
 
     experiment: str | None
@@ -80,6 +78,9 @@ class GrowthRow:
     confidence: float | None
     verdict: Verdict
     reason: str
+    fit_reason: str = ""
+    relative_to: str | None = None
+    shape: CurveShape = field(default_factory=CurveShape)
     curve: FittedCurve | None = None
 
     @property
@@ -92,10 +93,16 @@ class GrowthRow:
 
     def as_record(self) -> dict[str, str | float | int | None]:
         """Return the row as a mapping whose keys are ``GROWTH_COLUMNS``, in their order."""
-        return {name: getattr(self, name) for name in GROWTH_COLUMNS}
+        return {
+            name: getattr(self.shape if name in SHAPE_COLUMNS else self, name)
+            for name in GROWTH_COLUMNS
+        }
 
 
-GROWTH_COLUMNS = tuple(item.name for item in dataclasses.fields(GrowthRow) if item.name != "curve")
+GROWTH_COLUMNS = (
+    *(item.name for item in dataclasses.fields(GrowthRow) if item.name not in ("curve", "shape")),
+    *SHAPE_COLUMNS,
+)
 """Columns of ``export growth``; the first 16 are fixed, later additions follow them."""
 
 
@@ -106,6 +113,7 @@ def growth_table(
     window: Window | None = None,
     model: GrowthModel = "auto",
     confidence: float = CONFIDENCE,
+    reference: Reference | None = None,
 ) -> list[GrowthRow]:
     """Compute growth per position, well and group from exported counts.
 
@@ -126,6 +134,9 @@ def growth_table(
         As in :func:`fit_series`.
     confidence
         Of the interval across wells.
+    reference
+        The moment that plateaus and areas are relative to; None for values as measured. Rates,
+        times and lags are the same either way.
 
     Returns
     -------
@@ -138,14 +149,25 @@ def growth_table(
         When a needed column is missing.
     """
     wells = wells_of(counts, groups=groups)
+    bases = bases_of(wells, reference) if reference else {}
     rows: list[GrowthRow] = []
     for members in _together(wells, lambda well: well.replicate_key):
         fits = _fits_of(members, window, model)
-        for well, fit in zip(members, fits, strict=True):
-            rows += _position_rows(well, fit, window, model)
-            rows.append(_row("well", well, fit))
+        for number, well in enumerate(members):
+            parts = _position_fits(well, fits[number], window, model)
+            if reference:
+                base = bases[well.identity]
+                fits[number] = relative_fit(fits[number], base)
+                parts = {label: relative_fit(fit, base) for label, fit in parts.items()}
+            rows += [
+                dataclasses.replace(_row("position", well, fit), position=label)
+                for label, fit in parts.items()
+            ]
+            rows.append(_row("well", well, fits[number]))
         rows += _group_rows(members, fits, confidence)
-    return rows
+    if reference is None:
+        return rows
+    return [dataclasses.replace(row, relative_to=reference.name) for row in rows]
 
 
 def _fits_of(
@@ -162,19 +184,17 @@ def _fits_of(
     return [fits[id(well)] for well in wells]
 
 
-def _position_rows(
+def _position_fits(
     well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
-) -> list[GrowthRow]:
-    """Fit each field with its well's kind of curve, so that the two can be compared."""
-    if fit.fit in ("quasi-Poisson", "logistic"):
+) -> dict[str, GrowthFit]:
+    """Fit each named field with its well's kind of curve, so that the two can be compared."""
+    if fit.fit in ("quasi-Poisson", "logistic", "Gompertz"):
         model = cast(GrowthModel, fit.fit)
-    return [
-        dataclasses.replace(
-            _row("position", well, fit_series(field.used, window, model)), position=field.label
-        )
+    return {
+        field.label: fit_series(field.used, window, model)
         for field in well.fields
         if field.label is not None
-    ]
+    }
 
 
 def _group_rows(

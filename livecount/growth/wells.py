@@ -13,7 +13,15 @@ import pandas as pd
 from livecount.errors import LivecountError
 from livecount.growth.series import GrowthSeries
 
-__all__ = ["INSIDE", "Identity", "Metric", "PositionSeries", "WellSeries", "wells_of"]
+__all__ = [
+    "INSIDE",
+    "Identity",
+    "Metric",
+    "PositionSeries",
+    "WellSeries",
+    "values_of",
+    "wells_of",
+]
 
 Identity = tuple[str | None, ...]
 """Experiment, plate, well, channel, z plane and analysis of a curve."""
@@ -59,6 +67,8 @@ class WellSeries:
     metric
         What the values of ``fields`` are; where fields overlap, their densities inside are weighed
         by their shares of the area, so that the mean is the well's cells over its area.
+    relative_to
+        Name of the moment that they are relative to, or None where they are as measured.
     """
 
     experiment: str | None
@@ -70,6 +80,7 @@ class WellSeries:
     group: str | None
     metric: Metric
     fields: tuple[PositionSeries, ...]
+    relative_to: str | None = None
 
     @property
     def used(self) -> list[GrowthSeries]:
@@ -116,6 +127,27 @@ def wells_of(counts: pd.DataFrame, *, groups: Mapping[str, str] | None = None) -
         for key, part in tidy.groupby(list(_APART), sort=False)
     ]
     return sorted(wells, key=_plate_order)
+
+
+def values_of(counts: pd.DataFrame) -> pd.DataFrame:
+    """Tell of each count which well it belongs to and the value that the well's curve has for it.
+
+    Parameters
+    ----------
+    counts
+        As in :func:`growth_table`; excluded rows have values too.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``identity``, as of :class:`WellSeries`, and ``value``, with the index of the counts.
+    """
+    tidy = _tidy(counts, None)
+    keys = zip(*(tidy[name] for name in _APART), strict=True)
+    identities = [tuple(part or None for part in key) for key in keys]
+    found = pd.DataFrame({"value": tidy["value"]}, index=counts.index)
+    found["identity"] = pd.Series(identities, index=counts.index, dtype=object)
+    return found
 
 
 def _tidy(counts: pd.DataFrame, groups: Mapping[str, str] | None) -> pd.DataFrame:

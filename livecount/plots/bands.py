@@ -26,6 +26,12 @@ class Band:
     low: Series
     high: Series
 
+    def divided(self, base: float | None) -> Band:
+        """Give the band of values that are divided by ``base``; empty without one."""
+        if base is None:
+            return Band(np.empty(0), np.empty(0), np.empty(0))
+        return Band(self.times_h, self.low / base, self.high / base)
+
 
 def bands_of(counts: pd.DataFrame, groups: Mapping[str, str] | None = None) -> dict[Identity, Band]:
     """Give each well's band, where its counts have intervals.

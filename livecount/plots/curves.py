@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,7 @@ __all__ = [
     "draw_band",
     "draw_excluded",
     "draw_points",
+    "fits_in_words",
     "fitted_line",
     "hours",
 ]
@@ -130,8 +132,11 @@ class ValueAxis:
 
     def label(self, curves: Sequence[Curve]) -> str:
         """Name the quantity with its unit."""
+        moments = sorted({curve.well.relative_to or "" for curve in curves} - {""})
         metrics = sorted({curve.well.metric for curve in curves})
         name = " or ".join(_UNITS[metric] for metric in metrics) or "Cells"
+        if moments:
+            name = f"Cells, relative to {printable(' or '.join(moments))}"
         return f"{name} (log₂ axis)" if self.log else name
 
     def legend_entries(self, curves: Sequence[Curve]) -> list[tuple[Artist, str]]:
@@ -230,6 +235,20 @@ def fitted_line(row: GrowthRow | None) -> tuple[Series, Series]:
         return np.empty(0), np.empty(0)
     times = np.linspace(row.start_h, row.end_h, _FIT_POINTS)
     return times, row.curve.values(times)
+
+
+def fits_in_words(curves: Sequence[Curve]) -> str:
+    """Name the kinds of curve that were fitted, with how many wells each where there are several.
+
+    Returns
+    -------
+    str
+        As in "quasi-Poisson" or "logistic (3), Gompertz (1)"; empty where nothing was fitted.
+    """
+    fits = Counter(curve.row.fit for curve in curves if curve.row and curve.row.fit != "none")
+    if len(fits) == 1:
+        return next(iter(fits))
+    return ", ".join(f"{name} ({n})" for name, n in fits.most_common())
 
 
 def doubling_text(row: GrowthRow | None) -> str:

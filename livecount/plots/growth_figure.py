@@ -18,8 +18,11 @@ from livecount.growth import (
     GrowthRow,
     GrowthSeries,
     Identity,
+    Reference,
     WellSeries,
+    bases_of,
     growth_table,
+    relative_wells,
     well_curve,
     wells_of,
 )
@@ -32,6 +35,7 @@ from livecount.plots.curves import (
     draw_band,
     draw_excluded,
     draw_points,
+    fits_in_words,
 )
 from livecount.plots.events import EventMark, draw_events, events_in_words
 from livecount.plots.small_multiples import small_multiples
@@ -55,6 +59,7 @@ def plot_growth(
     path: Path | str,
     *,
     events: Sequence[EventMark] = (),
+    reference: Reference | None = None,
     log: bool = True,
     width_mm: float = 183.0,
     title: str = "",
@@ -77,6 +82,8 @@ def plot_growth(
         Ends in .svg (text stays text), .pdf or .png; equal input gives an equal file.
     events
         What was done to the cells: a dashed, numbered line each.
+    reference
+        The moment whose value is 1 in every well, as in ``growth``; None for values as measured.
     log
         Logarithmic (base 2) or linear axis of the counts.
     width_mm
@@ -91,16 +98,21 @@ def plot_growth(
     """
     path = Path(path)
     checked_suffix(path)
-    rows = growth_table(counts) if growth is None else list(growth)
+    rows = growth_table(counts, reference=reference) if growth is None else list(growth)
     # Where the counts name groups themselves, the same well of two plates may be in two of them.
     stated = [row for row in rows if row.level == "well" and "group" not in counts]
     groups = {row.well: row.group for row in stated if row.well and row.group}
     wells = wells_of(counts, groups=groups or None)
+    bands = bands_of(counts, groups or None)
+    if reference:
+        bases = bases_of(wells, reference)
+        wells = relative_wells(wells, bases, reference)
+        bands = {key: band.divided(bases[key].value) for key, band in bands.items()}
     with figure_style():
         figure = growth_figure(
             wells,
             rows,
-            bands_of(counts, groups or None),
+            bands,
             events,
             log=log,
             width_mm=width_mm,
@@ -143,6 +155,9 @@ def growth_figure(
     axis.apply(axes, curves)
     axes.set_xlabel("Time (h)")
     axes.set_ylabel(axis.label(curves))
+    fits = fits_in_words(curves)
+    entries += [(_nothing(), f"fit: {fits}")] if fits else []
+    entries += _without_base(wells)
     entries += axis.legend_entries(curves)
     draw_events(axes, events)
     entries += [(_nothing(), words) for words in events_in_words(events)]
@@ -208,6 +223,16 @@ def _left_out(curves: Sequence[Curve]) -> list[_Entry]:
     n = sum(not curve.well.group for curve in curves)
     wells = "1 well" if n == 1 else f"{n} wells"
     return [(_nothing(), f"not drawn: {wells} in no group")] if n else []
+
+
+def _without_base(wells: Sequence[WellSeries]) -> list[_Entry]:
+    """Say how many wells have no value at the moment that the others are relative to."""
+    empty = [well for well in wells if well.relative_to and not any(map(len, well.used))]
+    if not empty:
+        return []
+    number = "1 well" if len(empty) == 1 else f"{len(empty)} wells"
+    words = f"not drawn: {number} without cells at {printable(empty[0].relative_to or '')}"
+    return [(_nothing(), words)]
 
 
 def _heading(curves: Sequence[Curve], *, by_group: bool) -> str:

@@ -13,7 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from livecount.growth import Verdict
-from livecount.plots.curves import BAND_MEANING, Curve, ValueAxis, draw_band, draw_points, hours
+from livecount.plots.curves import (
+    BAND_MEANING,
+    Curve,
+    ValueAxis,
+    draw_band,
+    draw_points,
+    fits_in_words,
+    hours,
+)
 from livecount.plots.events import EventMark, draw_events, events_in_words
 from livecount.plots.style import COLOURS, GREY, MM, Ticks, printable
 
@@ -190,7 +198,8 @@ def _name_outer(axes: Axes, grid: _Grid, place: _Place) -> None:
 
 
 def _key(axis: ValueAxis, curves: Sequence[Curve], *, with_text: bool) -> str:
-    parts = ["Line: fit."]
+    fits = fits_in_words(curves)
+    parts = [f"Line: fit, {fits}." if fits else "Line: fit."]
     if with_text:
         parts.append("Number: doubling time in h, without interval (one well).")
         shown = {curve.row.verdict for curve in curves if curve.row is not None}

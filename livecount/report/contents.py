@@ -220,7 +220,9 @@ def _well_report(growth: Sequence[GrowthRow]) -> ReportTable:
             row.n_points,
             _number(row.doubling_time_h, 4),
             _number(row.rate_per_h, 3),
-            row.fit,
+            row.fit_reason,
+            _number(row.shape.lag_h, 3),
+            _number(row.shape.plateau, 4),
             str(row.verdict),
             row.reason,
         ]
@@ -229,10 +231,14 @@ def _well_report(growth: Sequence[GrowthRow]) -> ReportTable:
     ]
     return ReportTable(
         "Wells",
-        ("well", "group", "counts", "doubling time, h", "rate, 1/h", "fit", "verdict", "why"),
+        (
+            "well", "group", "counts", "doubling time, h", "rate, 1/h", "fit, and why", "lag, h",
+            "plateau", "verdict", "why",
+        ),
         rows,
-        "A single well gives an estimate and no interval: its frames share one history.",
-    )
+        "A single well gives an estimate and no interval: its frames share one history. Lag: where "
+        "the tangent at the steepest point meets the level at the start (Zwietering et al. 1990).",
+    )  # fmt: skip
 
 
 def _quality(

@@ -26,7 +26,7 @@ from livecount.treatments.wells import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GROUP_COLUMNS", "group_table"]
+__all__ = ["GROUP_COLUMNS", "group_table", "replicates_in_words", "spread_columns"]
 
 GROUP_COLUMNS: Final = (
     *APART,
@@ -67,9 +67,14 @@ GROUP_COLUMNS: Final = (
     "p_adjusted",
     "n_control_wells",
     "reason",
+    "level",
+    "independent_experiment",
+    "n_experiments",
+    "replicates",
 )
 """Columns of ``export groups``: means over wells with SD, SEM and 95 % intervals across wells; the
-difference of rates from the control with Welch's p and Holm's correction; the GR value."""
+difference of rates from the control with Welch's p and Holm's correction; the GR value. Rows of
+the level "experiments" have the same across independent experiments."""
 
 
 def group_table(wells: Sequence[TreatedWell], growth: Sequence[GrowthRow]) -> pd.DataFrame:
@@ -153,12 +158,12 @@ def _group_row(
         "n_wells_without_rate": len(members) - rate.n,
         "start_h": _extreme(min, (well.row.start_h for well in members)),
         "end_h": _extreme(max, (well.row.end_h for well in members)),
-        **_spread("rate", rate, "rate_per_h"),
+        **spread_columns("rate", rate, "rate_per_h"),
         **{
             name: getattr(combined, name, None)
             for name in ("doubling_time_h", "doubling_time_low_h", "doubling_time_high_h", "fit")
         },
-        **_spread("fold_change", fold, "fold_change"),
+        **spread_columns("fold_change", fold, "fold_change"),
         **ends("gr", None if is_control else gr_of_wells(reference, rates(members))),
         "rate_difference": comparison.difference,
         "rate_difference_low": comparison.low,
@@ -167,7 +172,27 @@ def _group_row(
         "p_adjusted": comparison.p_adjusted,
         "n_control_wells": len(reference),
         "reason": _reasons(controls, comparison, combined),
+        "level": "wells",
+        "independent_experiment": members[0].row.experiment,
+        "n_experiments": 1,
+        "replicates": replicates_in_words(1, rate.n),
     }
+
+
+def replicates_in_words(n_experiments: int, n_wells: int) -> str:
+    """Say what the replicates behind a row are.
+
+    Examples
+    --------
+    >>> replicates_in_words(1, 4)
+    '1 independent experiment, 4 wells are technical replicates'
+    >>> replicates_in_words(3, 1)
+    '3 independent experiments, 1 well in all'
+    """
+    experiments = f"{n_experiments} independent experiment" + "s" * (n_experiments != 1)
+    if n_wells < 2:
+        return f"{experiments}, {n_wells} well" + "s" * (n_wells != 1) + " in all"
+    return f"{experiments}, {n_wells} wells are technical replicates"
 
 
 def _reasons(
@@ -181,7 +206,8 @@ def _reasons(
     return "; ".join(dict.fromkeys(reason for reason in said if reason))
 
 
-def _spread(name: str, found: Spread, mean: str) -> dict[str, float | None]:
+def spread_columns(name: str, found: Spread, mean: str) -> dict[str, float | None]:
+    """Write a spread as five columns, of which ``mean`` names the first."""
     return {
         mean: found.mean,
         f"{name}_sd": found.sd,
