@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import growth_coverage
 import numpy as np
 import numpy.typing as npt
 from accuracy import describe_origin
 
-from livecount.growth import GrowthFit, GrowthSeries, combine_wells, fit_wells
+from livecount.growth import GrowthFit, GrowthSeries, combine_wells, fit_wells, spread_of
 
 Array = npt.NDArray[np.float64]
 
@@ -137,6 +138,33 @@ def evaluate(design: Design, runs: int, rng: np.random.Generator) -> dict[str, s
     }
 
 
+def days(runs: int, rng: np.random.Generator, of_day: float) -> dict[str, float]:
+    """Tell how often intervals cover the mean rate when days differ: over all wells, over days.
+
+    Three experiments of four wells whose cells divide on their own (:mod:`growth_coverage`); the
+    rates of a day are off by ``of_day``, relative standard deviation.
+    """
+    design = growth_coverage.Design(WELLS, 70, 2.0, 25)
+    pool, covered = growth_coverage.remaining_times(design, rng), Counter[str]()
+    for _ in range(runs):
+        by_day = []
+        for _ in range(3):
+            faster = rng.normal(1, of_day)
+            counts = [growth_coverage.counts_of_well(design, pool, rng) for _ in range(WELLS)]
+            series = [[GrowthSeries(design.times_h / faster, one)] for one in counts]
+            by_day.append(
+                [fit.rate_per_h or 0.0 for fit in fit_wells(series, model="quasi-Poisson")]
+            )
+        for name, values in (
+            ("wells", [rate for rates in by_day for rate in rates]),
+            ("one day", by_day[0]),
+            ("days", [float(np.mean(rates)) for rates in by_day]),
+        ):
+            spread = spread_of(values)
+            covered[name] += spread.low <= growth_coverage.RATE_PER_H <= spread.high
+    return {name: 100 * n / runs for name, n in covered.items()}
+
+
 def _shares(fits: Iterable[GrowthFit]) -> str:
     taken = Counter(fit.fit for fit in fits)
     whole = taken.total()
@@ -181,6 +209,16 @@ def table(runs: int, seed: int) -> Iterable[str]:
             f"| {design.duration_h:g} | {found['taken']} | {found['rate_per_h']} "
             f"| {found['lag_h']} | {found['plateau']} | {found['taken alone']} "
             f"| {found['rate alone']} |"
+        )
+    yield "\nThree experiments of four wells, branching growth without a plateau; how often the"
+    yield "95 % interval of the rate covers the mean of all days:\n"
+    yield "| days differ by | wells of one day | all 12 wells as if alike | experiments, n = 3 |"
+    yield "|---|---|---|---|"
+    for of_day in (0.0, 0.05, 0.1):
+        found = days(runs, rng, of_day)
+        yield (
+            f"| {100 * of_day:g} % | {found['one day']:.1f} % | {found['wells']:.1f} % "
+            f"| {found['days']:.1f} % |"
         )
     origin = describe_origin()
     command = f"python benchmarks/growth_shapes.py docs/growth-shapes.md --runs {runs}"

@@ -184,7 +184,8 @@ def _group_report(groups: pd.DataFrame) -> ReportTable:
             "p, adjusted", "remarks",
         ),
         rows,
-        "Means over wells with 95 % intervals across wells; one well has no interval. p: Welch's t "
+        "Means over wells with 95 % intervals across wells; one well has no interval. Wells of one "
+        "experiment are technical replicates: n is 1 independent experiment. p: Welch's t "
         "test of the rates against the controls of the same cells, Holm's correction. GR: 1 no "
         "effect, 0 standstill, below 0 loss (Hafner et al. 2016).",
     )  # fmt: skip
