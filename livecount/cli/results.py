@@ -72,16 +72,11 @@ def export(
 
     Example: livecount export counts -o counts.csv
     """
-    from livecount.export import write_csv_chunks
     from livecount.run_tables import RunTables
     from livecount.storage import CountStore
-    from livecount.workbook import write_workbook
 
     for_excel = output.suffix.lower() == ".xlsx"
-    if table == "all" and not for_excel:
-        raise typer.BadParameter("all tables go into one Excel file: name it with -o FILE.xlsx.")
-    if normalise is not None and table not in _RELATIVE:
-        raise typer.BadParameter(f"--normalise is for {', '.join(_RELATIVE)}: {table} stays as is.")
+    _check_asked(table, normalise, for_excel=for_excel)
     _check_independent(table, independent, experiment, analysis)
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
@@ -104,14 +99,12 @@ def export(
             of_which = f" over independent {independent}"
         if table == "incidents":
             rows = _write_incidents(store, found, output)
-        elif for_excel:
+        else:
             names = _sheets(counts) if table == "all" else (table,)
-            sheets: dict[str, Iterator[pd.DataFrame]] = {
+            chunks: dict[str, Iterator[pd.DataFrame]] = {
                 name: _chunks(store, chosen, tables, name, given) for name in names
             }
-            rows = sum(write_workbook(sheets, output).values())
-        else:
-            rows = write_csv_chunks(_chunks(store, chosen, tables, table, given), output)
+            rows = _write(chunks, output, for_excel=for_excel)
     if as_json:
         write_json(
             {
@@ -140,6 +133,24 @@ def _write_incidents(store: CountReader, experiment: Experiment, output: Path) -
     if output.suffix.lower() == ".xlsx":
         return write_workbook({"incidents": iter([table])}, output)["incidents"]
     return write_csv_chunks([table], output)
+
+
+def _check_asked(table: Table, normalise: str | None, *, for_excel: bool) -> None:
+    if table == "all" and not for_excel:
+        raise typer.BadParameter("all tables go into one Excel file: name it with -o FILE.xlsx.")
+    if normalise is not None and table not in _RELATIVE:
+        raise typer.BadParameter(f"--normalise is for {', '.join(_RELATIVE)}: {table} stays as is.")
+
+
+def _write(chunks: dict[str, Iterator[pd.DataFrame]], output: Path, *, for_excel: bool) -> int:
+    """Write tables into one Excel file, or the only one as CSV; give how many rows."""
+    from livecount.export import write_csv_chunks
+    from livecount.workbook import write_workbook
+
+    if for_excel:
+        return sum(write_workbook(chunks, output).values())
+    (only,) = chunks.values()
+    return write_csv_chunks(only, output)
 
 
 def _check_independent(
