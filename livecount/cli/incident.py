@@ -121,7 +121,7 @@ def _told(row: dict[str, Any]) -> str:
         if each is None:
             words.append(target)
         elif each["last_error"]:
-            words.append(f"{target}: not yet, {each['attempts']} attempts: {each['last_error']}")
+            words.append(f"{target}: not yet, tried {each['attempts']} x: {each['last_error']}")
         else:
             words.append(f"{target}: not yet")
     return "; ".join(words)

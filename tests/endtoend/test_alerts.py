@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,18 @@ def with_address(server: Webhook) -> dict[str, str]:
     return environment() | {"LAB_ALERTS": server.address}
 
 
-def until(is_so: Callable[[], bool], patience_s: float = 60.0) -> None:
+@contextmanager
+def monitor_of(words: list[str], variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a monitor that does not outlive the test, however that ends."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(words, env=variables, **quiet) as monitor:
+        try:
+            yield monitor
+        finally:
+            monitor.kill()
+
+
+def until(is_so: Callable[[], bool], patience_s: float = 180.0) -> None:
     deadline = time.monotonic() + patience_s
     while not is_so():
         assert time.monotonic() < deadline
@@ -109,18 +121,18 @@ def test_killed_between_begin_and_delivery_it_is_delivered_after_the_restart(
         "run", watched, "--database", database, "--no-dashboard", "-c", config,
         "--cell-diameter-px", 40,
     )  # fmt: skip
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     try:
-        with subprocess.Popen(words, env=with_address(server), **quiet) as monitor:
+        with monitor_of(words, with_address(server)) as monitor:
             until(lambda: server.asked == 1)
             monitor.send_signal(signal.SIGKILL)
+            monitor.wait()
         assert server.posts == []
-        with subprocess.Popen(words, env=with_address(server), **quiet) as monitor:
+        with monitor_of(words, with_address(server)) as monitor:
             until(lambda: len(server.posts) == 1)
             watched.mkdir()
             until(lambda: len(server.posts) == 2)
             monitor.send_signal(signal.SIGTERM)
-            assert monitor.wait(30) == 0
+            assert monitor.wait(60) == 0
     finally:
         server.close()
     assert server.told == [("source_offline", "begin", None), ("source_offline", "end", None)]
