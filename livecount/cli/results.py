@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -35,7 +36,7 @@ from livecount.cli.terminal import progress_bar, say, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from livecount.inside import EdgeRule
+    from livecount.config import Config
     from livecount.plots import EventMark
     from livecount.run_tables import RunTables
     from livecount.storage import Analysis, CountReader, Experiment
@@ -44,7 +45,15 @@ Table = Literal[
     "counts", "cells", "growth", "groups", "doses", "wide", "exclusions", "incidents", "all"
 ]
 _RELATIVE: tuple[Table, ...] = ("counts", "growth", "wide", "all")
-_SHEETS: tuple[Table, ...] = ("counts", "growth", "groups", "doses", "wide", "exclusions")
+_SHEETS: tuple[Table, ...] = (
+    "counts",
+    "growth",
+    "groups",
+    "doses",
+    "wide",
+    "exclusions",
+    "incidents",
+)
 
 
 def export(
@@ -75,44 +84,31 @@ def export(
     from livecount.run_tables import RunTables
     from livecount.storage import CountStore
 
-    for_excel = output.suffix.lower() == ".xlsx"
-    _check_asked(table, normalise, for_excel=for_excel)
+    _check_asked(table, normalise, output)
     _check_independent(table, independent, experiment, analysis)
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
+        counts_of = partial(_counts, store, settings, edge_guard, intervals=False)
         shown = table in ("counts", "all")
-        edges = edge_rule(settings, found, edge_guard)
-        counts = _counts(store, found, chosen, edges, intervals=shown, inside=shown)
+        counts = counts_of(found, chosen, intervals=shown, inside=shown)
         span = Span(from_h, to_h, from_event)
         reference = reference_named(normalise, store, found, counts)
-        tables, given = RunTables(counts, span.window(store, found, counts), reference), None
+        tables = RunTables(counts, span.window(store, found, counts), reference)
         if independent is not None:
-            given = independent_groups(
-                store,
-                independent,
-                (found, chosen),
-                span,
-                lambda one: edge_rule(settings, one, edge_guard),
-            )
+            groups = independent_groups(store, independent, (found, chosen), span, counts_of)
+            chunks = {"groups": iter([groups])}
             of_which = f" over independent {independent}"
-        if table == "incidents":
-            rows = _write_incidents(store, found, output)
         else:
-            names = _sheets(counts) if table == "all" else (table,)
-            chunks: dict[str, Iterator[pd.DataFrame]] = {
-                name: _chunks(store, chosen, tables, name, given) for name in names
-            }
-            rows = _write(chunks, output, for_excel=for_excel)
+            chunks = _chunks_of_all(table, store, (found, chosen), tables)
+        rows = _write(chunks, output)
     if as_json:
         write_json(
             {
-                "experiment": found.name,
-                "analysis_id": chosen.id,
+                **_about(found, chosen, output),
                 "table": table,
                 "rows": rows,
-                "file": str(output),
                 "independent": independent,
                 "not_normalised": tables.without_base,
             }
@@ -123,31 +119,27 @@ def export(
         say(f"{rows} rows of {what}{of_which} -> {output}")
 
 
-def _write_incidents(store: CountReader, experiment: Experiment, output: Path) -> int:
-    """Write what happened to an experiment, and to the run as a whole."""
-    from livecount.alerts.table import incident_table
-    from livecount.export import write_csv_chunks
-    from livecount.workbook import write_workbook
-
-    table = incident_table(store.notices(with_past=True), experiment.name)
-    if output.suffix.lower() == ".xlsx":
-        return write_workbook({"incidents": iter([table])}, output)["incidents"]
-    return write_csv_chunks([table], output)
+def _about(found: Experiment, chosen: Analysis, output: Path) -> dict[str, str]:
+    return {"experiment": found.name, "analysis_id": chosen.id, "file": str(output)}
 
 
-def _check_asked(table: Table, normalise: str | None, *, for_excel: bool) -> None:
-    if table == "all" and not for_excel:
+def _is_for_excel(output: Path) -> bool:
+    return output.suffix.lower() == ".xlsx"
+
+
+def _check_asked(table: Table, normalise: str | None, output: Path) -> None:
+    if table == "all" and not _is_for_excel(output):
         raise typer.BadParameter("all tables go into one Excel file: name it with -o FILE.xlsx.")
     if normalise is not None and table not in _RELATIVE:
         raise typer.BadParameter(f"--normalise is for {', '.join(_RELATIVE)}: {table} stays as is.")
 
 
-def _write(chunks: dict[str, Iterator[pd.DataFrame]], output: Path, *, for_excel: bool) -> int:
+def _write(chunks: dict[str, Iterator[pd.DataFrame]], output: Path) -> int:
     """Write tables into one Excel file, or the only one as CSV; give how many rows."""
     from livecount.export import write_csv_chunks
     from livecount.workbook import write_workbook
 
-    if for_excel:
+    if _is_for_excel(output):
         return sum(write_workbook(chunks, output).values())
     (only,) = chunks.values()
     return write_csv_chunks(only, output)
@@ -191,30 +183,42 @@ def _sheets(counts: pd.DataFrame) -> tuple[Table, ...]:
     return _SHEETS
 
 
-def _chunks(
-    store: CountReader,
-    chosen: Analysis,
-    tables: RunTables,
+def _chunks_of_all(
     table: Table,
-    given: pd.DataFrame | None,
+    store: CountReader,
+    chosen: tuple[Experiment, Analysis],
+    tables: RunTables,
+) -> dict[str, Iterator[pd.DataFrame]]:
+    """Give the table asked for, or all, in parts, by name."""
+    names = _sheets(tables.counts) if table == "all" else (table,)
+    return {name: _chunks(store, chosen, tables, name) for name in names}
+
+
+def _chunks(
+    store: CountReader, chosen: tuple[Experiment, Analysis], tables: RunTables, table: Table
 ) -> Iterator[pd.DataFrame]:
-    """Give a table in parts, or the one given: cells are too many to be held at once."""
+    """Give a table in parts: cells are too many to be held at once."""
+    from livecount.alerts.table import incident_table
     from livecount.cell_tables import cell_chunks
 
-    if table != "cells":
-        yield getattr(tables, table) if given is None else given
-        return
-    with progress_bar("writing cells", None) as advance:
-        for chunk in cell_chunks(store, chosen, tables.counts):
-            yield chunk
-            advance(len(chunk))
+    experiment, analysis = chosen
+    if table == "incidents":
+        yield incident_table(store.notices(with_past=True), experiment.name)
+    elif table != "cells":
+        yield getattr(tables, table)
+    else:
+        with progress_bar("writing cells", None) as advance:
+            for chunk in cell_chunks(store, analysis, tables.counts):
+                yield chunk
+                advance(len(chunk))
 
 
 def _counts(
     store: CountReader,
+    settings: Config,
+    edge_guard: str | None,
     found: Experiment,
     chosen: Analysis,
-    edges: EdgeRule,
     *,
     intervals: bool = True,
     inside: bool = False,
@@ -225,6 +229,7 @@ def _counts(
     """
     from livecount.tables import count_table
 
+    edges = edge_rule(settings, found, edge_guard)
     wanted = edges if inside or edges.for_curves else None
     if not intervals:
         return count_table(store, found, chosen, edges=wanted)
@@ -264,8 +269,7 @@ def plot(
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
         of_which = _of_which(store, found, experiment)
-        edges = edge_rule(settings, found, edge_guard)
-        counts = _counts(store, found, chosen, edges)
+        counts = _counts(store, settings, edge_guard, found, chosen)
         window = Span(from_h, to_h, from_event).window(store, found, counts)
         reference = reference_named(normalise, store, found, counts)
         marks = marks_of(store, found, counts)
@@ -282,9 +286,7 @@ def plot(
     if as_json:
         write_json(
             {
-                "experiment": found.name,
-                "analysis_id": chosen.id,
-                "file": str(output),
+                **_about(found, chosen, output),
                 "frames": len(counts),
                 "not_normalised": tables.without_base,
             }
@@ -319,15 +321,14 @@ def report(
     settings = load_settings(config, {"database.file": database})
     with CountStore.open(settings.database.file, read_only=True) as store:
         found, chosen = chosen_analysis(store, experiment, analysis)
-        edges = edge_rule(settings, found, edge_guard)
-        counts = _counts(store, found, chosen, edges, inside=True)
+        counts = _counts(store, settings, edge_guard, found, chosen, inside=True)
         window = Span(from_h, to_h, from_event).window(store, found, counts)
         tables = RunTables(counts, window)
         contents = gather(store, found, chosen, tables)
         figures = _figures(tables, marks_of(store, found, counts))
     write_report(contents, figures, output)
     if as_json:
-        write_json({"experiment": found.name, "analysis_id": chosen.id, "file": str(output)})
+        write_json(_about(found, chosen, output))
     else:
         say(f"report of {len(counts)} frames of experiment {found.name!r} -> {output}")
 

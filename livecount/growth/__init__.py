@@ -37,6 +37,7 @@ from livecount.growth.normalising import (
     bases_of,
     relative_wells,
 )
+from livecount.growth.reasons import joined
 from livecount.growth.series import (
     GrowthSeries,
     WellCurve,
@@ -46,7 +47,7 @@ from livecount.growth.series import (
 )
 from livecount.growth.shape import CurveShape
 from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
-from livecount.growth.verdicts import Doubling, GrowthFit, Verdict, doubling_of, joined
+from livecount.growth.verdicts import Doubling, GrowthFit, Verdict, doubling_of
 from livecount.growth.wells import INSIDE, Identity, Metric, PositionSeries, WellSeries, wells_of
 
 __all__ = [

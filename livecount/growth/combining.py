@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from livecount.growth.comparing import spread_of
 from livecount.growth.evidence import CONFIDENCE
+from livecount.growth.reasons import joined
 from livecount.growth.shape import CurveShape, combine_shapes
-from livecount.growth.verdicts import GrowthFit, doubling_of, joined
+from livecount.growth.verdicts import GrowthFit, doubling_of
 
 __all__ = ["combine_wells"]
 

@@ -10,19 +10,12 @@ import numpy as np
 from livecount.growth.choosing import PlateauCandidates, candidates_of, choose_curve
 from livecount.growth.curves import FittedCurve, deviance_explained, fit_exponential
 from livecount.growth.evidence import PreparedWell, Unusable, Window, changes, prepare
+from livecount.growth.reasons import joined
 from livecount.growth.series import GrowthSeries, well_curve
 from livecount.growth.shape import FALLEN, falls_after, shape_of
-from livecount.growth.verdicts import GrowthFit, Verdict, doubling_time, joined, judge
+from livecount.growth.verdicts import GrowthFit, Verdict, doubling_time, judge
 
-__all__ = [
-    "GrowthFit",
-    "GrowthModel",
-    "Verdict",
-    "Window",
-    "fit_fields",
-    "fit_series",
-    "fit_wells",
-]
+__all__ = ["GrowthModel", "fit_fields", "fit_series", "fit_wells"]
 
 GrowthModel = Literal["auto", "quasi-Poisson", "log-linear", "logistic", "Gompertz"]
 _TRIED: Final = ("auto", "logistic", "Gompertz")

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from livecount.growth.reasons import joined
 from livecount.growth.series import GrowthSeries, well_curve
-from livecount.growth.verdicts import GrowthFit, joined
+from livecount.growth.verdicts import GrowthFit
 from livecount.growth.wells import Identity, WellSeries, values_of, wells_of
 
 __all__ = [

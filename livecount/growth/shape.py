@@ -13,6 +13,7 @@ import numpy as np
 from livecount.growth.comparing import spread_of
 from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import CONFIDENCE
+from livecount.growth.reasons import joined
 from livecount.growth.series import WellCurve
 
 __all__ = ["FALLEN", "SHAPE_COLUMNS", "CurveShape", "combine_shapes", "falls_after", "shape_of"]
@@ -112,13 +113,13 @@ def shape_of(measured: WellCurve, curve: FittedCurve | None, *, grows: bool) -> 
         lag, no_lag = _lag(curve, float(measured.times_h[0]))
         plateau, no_plateau = _plateau(curve, measured)
         half_plateau, no_half = (None, "") if plateau is None else _half_plateau(curve, measured)
-        why = _joined(no_lag, no_plateau, no_half)
+        why = joined(no_lag, no_plateau, no_half)
     return CurveShape(
         lag_h=lag,
         plateau=plateau,
         half_plateau_h=half_plateau,
         area_under_curve=area,
-        shape_reason=_joined(why, no_area),
+        shape_reason=joined(why, no_area),
     )
 
 
@@ -205,7 +206,7 @@ def combine_shapes(
     of_wells = list(dict.fromkeys(shape.shape_reason for shape in shapes if shape.shape_reason))
     if len(of_wells) > _MOST_REASONS:
         of_wells = [*of_wells[:_MOST_REASONS], "and others, which stand in the wells' rows"]
-    return CurveShape(**found, shape_reason=_joined(*reasons, *of_wells))
+    return CurveShape(**found, shape_reason=joined(*reasons, *of_wells))
 
 
 def _are_alike(windows: Sequence[tuple[float | None, float | None]]) -> bool:
@@ -215,7 +216,3 @@ def _are_alike(windows: Sequence[tuple[float | None, float | None]]) -> bool:
         return False
     allowed = _SAME_WINDOW * (max(ends) - min(starts))
     return bool(np.ptp(starts) <= allowed and np.ptp(ends) <= allowed)
-
-
-def _joined(*reasons: str) -> str:
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

@@ -10,7 +10,7 @@ from livecount.growth.comparing import Spread
 from livecount.growth.curves import FittedCurve
 from livecount.growth.shape import CurveShape
 
-__all__ = ["Doubling", "GrowthFit", "Verdict", "doubling_of", "doubling_time", "joined", "judge"]
+__all__ = ["Doubling", "GrowthFit", "Verdict", "doubling_of", "doubling_time", "judge"]
 
 
 class Verdict(StrEnum):
@@ -126,8 +126,3 @@ def doubling_of(rates: Spread, across: str) -> Doubling:
     if verdict is not Verdict.GROWING:
         return Doubling(verdict, reason)
     return Doubling(verdict, reason, *map(doubling_time, (mean, high, low)))
-
-
-def joined(*reasons: str) -> str:
-    """Join what there is of some reasons, each once."""
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

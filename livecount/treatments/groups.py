@@ -11,6 +11,7 @@ from livecount.growth import (
     Spread,
     compare_with_control,
     gr_of_wells,
+    joined,
     spread_of,
 )
 from livecount.treatments.wells import (
@@ -202,8 +203,8 @@ def _reasons(
         without = "its wells hold different cells, so that no control is theirs"
     else:
         without = "" if controls else "no well of these cells is a control"
-    said = (combined.reason if combined else "", "" if without else comparison.reason, without)
-    return "; ".join(dict.fromkeys(reason for reason in said if reason))
+    compared = "" if without else comparison.reason
+    return joined(combined.reason if combined else "", compared, without)
 
 
 def spread_columns(name: str, found: Spread, mean: str) -> dict[str, float | None]:

@@ -224,7 +224,7 @@ def test_an_excel_file_has_every_table(counted: Path) -> None:
     database = ("--database", counted / "run.db")
     livecount("export", "all", "-o", counted / "run.xlsx", *database)
     book = openpyxl.load_workbook(counted / "run.xlsx", read_only=True)
-    names = ["counts", "growth", "groups", "doses", "wide", "exclusions", "cells"]
+    names = ["counts", "growth", "groups", "doses", "wide", "exclusions", "incidents", "cells"]
     assert book.sheetnames == names
     livecount("export", "groups", "-o", counted / "groups.csv", *database)
     in_excel = [row[4] for row in book["groups"].iter_rows(min_row=2, values_only=True)]
