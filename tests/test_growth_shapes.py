@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,8 @@ from livecount.growth import (
 from livecount.growth.choosing import _aicc
 from livecount.growth.plateaus import fit_gompertz, fit_logistic
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape, combine_shapes
+from livecount.plots import plot_growth
+from tests.test_plots import texts_of
 
 HOURS = np.arange(0, 121, 2.0)
 RATE = math.log(2) / 12
@@ -276,6 +280,19 @@ def test_wells_that_nobody_grouped_are_told_by_how_many_got_which_curve() -> Non
     group = growth_table(table)[-1]
     assert group.fit_reason == "chosen for each well: Gompertz (2), quasi-Poisson (1)"
     assert "2 of 3 wells have a lag" in group.shape.shape_reason
+
+
+def test_a_figure_says_which_curve_each_well_got(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    truths = {"A1": gompertz(HOURS, 12.0), "A2": logistic(HOURS)}
+    table = pd.concat(
+        pd.DataFrame({"well": well, "elapsed_h": HOURS, "count": rng.poisson(truth)})
+        for well, truth in truths.items()
+    )
+    plot_growth(table, None, tmp_path / "growth.svg")
+    words = " ".join(texts_of(tmp_path / "growth.svg"))
+    assert re.search(r"A1: 1\d\.\d h, Gompertz", words)
+    assert re.search(r"A2: 1\d\.\d h, logistic", words)
 
 
 # the table

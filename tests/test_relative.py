@@ -135,8 +135,8 @@ def test_the_axis_says_what_curves_are_relative_to(tmp_path: Path) -> None:
     counts = counts.assign(count_low=counts["count"] - 1, count_high=counts["count"] + 1)
     plot_growth(counts, None, tmp_path / "g.svg", reference=Reference("drug added", 0.0))
     texts = texts_of(tmp_path / "g.svg")
-    assert "Cells, relative to drug added (log₂ axis)" in texts
-    assert "not drawn: 1 well without cells at drug added" in texts
+    assert "Relative to drug added (log₂ axis)" in texts
+    assert "not drawn: 1 well without a value at drug added" in texts
     assert "fit: quasi-Poisson" in texts
 
 
@@ -291,7 +291,7 @@ def test_from_the_database_to_the_files(tmp_path: Path, capsys: pytest.CaptureFi
     export("growth", tmp_path / "r.csv", database, normalise="6")
     assert {row["relative_to"] for row in rows_of(tmp_path / "r.csv")} == {"6 h"}
     plot(tmp_path / "g.svg", database, normalise="Drug added")
-    assert any("relative to drug added" in text for text in texts_of(tmp_path / "g.svg"))
+    assert any("Relative to drug added" in text for text in texts_of(tmp_path / "g.svg"))
     with pytest.raises(typer.BadParameter, match="doses stays as is"):
         export("doses", tmp_path / "d.csv", database, normalise="t0")
     with pytest.raises(typer.BadParameter, match="for groups, not for growth"):

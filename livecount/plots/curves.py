@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ _UNITS: Mapping[Metric, str] = {
 BAND_MEANING = "95 % interval of a count, as exported"
 _MANY_POINTS = 60
 _FIT_POINTS = 100
+_LONGEST_MOMENT = 20
+"""A longer name of an event does not fit beside the axis; the key has it in full."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +139,8 @@ class ValueAxis:
         metrics = sorted({curve.well.metric for curve in curves})
         name = " or ".join(_UNITS[metric] for metric in metrics) or "Cells"
         if moments:
-            name = f"Cells, relative to {printable(' or '.join(moments))}"
+            moment = printable(" or ".join(moments))
+            name = f"Relative to {textwrap.shorten(moment, _LONGEST_MOMENT, placeholder='…')}"
         return f"{name} (log₂ axis)" if self.log else name
 
     def legend_entries(self, curves: Sequence[Curve]) -> list[tuple[Artist, str]]:

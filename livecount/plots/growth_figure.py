@@ -151,12 +151,13 @@ def growth_figure(
         entries += _left_out(curves)
     else:
         entries += [_draw_well(axes, axis, curve, alone=len(curves) == 1) for curve in curves]
+        entries = _with_fits(entries, curves)
         entries += _all_wells(rows)
     axis.apply(axes, curves)
     axes.set_xlabel("Time (h)")
     axes.set_ylabel(axis.label(curves))
     fits = fits_in_words(curves)
-    entries += [(_nothing(), f"fit: {fits}")] if fits else []
+    entries += [(_nothing(), f"fit: {fits}")] if fits and (by_group or "," not in fits) else []
     entries += _without_base(wells)
     entries += axis.legend_entries(curves)
     draw_events(axes, events)
@@ -180,6 +181,17 @@ def _draw_well(axes: Axes, axis: ValueAxis, curve: Curve, *, alone: bool) -> _En
     draw_points(axes, axis, curve)
     line = Line2D([], [], color=curve.colour, marker=curve.marker, markersize=3.4, linewidth=1.1)
     return line, f"{curve.label}: {doubling_text(curve.row)}"
+
+
+def _with_fits(entries: Sequence[_Entry], curves: Sequence[Curve]) -> list[_Entry]:
+    """Say each well's kind of curve where they differ."""
+    fits = [curve.row.fit if curve.row else "none" for curve in curves]
+    if len({*fits} - {"none"}) < 2:
+        return list(entries)
+    return [
+        (line, text if fit == "none" else f"{text}, {fit}")
+        for (line, text), fit in zip(entries, fits, strict=True)
+    ]
 
 
 def _all_wells(rows: Sequence[GrowthRow]) -> list[_Entry]:
@@ -231,7 +243,7 @@ def _without_base(wells: Sequence[WellSeries]) -> list[_Entry]:
     if not empty:
         return []
     number = "1 well" if len(empty) == 1 else f"{len(empty)} wells"
-    words = f"not drawn: {number} without cells at {printable(empty[0].relative_to or '')}"
+    words = f"not drawn: {number} without a value at {printable(empty[0].relative_to or '')}"
     return [(_nothing(), words)]
 
 
