@@ -309,6 +309,7 @@ def test_table_has_positions_wells_and_groups() -> None:
     counts = counts_of({w: exponential(n) for w, n in (("A10", 50), ("A2", 60), ("B1", 70))})
     rows = growth_table(counts, groups={"A2": "control", "A10": "control", "B1": "drug"})
     assert [row.well for row in rows_at(rows, "well")] == ["A2", "A10", "B1"]
+    assert {row.fit_reason for row in rows_at(rows, "position")} == {"the curve of its well"}
     assert [row.group for row in rows_at(rows, "well")] == ["control", "control", "drug"]
     control, drug = rows_at(rows, "group")
     assert (control.group, control.n_wells, control.well) == ("control", 2, None)

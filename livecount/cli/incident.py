@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
     from livecount.storage import CountReader, Delivery, Notice
 
+_HOW_MEASURED = {
+    "confluence_percent": "Confluence is measured with `livecount run --segment`",
+    "density_per_mm2": "A density needs a pixel size: `livecount run --pixel-size-um`",
+    "count": "Times are needed: `livecount run --frame-interval-min`, or a pattern with times",
+}
+
 alert = typer.Typer(
     name="alert",
     help="Who is told of incidents: send a test message.",
@@ -189,6 +195,7 @@ def forecast(
     from rich.text import Text
 
     from livecount.alerts.thresholds import forecast_rows
+    from livecount.errors import NotInStoreError
     from livecount.storage import CountStore
     from livecount.tables import count_table
     from livecount.time_axis import zero_of
@@ -205,10 +212,14 @@ def forecast(
         found.time_zone,
         None if zero is None else zero.to_pydatetime(warn=False),
     )
+    if not rows:
+        raise NotInStoreError(
+            f"Experiment {found.name!r} has no {metric} at any time", hint=_HOW_MEASURED[metric]
+        )
     if as_json:
         write_json({"experiment": found.name, "metric": metric, "value": value, "places": rows})
         return
-    table = Table("place", "now", "reached at")
+    table = Table("place", "now", "forecast")
     for row in rows:
         table.add_row(*(Text(str(row[name])) for name in ("place", "now", "said")))
     terminal().print(table)

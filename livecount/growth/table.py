@@ -188,12 +188,19 @@ def _position_fits(
     well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
 ) -> dict[str, GrowthFit]:
     """Fit each named field with its well's kind of curve, so that the two can be compared."""
-    if fit.fit in ("quasi-Poisson", "logistic", "Gompertz"):
+    as_well = fit.fit in ("quasi-Poisson", "logistic", "Gompertz")
+    if as_well:
         model = cast(GrowthModel, fit.fit)
-    return {
+    fits = {
         field.label: fit_series(field.used, window, model)
         for field in well.fields
         if field.label is not None
+    }
+    if not as_well:
+        return fits
+    return {
+        label: dataclasses.replace(one, fit_reason="the curve of its well")
+        for label, one in fits.items()
     }
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from livecount import __version__
+from livecount.alerts.wording import local_time
 from livecount.excluding import describe_exclusion
 from livecount.flags import meaning
 from livecount.growth import INSIDE, GrowthRow, Window
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportContents", "ReportTable", "gather"]
 
-_MOST_FILES: Final = 100
+_MOST_ROWS: Final = 100
 _Rows = list[list[Any]]
 
 
@@ -59,7 +60,7 @@ class ReportContents:
     results
         Tables of growth, groups and doses.
     quality
-        Tables of flags, exclusions and files that were set aside.
+        Tables of flags, exclusions, files that were set aside and incidents.
     record
         Tables of events, plate maps and settings.
     """
@@ -265,15 +266,32 @@ def _quality(
         ReportTable(
             "Counts that are not used",
             ("reason", "by", "frames"),
-            [[*words, n] for words, n in left_out.most_common(_MOST_FILES)],
+            [[*words, n] for words, n in left_out.most_common(_MOST_ROWS)],
         ),
         ReportTable(
             "Files that were set aside",
             ("file", "reason"),
-            files[:_MOST_FILES],
-            f"The first {_MOST_FILES} of {len(files)}." if len(files) > _MOST_FILES else "",
+            files[:_MOST_ROWS],
+            f"The first {_MOST_ROWS} of {len(files)}." if len(files) > _MOST_ROWS else "",
         ),
+        _incident_report(store, experiment),
     )
+
+
+def _incident_report(store: CountReader, experiment: Experiment) -> ReportTable:
+    zone = experiment.time_zone
+    about = (None, experiment.name)
+    found = [one for one in store.notices(with_past=True) if one.experiment in about]
+    rows = [
+        [
+            local_time(one.since, zone),
+            "lasts" if one.until is None else local_time(one.until, zone),
+            one.text,
+        ]
+        for one in found[-_MOST_ROWS:]
+    ]
+    note = f"The last {_MOST_ROWS} of {len(found)}." if len(found) > _MOST_ROWS else ""
+    return ReportTable("Incidents", ("since", "until", "what happened"), rows, note)
 
 
 def _record(

@@ -102,12 +102,17 @@ def test_a_missing_well_and_a_threshold_are_told_once_and_no_secret_is_kept(
     shown = json.loads(asked("incidents", *database, "--json"))["incidents"]
     assert {each["target"] for row in shown for each in row["told"]} == {"lab"}
     asked("report", "-o", kept / "report.html", *database)
+    assert missing in (kept / "report.html").read_text(encoding="utf-8")
     asked("export", "incidents", "-o", kept / "incidents.csv", *database)
     assert len(rows_of(kept / "incidents.csv")) == 4
     assert_nowhere(b"SECRET", kept)
     assert "SECRET" not in status
     ahead = json.loads(asked("forecast", "count", 900, *database, "--json"))["places"]
     assert [place["said"] for place in ahead] == ["cannot be forecast: fewer than 8 scans"] * 3
+    unmeasured = CliRunner().invoke(
+        app, ["forecast", "confluence_percent", "80", "--database", str(kept / "run.db")]
+    )
+    assert unmeasured.exit_code == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX systems")
