@@ -64,6 +64,7 @@ class LateMetadata:
         self._on_refined = on_refined
         self._root = Path(source.folder)
         self._lacking: defaultdict[Path, set[PageName]] = defaultdict(set)
+        self._since_look: defaultdict[Path, set[PageName]] = defaultdict(set)
         self._stamps: dict[Path, tuple[tuple[str, int, int], ...]] = {}
         self._queue: dict[PageName, None] = {}
         self._to_visit: list[Path] = []
@@ -76,12 +77,13 @@ class LateMetadata:
         return len(self._queue)
 
     def note(self, relative_path: bytes, page: int, attributes: FrameAttributes) -> None:
-        """Remember a frame if a file beside it could still say more of it."""
-        folder = self._folder_of(relative_path)
-        if _is_complete(attributes):
-            self._lacking[folder].discard((relative_path, page))
-        else:
-            self._lacking[folder].add((relative_path, page))
+        """Remember a frame if a file beside it could still say more of it.
+
+        The frame was read a while ago: what was written beside it since then may have been looked
+        at already, so that the next look asks for it even where nothing changed.
+        """
+        if not self._sort((relative_path, page), attributes):
+            self._since_look[self._folder_of(relative_path)].add((relative_path, page))
 
     def remember(self, pages: Iterable[PageName]) -> None:
         """Remember frames of an earlier run of which something is missing."""
@@ -110,8 +112,10 @@ class LateMetadata:
             except (WorkerLostError, WorkerSilentError):  # another look comes soon
                 return
             self._to_visit.pop()
-            if stamps and stamps != self._stamps.get(folder):
-                self.want(sorted(self._lacking[folder]))
+            noted = self._since_look.pop(folder, set()) & self._lacking[folder]
+            if stamps:
+                has_changed = stamps != self._stamps.get(folder)
+                self.want(sorted(self._lacking[folder] if has_changed else noted))
                 self._stamps[folder] = stamps
 
     def advance(self) -> int:
@@ -188,10 +192,19 @@ class LateMetadata:
             return sum(self._keep([one]) for one in refined)
         for relative_path, page, attributes in refined:
             self._queue.pop((relative_path, page), None)
-            self.note(relative_path, page, attributes)
+            self._sort((relative_path, page), attributes)
             if changed:
                 self._on_refined(relative_path, page, attributes)
         return changed
+
+    def _sort(self, name: PageName, attributes: FrameAttributes) -> bool:
+        """Keep a page among those that lack something or not; tell whether it is complete."""
+        lacking = self._lacking[self._folder_of(name[0])]
+        if _is_complete(attributes):
+            lacking.discard(name)
+            return True
+        lacking.add(name)
+        return False
 
     def _folder_of(self, relative_path: bytes) -> Path:
         return (self._root / os.fsdecode(relative_path)).parent

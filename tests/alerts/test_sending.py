@@ -78,7 +78,7 @@ def test_no_name_steers_a_mail_or_a_chat(text: str, experiment: str, well: str) 
     assert message.title.isprintable() or "\u200b" in message.title
     assert len(message.title.splitlines()) == 1
     assert len(message.body.splitlines()) == 4
-    assert not re.search(r"[<>]|@\w", message.title + message.body)
+    assert not re.search(r"[<>]|@\w", f"{message.title}\n{message.body}")
 
 
 def test_settings_name_every_kind_of_incident() -> None:

@@ -159,3 +159,17 @@ def test_a_full_disk_loses_nothing_that_was_read(bed: Bed, monkeypatch: pytest.M
     assert bed.late.n_queued == N
     bed.late.advance()
     assert bed.pixel_sizes() == [0.65] * N
+
+
+def test_a_frame_that_was_in_flight_when_the_last_word_was_written_is_asked_again(bed: Bed) -> None:
+    """It was read before the file beside it was complete, and counted after that was looked at."""
+    bed.late.advance()
+    bed.reader.asked = 0
+    bed.late.note(name(4), 0, FrameAttributes())
+    bed.late.look_up()
+    assert bed.late.n_queued == 1
+    bed.reader.said[name(4)] = FrameAttributes()
+    bed.late.advance()
+    bed.late.look_up()
+    assert bed.late.n_queued == 0, "what said nothing is not read again while nothing changes"
+    assert bed.reader.asked == 1
