@@ -25,6 +25,7 @@
     |   +-- WorkerStartError        does not start
     |   +-- WorkerLostError         ended in the middle of its work
     |   +-- WorkerSilentError       did not answer and was given up
+    +-- RequestError                what a browser or a script asked for cannot be answered
     +-- AlertError                  a message was not taken by whom it was sent to
     +-- SimulationError             the virtual microscope was given impossible settings
     +-- TrainingError               training cannot start or go on
@@ -54,6 +55,7 @@ __all__ = [
     "PlateMapError",
     "ReadError",
     "RefusedFrameError",
+    "RequestError",
     "SimulationError",
     "StoreError",
     "TrainingError",
@@ -172,6 +174,20 @@ class WorkerLostError(WorkerError):
 
 class WorkerSilentError(WorkerError):
     """The process did not answer in time and was given up, perhaps because a share hangs."""
+
+
+class RequestError(LivecountError):
+    """What a browser or a script asked for cannot be answered.
+
+    Attributes
+    ----------
+    status
+        The HTTP status that says so.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 400) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class AlertError(LivecountError):

@@ -101,7 +101,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class _Serving:
-    """That health and metrics are served, and at which port if one was asked for."""
+    """That the dashboard is served, and at which port if one was asked for."""
 
     port: int | None
 
@@ -124,8 +124,9 @@ def _watch(
     say("watching " + ", ".join(str(folder) for folder in settings.watch.folders))
     with ExitStack() as stack:
         if serving is not None:
-            address = stack.enter_context(start_server(settings.database.file, serving.port))
-            say(f"health and metrics: {address}/healthz, {address}/metrics")
+            server = stack.enter_context(start_server(settings.database.file, serving.port))
+            say(f"dashboard: {server.address}")
+            say(f"health and metrics: {server.base}/healthz, {server.base}/metrics")
         return run_monitor(
             settings, until_idle_s=until_idle_s, stop=stop, on_count=on_count, on_notice=say
         )
@@ -168,16 +169,18 @@ def serve(
         int | None, typer.Option("--port", min=1, max=65535, help="Port (default: 8337).")
     ] = None,
 ) -> None:
-    """Serve health and metrics of a run on this computer, without counting.
+    """Show the dashboard of a run on this computer, without counting.
 
-    /healthz answers 200 while all is well, else 503 with the reason; /metrics is for Prometheus.
+    The address that is printed lets a browser in once and for all; scripts send its token as
+    'Authorization: Bearer TOKEN' to /api/v1. /healthz answers 200 while all is well, else 503 with
+    the reason; /metrics is for Prometheus.
 
     Example: livecount serve --database run.db --port 8400
     """
     from livecount.web import serve as answer
 
     settings = load_settings(config, {"database.file": database})
-    answer(settings.database.file, port, lambda address: say(f"serving {address}"))
+    answer(settings.database.file, port, lambda server: say(f"dashboard: {server.address}"))
 
 
 def status(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import platform
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -15,6 +17,7 @@ from livecount.platform import windows
 
 __all__ = [
     "end_first",
+    "end_with_parent",
     "install_stop_signals",
     "keep_awake",
     "lower_priority",
@@ -65,6 +68,18 @@ def end_first() -> None:
     """Ask the kernel, where memory runs out, to end this process before others; Linux only."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone, even where that one was killed."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(0)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
 
 
 def release_memory() -> None:

@@ -6,6 +6,7 @@ columns. Corrections and jobs are not kept yet.
 
 from livecount.platform.files import FileStamp
 from livecount.storage.backups import back_up, backup_folder, kept_backups, take_backup
+from livecount.storage.change_marks import ChangeMarks
 from livecount.storage.columns import CountColumns
 from livecount.storage.edit_records import (
     Exclusion,
@@ -42,6 +43,7 @@ __all__ = [
     "AnalysisSettings",
     "Audience",
     "CellDiameter",
+    "ChangeMarks",
     "CountColumns",
     "CountReader",
     "CountStore",

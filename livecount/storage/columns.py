@@ -96,7 +96,7 @@ class CountColumns:
         return len(self.frame_id)
 
 
-def read_count_columns(connection: Connection, analysis: Analysis) -> CountColumns:
+def read_count_columns(connection: Connection, analysis: Analysis, after: int = 0) -> CountColumns:
     """Read the columns in the order of :class:`CountColumns`' fields, blobs untouched."""
     folders = _lookup(connection, select(sources.c.id, sources.c.folder), os.fsdecode)
     origins = {None: {}, **_lookup(connection, select(attribute_sources), json.loads)}
@@ -138,7 +138,7 @@ def read_count_columns(connection: Connection, analysis: Analysis) -> CountColum
         (segmentations.c.confluence_percent, _reals),
         (segmentations.c.bright_rounded_count, _reals),
     )
-    chunks = _read_in_chunks(connection, analysis, readers)
+    chunks = _read_in_chunks(connection, analysis, readers, after)
     return CountColumns(*(_join(parts) for parts in zip(*chunks, strict=True)))
 
 
@@ -156,6 +156,7 @@ def _read_in_chunks(
     connection: Connection,
     analysis: Analysis,
     readers: tuple[tuple[Any, Callable[[Any], Any]], ...],
+    after: int,
 ) -> list[list[Any]]:
     query = (
         select(*(column for column, _ in readers))
@@ -164,6 +165,7 @@ def _read_in_chunks(
         .join(files, frames.c.file_id == files.c.id)
         .outerjoin(segmentations, segmentations.c.count_id == counts.c.id)
         .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
+        .where(counts.c.id > after)
         .order_by(counts.c.id)
     )
     text = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})

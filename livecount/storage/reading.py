@@ -26,6 +26,7 @@ from livecount.storage import (
     registry,
 )
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
+from livecount.storage.change_marks import ChangeMarks, read_change_marks
 from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at
 from livecount.storage.database import plain_errors
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
@@ -276,10 +277,21 @@ class CountReader:
                     total[state] += number
         return Tally(**total)
 
-    def counts(self, analysis: Analysis) -> CountColumns:
-        """Read all counts of an analysis as columns; a million frames take seconds."""
+    def counts(self, analysis: Analysis, *, after: int = 0) -> CountColumns:
+        """Read all counts of an analysis as columns; a million frames take seconds.
+
+        Parameters
+        ----------
+        after
+            Only those that were kept later than the count of this id.
+        """
         with self._reading() as connection:
-            return read_count_columns(connection, analysis)
+            return read_count_columns(connection, analysis, after)
+
+    def change_marks(self, experiment: Experiment, analysis: Analysis) -> ChangeMarks:
+        """Tell how far counts and statements have come, to see cheaply whether anything is new."""
+        with self._reading() as connection:
+            return read_change_marks(connection, experiment, analysis)
 
     def wells(self, analysis: Analysis) -> list[tuple[str | None, str | None]]:
         """List plate and well of the counted frames, each once."""

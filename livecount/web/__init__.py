@@ -1,4 +1,4 @@
-"""What a browser or a monitoring system may ask while the run goes on; it only reads the store."""
+"""The dashboard, its REST API, health and metrics: all that is asked over HTTP; over the store."""
 
 from livecount.web.serving import serve, start_server
 

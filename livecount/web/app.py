@@ -1,73 +1,142 @@
-"""The web application: today health and metrics, which the dashboard's pages will stand beside."""
+"""The web application over one database: pages, REST API, live updates, health and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
 
 from livecount import __version__
-from livecount.errors import LivecountError
-from livecount.storage import CountReader, CountStore
+from livecount.errors import LivecountError, RequestError
+from livecount.storage import CountStore
+from livecount.web.access import Access, AccessMiddleware
+from livecount.web.api import make_api
+from livecount.web.board import Board
 from livecount.web.health import metrics, read_health
+from livecount.web.pages import error_page, make_pages
+from livecount.web.problems import problem, problem_of
+from livecount.web.socket import make_socket
 
 __all__ = ["make_app"]
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+_STATIC = Path(__file__).parent / "static"
+_DAY = "public, max-age=86400"
 
 
-def make_app(database: Path, hosts: list[str]) -> FastAPI:
+def make_app(database: Path, access: Access) -> FastAPI:
     """Make the application over one database, which may not be there yet.
 
     Parameters
     ----------
-    hosts
-        Names by which the server may be called; a request with another ``Host`` is refused, so
-        that no foreign page can rebind its own name to this computer.
+    access
+        Who is let in.
     """
-    app = FastAPI(title="livecount", version=__version__, docs_url=None, redoc_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    board = Board(database)
 
-    @contextmanager
-    def opened() -> Iterator[CountReader]:
-        # Opened for each request: the database may be made, upgraded or restored meanwhile.
-        with CountStore.open(database, read_only=True) as store:
-            yield store
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        board.close()
 
-    @app.get("/healthz")
+    app = FastAPI(
+        title="livecount",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=lifespan,
+    )
+    app.include_router(make_api(board))
+    app.include_router(make_socket(board))
+    app.include_router(make_pages(board, access))
+    _add_health(app, database)
+    _add_static(app)
+    _add_refusals(app)
+    app.add_middleware(AccessMiddleware, access=access)
+    return app
+
+
+def _add_health(app: FastAPI, database: Path) -> None:
+    """Say how the run is, to anybody on this computer: monitoring systems hold no token."""
+
+    @app.get("/healthz", include_in_schema=False)
     def healthz() -> JSONResponse:
         """Say how the run is: 200 while all is well, else 503 with the reason."""
         try:
-            with opened() as store:
+            with CountStore.open(database, read_only=True) as store:
                 health = read_health(store)
         except LivecountError as error:
             return JSONResponse({"is_well": False, "reason": str(error)}, 503)
         return JSONResponse(health.as_json(), 200 if health.is_well else 503)
 
-    @app.get("/metrics")
+    @app.get("/metrics", include_in_schema=False)
     def prometheus() -> Response:
         """Say the same to Prometheus."""
         try:
-            with opened() as store:
+            with CountStore.open(database, read_only=True) as store:
                 text = metrics(read_health(store), _sizes(database))
         except LivecountError as error:
             return Response(f"# {error}\nlivecount_up 0\n", media_type=_PROMETHEUS)
         return Response(text, media_type=_PROMETHEUS)
 
-    @app.middleware("http")
-    async def harden(request: Any, call_next: Any) -> Any:
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = "default-src 'none'"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        return response
 
-    return app
+def _add_static(app: FastAPI) -> None:
+    @app.get("/static/plotly.min.js", include_in_schema=False)
+    def plotly() -> FileResponse:
+        """Give plotly's script out of the installed package; plotly itself is not imported."""
+        found = importlib.util.find_spec("plotly")
+        if found is None or found.origin is None:
+            raise RequestError(
+                "plotly is not installed", hint="Run `pip install plotly`", status=503
+            )
+        script = Path(found.origin).parent / "package_data" / "plotly.min.js"
+        return FileResponse(script, media_type="text/javascript", headers={"Cache-Control": _DAY})
+
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Answer what cannot be answered: a page to people, a problem document to scripts."""
+
+    def refuse(request: Request, error: LivecountError) -> Response:
+        if request.url.path.startswith("/api/"):
+            return problem_of(error)
+        return error_page(request, error)
+
+    @app.exception_handler(LivecountError)
+    def of_ours(request: Request, error: LivecountError) -> Response:
+        return refuse(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def of_shape(request: Request, error: RequestValidationError) -> Response:
+        told = "; ".join(
+            f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}"
+            for one in error.errors()
+        )
+        return refuse(request, RequestError(told or "not understood", status=422))
+
+    @app.exception_handler(HTTPException)
+    def of_framework(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            return problem(405, "That cannot be done with this address", "")
+        return refuse(request, RequestError(str(error.detail), status=error.status_code))
+
+    @app.exception_handler(Exception)
+    def of_chance(request: Request, error: Exception) -> Response:
+        del error  # uvicorn logs it
+        return refuse(
+            request,
+            RequestError("Something is wrong inside livecount", hint="See its log", status=500),
+        )
 
 
 def _sizes(database: Path) -> dict[str, int]:

@@ -6,21 +6,23 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from livecount.errors import LivecountError
+from livecount.platform.process import end_with_parent
+from livecount.web.access import Access
+from livecount.web.token import dashboard_token
 
 __all__ = ["DEFAULT_PORT", "serve", "start_server"]
 
 HOST = "127.0.0.1"
-_NAMES = [HOST, "localhost"]
 DEFAULT_PORT = 8337
+_BACKLOG = 100
 
 
-def serve(database: Path, port: int | None, on_ready: Callable[[str], None]) -> None:
+def serve(database: Path, port: int | None, on_ready: Callable[[Access], None]) -> None:
     """Answer on this computer alone until stopped.
 
     Parameters
@@ -28,7 +30,7 @@ def serve(database: Path, port: int | None, on_ready: Callable[[str], None]) -> 
     port
         None for the usual one, or any other where that is taken.
     on_ready
-        Called with the address.
+        Called with how it is reached.
 
     Raises
     ------
@@ -36,25 +38,26 @@ def serve(database: Path, port: int | None, on_ready: Callable[[str], None]) -> 
         The port that was asked for is taken.
     """
     with _bound(port) as listening:
-        on_ready(_address(listening))
-        _answer(database, listening, apart=False)
+        access = Access(dashboard_token(), _port(listening))
+        on_ready(access)
+        _answer(database, access, listening, apart=False)
 
 
 @contextmanager
-def start_server(database: Path, port: int | None) -> Iterator[str]:
-    """Serve in a process of its own, which ends with this one; yields the address.
+def start_server(database: Path, port: int | None) -> Iterator[Access]:
+    """Serve in a process of its own, which ends with this one; yields how it is reached.
 
     Parameters, errors
         As :func:`serve`.
     """
     with _bound(port) as listening:
+        access = Access(dashboard_token(), _port(listening))
         server = multiprocessing.get_context("spawn").Process(
-            target=_serve_apart, args=(database, listening), name="livecount-web", daemon=True
+            target=_serve_apart, args=(database, access, listening), name="livecount-web"
         )
         server.start()
-        address = _address(listening)
     try:
-        yield address
+        yield access
     finally:
         server.terminate()
         server.join(3.0)
@@ -62,8 +65,8 @@ def start_server(database: Path, port: int | None) -> Iterator[str]:
             server.kill()
 
 
-def _address(listening: socket.socket) -> str:
-    return f"http://{HOST}:{listening.getsockname()[1]}"
+def _port(listening: socket.socket) -> int:
+    return int(listening.getsockname()[1])
 
 
 @contextmanager
@@ -81,34 +84,28 @@ def _bound(port: int | None) -> Iterator[socket.socket]:
                     hint="Give another with --port, or --no-dashboard to run without",
                 ) from error
             listening.bind((HOST, 0))
+        # From now on callers wait rather than being refused while the pages are got ready.
+        listening.listen(_BACKLOG)
         yield listening
 
 
-def _serve_apart(database: Path, listening: socket.socket) -> None:
+def _serve_apart(database: Path, access: Access, listening: socket.socket) -> None:
     # Ctrl+C reaches the whole group; the monitor ends this process when it has ended itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _answer(database, listening, apart=True)
+    end_with_parent()
+    _answer(database, access, listening, apart=True)
 
 
-def _end_with_parent() -> None:
-    """End this process, which would keep the port, when the monitor was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
-
-
-def _answer(database: Path, listening: socket.socket, *, apart: bool) -> None:
+def _answer(database: Path, access: Access, listening: socket.socket, *, apart: bool) -> None:
     import uvicorn
 
     from livecount.web.app import make_app
 
     settings = uvicorn.Config(
-        make_app(database, _NAMES),
+        make_app(database, access),
         log_level="warning",
         access_log=False,
-        lifespan="off",
+        timeout_graceful_shutdown=2,
         server_header=False,
     )
 

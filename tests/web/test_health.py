@@ -104,8 +104,10 @@ def test_no_foreign_name_and_no_other_path_gets_anything(frames: Path, tmp_path:
     try:
         wait_for(address, "/healthz", 200)
         assert ask(address, "/healthz", Host="evil.example")[0] == 400
-        for path in ("/", "/docs", "/../../etc/passwd", "/healthz/../run.db"):
-            assert ask(address, path)[0] == 404
+        for path in ("/", "/docs", "/../../etc/passwd", "/healthz/../run.db", "/experiments/1"):
+            status, body = ask(address, path)
+            assert status == 404 or b"<h1>Sign in</h1>" in body
+        assert ask(address, "/api/v1/experiments")[0] == 401
         second = livecount(
             "serve", "--database", tmp_path / "run.db", "--port", address.rpartition(":")[2],
             check=False,

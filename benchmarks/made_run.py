@@ -1,0 +1,138 @@
+"""Make the database of a large run, to try the dashboard and measure it: no image is counted.
+
+    python benchmarks/made_run.py RUN.db [--wells 384] [--time-points 200] [--fields 1]
+
+Counts grow as branching cells do; wells of a column have one dose, so that groups come out. The
+cells are made up: this shows speed and looks, never accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from livecount.frame import (
+    AttributeSource,
+    Candidates,
+    FrameAttributes,
+    FrameCount,
+    FrameKey,
+    FrameQuality,
+    Provenance,
+)
+from livecount.plate import PlateMap, Treatment, WellContents, sheet_rows, wells_of_plate
+from livecount.plate.concentration import Concentration
+from livecount.storage import (
+    Analysis,
+    AnalysisSettings,
+    CountStore,
+    FileStamp,
+    PlateMapVersion,
+    Said,
+    Source,
+)
+
+SEED = 1
+SIDE_PX = 1024
+PIXEL_SIZE_UM = 1.2
+FOUNDERS = 60
+INTERVAL_MIN = 60
+DOUBLING_TIME_H = 24.0
+START = datetime(2026, 11, 1, 9, tzinfo=UTC)
+SETTINGS = AnalysisSettings("deepdistance", "ab" * 32, 40.0, "px", h=0.08)
+
+
+def doses(n_columns: int) -> list[float]:
+    """Give each column of a plate its dose in uM; the first two are controls."""
+    return [0.0, 0.0, *np.geomspace(0.01, 30, max(1, n_columns - 2)).round(3).tolist()]
+
+
+def column_of(well: str) -> int:
+    """Give a well's column from 0."""
+    return int("".join(letter for letter in well if letter.isdigit())) - 1
+
+
+def contents_of(well: str, n_columns: int) -> WellContents:
+    """Say what a well holds."""
+    dose = doses(n_columns)[column_of(well)]
+    drug = (Treatment("paclitaxel", Concentration(dose, "uM")),) if dose else ()
+    return WellContents(well=well, cell_line="A549", treatments=drug)
+
+
+def curve(rng: np.random.Generator, dose: float, n: int) -> np.ndarray:
+    """Let founders divide: each cell with its own chance in each interval; a plateau ends it."""
+    rate = np.log(2) / DOUBLING_TIME_H / (1 + dose / 1.0) * INTERVAL_MIN / 60
+    cells = [FOUNDERS + int(rng.integers(-12, 13))]
+    for _ in range(n - 1):
+        room = max(0.0, 1 - cells[-1] / 3000)
+        cells.append(cells[-1] + int(rng.binomial(cells[-1], rate * room)))
+    return rng.poisson(np.array(cells) * 0.95)
+
+
+def counts_of(
+    source: Source, analysis: Analysis, wells: list[str], n_times: int, n_fields: int
+) -> Iterator[FrameCount]:
+    """Give the frames' counts in the order in which they would land."""
+    rng = np.random.default_rng(SEED)
+    n_columns = max(column_of(well) for well in wells) + 1
+    curves = {
+        (well, field): curve(rng, doses(n_columns)[column_of(well)], n_times)
+        for well in wells
+        for field in range(n_fields)
+    }
+    area_mm2 = (SIDE_PX * PIXEL_SIZE_UM / 1000) ** 2
+    for time_point in range(n_times):
+        for order, ((well, field), cells) in enumerate(curves.items()):
+            n = int(cells[time_point])
+            places = rng.random((2, n), np.float32) * SIDE_PX
+            prominence = rng.beta(6, 2, n).astype(np.float32).clip(0.08)
+            at = START + timedelta(minutes=INTERVAL_MIN * time_point, seconds=2 * order)
+            path = f"{well}/{well}_f{field + 1}_t{time_point:04d}.tif".encode()
+            yield FrameCount(
+                key=FrameKey(source.folder, path, 0, f"{well}{field}{time_point}".ljust(32, "0")),
+                attributes=FrameAttributes.from_source(
+                    AttributeSource.FILE_TAG, well=well, field=str(field + 1),
+                    time_point=time_point, acquired_at=at, pixel_size_um=PIXEL_SIZE_UM,
+                ),
+                analysis_id=analysis.id,
+                count=n,
+                candidates=Candidates(*places, prominence),
+                quality=FrameQuality(float(rng.normal(1.5, 0.05)), 0.4, 0.0),
+                height_px=SIDE_PX,
+                width_px=SIDE_PX,
+                area_mm2=area_mm2,
+                flags=("out_of_focus",) if rng.random() < 0.002 else (),
+                provenance=Provenance("onnxruntime CPU", "fp32", "0"),
+                confluence_percent=None,
+            )  # fmt: skip
+
+
+def main() -> None:
+    """Make it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("database", type=Path)
+    parser.add_argument("--wells", type=int, default=384)
+    parser.add_argument("--time-points", type=int, default=200)
+    parser.add_argument("--fields", type=int, default=1)
+    parser.add_argument("--folder", default="/scans", help="the watched folder that it names")
+    given = parser.parse_args()
+    wells = wells_of_plate(given.wells)
+    n_columns = max(column_of(well) for well in wells) + 1
+    with CountStore.open(given.database) as store:
+        experiment = store.ensure_experiment("made run")
+        source = store.ensure_source(experiment, given.folder)
+        analysis = store.ensure_analysis(experiment, SETTINGS)
+        lines = tuple(sheet_rows(PlateMap(tuple(contents_of(well, n_columns) for well in wells))))
+        said = Said("benchmark", datetime.now(UTC))
+        store.add_plate_map(experiment, PlateMapVersion(lines, "made up", said))
+        made = counts_of(source, analysis, wells, given.time_points, given.fields)
+        for number, count in enumerate(made):
+            store.record(source, count, stamp=FileStamp(10**6, 10**18 + number), n_pages=1)
+
+
+if __name__ == "__main__":
+    main()

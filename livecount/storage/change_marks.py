@@ -1,0 +1,51 @@
+"""How far a database has come: cheap to ask every half second, whatever its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from livecount.storage.records import Analysis, Experiment
+from livecount.storage.tables import counts, events, exclusions, plate_maps, validations
+
+__all__ = ["ChangeMarks", "read_change_marks"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMarks:
+    """What tells that there is something new of an experiment under one analysis.
+
+    Attributes
+    ----------
+    last_count_id
+        Id of the latest count of the analysis, 0 before the first.
+    statements
+        What people have said (plate maps, events, exclusions, validations), as numbers that differ
+        whenever something is said or withdrawn.
+    """
+
+    last_count_id: int
+    statements: tuple[int, ...]
+
+
+def read_change_marks(
+    connection: Connection, experiment: Experiment, analysis: Analysis
+) -> ChangeMarks:
+    """Read them; each is the end of an index."""
+    # Not by the index of analyses, which is in the order of frames: from the latest count back.
+    of_analysis = counts.c.analysis_row_id + 0 == analysis.row_id
+    latest = select(counts.c.id).where(of_analysis).order_by(counts.c.id.desc()).limit(1)
+    last = connection.execute(latest).scalar()
+    said = [
+        select(func.max(plate_maps.c.id)).where(plate_maps.c.experiment_id == experiment.id),
+        select(func.max(validations.c.id)).where(validations.c.analysis_row_id == analysis.row_id),
+    ]
+    for table in (events, exclusions):
+        of_experiment = table.c.experiment_id == experiment.id
+        said += [
+            select(func.max(table.c.id)).where(of_experiment),
+            select(func.count(table.c.withdrawn_at)).where(of_experiment),
+        ]
+    statements = tuple(connection.execute(query).scalar() or 0 for query in said)
+    return ChangeMarks(last or 0, statements)

@@ -1,0 +1,121 @@
+"""Counts that are newer than the snapshot, on the curves of their wells at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from livecount.growth import wells_of
+from livecount.storage import CountColumns
+from livecount.web.snapshots import Snapshot, Trace, trace_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FreshCurve", "fresh_curves"]
+
+_HOUR_S: Final = 3600.0
+_PLACE: Final = ("plate", "well", "field", "position", "channel", "z")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FreshCurve:
+    """The end of a track's curve, from the first value that the snapshot has not.
+
+    Attributes
+    ----------
+    keep
+        How many values of the snapshot's curve come before it.
+    """
+
+    keep: int
+    trace: Trace
+    latest_frame_id: int
+
+    def equals(self, other: FreshCurve | None) -> bool:
+        """Tell whether another shows the same."""
+        return (
+            other is not None
+            and self.keep == other.keep
+            and np.array_equal(self.trace.hours, other.trace.hours)
+            and np.array_equal(self.trace.values, other.trace.values)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as a page takes it."""
+        return {
+            "keep": self.keep,
+            "hours": [round(float(hour), 4) for hour in self.trace.hours],
+            "values": [round(float(value), 4) for value in self.trace.values],
+            "frame": self.latest_frame_id,
+        }
+
+
+def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]:
+    """Put counts on the curves that a snapshot has, by their dates.
+
+    Frames without a date, of another channel or plane, or of a well that the snapshot does not know
+    wait for the next snapshot, which knows the rules that they need.
+
+    Returns
+    -------
+    dict
+        Number of the track -> the new end of its curve.
+    """
+    import pandas as pd
+
+    if snapshot.zero is None or not len(new):
+        return {}
+    zero = np.datetime64(snapshot.zero.replace(tzinfo=None), "us")
+    added = pd.DataFrame(
+        {
+            **{name: getattr(new, name) for name in _PLACE},
+            "count": new.count,
+            "density_per_mm2": new.count / new.area_mm2,
+            "elapsed_h": (new.acquired_at - zero) / np.timedelta64(1, "s") / _HOUR_S,
+            "experiment": snapshot.experiment.name,
+            "analysis_id": snapshot.analysis.id,
+            "excluded": "",
+        },
+        index=new.frame_id,
+    )
+    added = added[np.isfinite(added["elapsed_h"])]
+    latest = {
+        (plate or "", well or ""): frame_id
+        for frame_id, plate, well in zip(added.index, added["plate"], added["well"], strict=True)
+    }
+    numbers = {track.series.identity: number for number, track in enumerate(snapshot.tracks)}
+    curves = {}
+    for well in wells_of(pd.concat([_known(snapshot, latest, list(added)), added])):
+        number = numbers.get(well.identity)
+        if number is not None:
+            frame_id = latest[well.plate or "", well.well or ""]
+            curve = _new_end(snapshot.tracks[number].growth, trace_of(well.fields), frame_id)
+            if curve is not None:
+                curves[number] = curve
+    return curves
+
+
+def _known(
+    snapshot: Snapshot, wells: Iterable[tuple[str, str]], columns: list[str]
+) -> pd.DataFrame:
+    """Give the snapshot's frames of some wells."""
+    import pandas as pd
+
+    frames = snapshot.frames
+    pairs = pd.MultiIndex.from_arrays([frames["plate"], frames["well"]])
+    old = frames[pairs.isin(list(wells))][columns]
+    return old.astype({name: object for name in columns if old[name].dtype == "category"})
+
+
+def _new_end(known: Trace, now: Trace, latest_frame_id: int) -> FreshCurve | None:
+    common = min(len(known), len(now))
+    same = np.isclose(known.hours[:common], now.hours[:common], atol=1e-3)
+    same &= np.isclose(known.values[:common], now.values[:common], rtol=1e-4)
+    keep = common if same.all() else int(np.argmin(same))
+    if keep == len(now) == len(known):
+        return None
+    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id)

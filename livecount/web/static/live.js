@@ -1,0 +1,30 @@
+// The live connection of a page to one experiment: reconnects by itself, then asks for all anew.
+import { showHealth } from "/static/chrome.js";
+
+const SOONEST_MS = 500;
+const LATEST_MS = 10000;
+
+export function listen(experiment, { onCounts, onSnapshot }) {
+  let wait = SOONEST_MS;
+  let wasOpen = false;
+  function connect() {
+    const socket = new WebSocket(`ws${location.protocol === "https:" ? "s" : ""}://${location.host}/api/v1/live?experiment=${experiment}`);
+    socket.addEventListener("open", () => {
+      wait = SOONEST_MS;
+      if (wasOpen) onSnapshot(-1);
+      wasOpen = true;
+    });
+    socket.addEventListener("message", ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.kind === "health") showHealth(message);
+      else if (message.kind === "counts") onCounts(message);
+      else if (message.kind === "snapshot") onSnapshot(message.number);
+    });
+    socket.addEventListener("close", () => {
+      showHealth({ is_well: false, reason: "livecount's server does not answer; trying again" });
+      setTimeout(connect, wait);
+      wait = Math.min(LATEST_MS, wait * 2);
+    });
+  }
+  connect();
+}

@@ -1,0 +1,302 @@
+// The vessel as it stands on the stage: each well its colour and its curve, on one canvas.
+import { ask, clearProblem, element, showProblem } from "/static/api.js";
+import { ink } from "/static/chrome.js";
+import { css, heat, isLight } from "/static/colours.js";
+import { UNITS, hours, number } from "/static/format.js";
+import { followWells } from "/static/wells.js";
+
+const experiment = document.body.dataset.experiment;
+const place = document.getElementById("plates");
+const panel = document.getElementById("well");
+const colourBy = document.getElementById("colour");
+const scale = document.getElementById("scale");
+const SIZES = [[1, 1], [2, 2], [2, 3], [3, 4], [4, 6], [6, 8], [8, 12], [16, 24], [32, 48]];
+
+let plate = null;
+let rates = new Map();
+let views = [];
+let chosen = null;
+let isDue = false;
+
+function positionOf(name) {
+  const found = /^([A-Z]{1,2})(\d{1,2})$/.exec(name ?? "");
+  if (!found) return null;
+  const row = [...found[1]].reduce((sum, letter) => sum * 26 + letter.charCodeAt(0) - 64, 0) - 1;
+  return { row, column: Number(found[2]) - 1 };
+}
+
+function rowName(row) {
+  return row < 26 ? String.fromCharCode(65 + row) : `A${String.fromCharCode(39 + row)}`;
+}
+
+function last(values) {
+  return values.length ? values[values.length - 1] : NaN;
+}
+
+function valueOf(well) {
+  if (colourBy.value === "growth") return last(well.growth.values);
+  if (colourBy.value === "confluence") return last(well.confluence.values);
+  if (colourBy.value === "rate") return rates.get(keyOf(well))?.rate_per_h ?? NaN;
+  return well.n_frames ? (100 * well.n_flagged) / well.n_frames : NaN;
+}
+
+function unit() {
+  const metric = plate.wells[0]?.metric ?? "count";
+  return { growth: UNITS[metric], confluence: "% confluent", rate: "1/h", quality: "% of frames flagged" }[colourBy.value];
+}
+
+const keyOf = (well) => JSON.stringify([well.plate, well.well, well.channel, well.z]);
+
+function layOut() {
+  const groups = Map.groupBy(plate.wells, (well) => well.plate ?? "");
+  views = [...groups].map(([name, wells]) => viewOf(name, wells));
+  place.replaceChildren(...views.map((view) => view.root));
+  place.removeAttribute("aria-busy");
+  document.getElementById("none").hidden = plate.wells.length > 0;
+}
+
+function viewOf(name, wells) {
+  const spots = wells.map((well) => positionOf(well.well));
+  const isPlate = spots.every((spot) => spot !== null);
+  const side = Math.ceil(Math.sqrt(wells.length));
+  if (!isPlate) wells.forEach((_, i) => { spots[i] = { row: Math.floor(i / side), column: i % side }; });
+  const needed = [Math.max(...spots.map((spot) => spot.row)) + 1, Math.max(...spots.map((spot) => spot.column)) + 1];
+  const size = isPlate ? SIZES.find(([rows, columns]) => rows >= needed[0] && columns >= needed[1]) ?? needed : needed;
+  const [rows, columns] = size;
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const buttons = new Map();
+  const byPlace = new Map(wells.map((well, i) => [spots[i].row * columns + spots[i].column, well]));
+  const table = element("table", { role: "grid", "aria-label": name ? `Plate ${name}` : "Wells" });
+  table.append(element("tr", {}, element("td"), ...Array.from({ length: columns }, (_, c) => element("th", { scope: "col", text: isPlate ? c + 1 : "" }))));
+  for (let row = 0; row < rows; row++) {
+    const line = element("tr", {}, element("th", { scope: "row", text: isPlate ? rowName(row) : "" }));
+    for (let column = 0; column < columns; column++) {
+      const well = byPlace.get(row * columns + column);
+      const cell = element("td", { role: "gridcell" });
+      if (well) {
+        const button = element("button", { type: "button", tabindex: "-1", onclick: () => choose(keyOf(well)) });
+        button.dataset.row = row;
+        button.dataset.column = column;
+        buttons.set(well, button);
+        cell.append(button);
+      }
+      line.append(cell);
+    }
+    table.append(line);
+  }
+  buttons.values().next().value.tabIndex = 0;
+  table.addEventListener("keydown", (event) => walk(event, table));
+  const root = element("section", { class: "plate" }, canvas, table);
+  root.style.setProperty("--row-height", `${100 / (rows + 1)}%`);
+  return { root: name && views !== null ? withTitle(name, root) : root, box: root, canvas, buttons, spots: new Map(wells.map((well, i) => [well, spots[i]])), rows, columns, wells };
+}
+
+function withTitle(name, root) {
+  return element("div", {}, element("h2", { text: `Plate ${name}` }), root);
+}
+
+function walk(event, table) {
+  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  const step = steps[event.key];
+  const from = event.target.closest("button");
+  if (!step || !from) return;
+  event.preventDefault();
+  let [row, column] = [Number(from.dataset.row), Number(from.dataset.column)];
+  for (let i = 0; i < 50; i++) {
+    row += step[0];
+    column += step[1];
+    const next = table.querySelector(`button[data-row="${row}"][data-column="${column}"]`);
+    if (next) {
+      from.tabIndex = -1;
+      next.tabIndex = 0;
+      next.focus();
+      return;
+    }
+  }
+}
+
+function ranges() {
+  const known = plate.wells.map(valueOf).filter(Number.isFinite);
+  const isShare = colourBy.value === "quality" || colourBy.value === "confluence";
+  const colour = isShare ? [0, 100] : [Math.min(...known, colourBy.value === "rate" ? 0 : Infinity), Math.max(...known)];
+  let [low, high, from, to] = [Infinity, 0, Infinity, -Infinity];
+  for (const well of plate.wells) {
+    for (const value of well.growth.values) {
+      if (value > high) high = value;
+      if (value > 0 && value < low) low = value;
+    }
+    if (well.growth.hours.length) {
+      from = Math.min(from, well.growth.hours[0]);
+      to = Math.max(to, last(well.growth.hours));
+    }
+  }
+  return { colour, value: scale.value === "log" ? [Math.log(low), Math.log(high)] : [0, high], time: [from, Math.max(to, from + 1e-6)], any: known.length > 0 };
+}
+
+function draw() {
+  isDue = false;
+  if (!plate) return;
+  const range = ranges();
+  for (const view of views) drawPlate(view, range);
+  drawLegend(range);
+  if (chosen) drawPanel();
+}
+
+function soon() {
+  if (!isDue) {
+    isDue = true;
+    requestAnimationFrame(draw);
+  }
+}
+
+function drawPlate(view, range) {
+  const width = view.box.clientWidth;
+  const cell = width / (view.columns + 1);
+  const cellHeight = Math.min(cell * 0.8, Math.max(22, (innerHeight - 170) / (view.rows + 1)), 160);
+  const height = cellHeight * (view.rows + 1);
+  const ratio = devicePixelRatio || 1;
+  const { canvas } = view;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    canvas.style.height = `${height}px`;
+  }
+  const paint = canvas.getContext("2d");
+  paint.setTransform(ratio, 0, 0, ratio, 0, 0);
+  paint.clearRect(0, 0, width, height);
+  paint.strokeStyle = ink("line");
+  for (let row = 0; row < view.rows; row++) {
+    for (let column = 0; column < view.columns; column++) {
+      paint.strokeRect((column + 1) * cell + 1.5, (row + 1) * cellHeight + 1.5, cell - 3, cellHeight - 3);
+    }
+  }
+  for (const well of view.wells) drawWell(paint, view, well, range, cell, cellHeight);
+}
+
+function drawWell(paint, view, well, range, cell, cellHeight) {
+  const spot = view.spots.get(well);
+  const [left, top] = [(spot.column + 1) * cell + 1.5, (spot.row + 1) * cellHeight + 1.5];
+  const [width, height] = [cell - 3, cellHeight - 3];
+  const value = valueOf(well);
+  const share = (value - range.colour[0]) / (range.colour[1] - range.colour[0] || 1);
+  const colour = Number.isFinite(share) ? heat(share) : null;
+  paint.fillStyle = colour ? css(colour) : ink("band");
+  paint.fillRect(left, top, width, height);
+  paint.strokeStyle = colour ? (isLight(colour) ? "#10161b" : "#ffffff") : ink("soft");
+  paint.lineWidth = 1.25;
+  drawTrace(paint, well.growth, range, left + 3, top + 4, width - 6, height - 8);
+  if (well === chosen) {
+    paint.strokeStyle = ink("accent");
+    paint.lineWidth = 3;
+    paint.strokeRect(left, top, width, height);
+  }
+  paint.lineWidth = 1;
+  const name = well.well ?? "one place";
+  const shown = Number.isFinite(value) ? `${number(value)} ${unit()}` : "nothing yet";
+  const words = [`${name}: ${shown}`, well.contents, well.n_flagged ? `${well.n_flagged} of ${well.n_frames} frames flagged` : "", well.n_excluded ? `${well.n_excluded} not used` : ""];
+  const button = view.buttons.get(well);
+  const label = words.filter(Boolean).join("\n");
+  if (button.title !== label) {
+    button.title = label;
+    button.setAttribute("aria-label", label.replaceAll("\n", ", "));
+  }
+}
+
+function drawTrace(paint, trace, range, left, top, width, height) {
+  const isLog = scale.value === "log";
+  const [low, high] = range.value;
+  const [from, to] = range.time;
+  let isOpen = false;
+  paint.beginPath();
+  for (let i = 0; i < trace.hours.length; i++) {
+    const raw = isLog ? Math.log(trace.values[i]) : trace.values[i];
+    if (!Number.isFinite(raw)) continue;
+    const x = left + (width * (trace.hours[i] - from)) / (to - from);
+    const y = top + height * (1 - (raw - low) / (high - low || 1));
+    if (isOpen) paint.lineTo(x, y);
+    else paint.moveTo(x, y);
+    isOpen = true;
+  }
+  paint.stroke();
+}
+
+function drawLegend(range) {
+  const legend = document.getElementById("legend");
+  if (!range.any) {
+    legend.replaceChildren();
+    return;
+  }
+  const canvas = element("canvas", { width: 120, height: 12 });
+  const paint = canvas.getContext("2d");
+  for (let x = 0; x < 120; x++) {
+    paint.fillStyle = css(heat(x / 119));
+    paint.fillRect(x, 0, 1, 12);
+  }
+  legend.replaceChildren(number(range.colour[0]), canvas, number(range.colour[1]), ` ${unit()}`);
+}
+
+function choose(key) {
+  chosen = plate.wells.find((well) => keyOf(well) === key);
+  panel.hidden = false;
+  soon();
+}
+
+function drawPanel() {
+  const well = plate.wells.find((one) => keyOf(one) === keyOf(chosen));
+  if (!well) return;
+  chosen = well;
+  const growth = rates.get(keyOf(well));
+  const doubling = growth?.doubling_time_h ? `doubles in ${number(growth.doubling_time_h)} h` : growth?.reason ?? "";
+  const title = well.well ? `Well ${well.well}` : "One place";
+  const latest = well.growth.values.length ? `${number(last(well.growth.values))} ${UNITS[well.metric]} at ${hours(last(well.growth.hours))}` : "nothing counted yet";
+  panel.replaceChildren(
+    element("div", { class: "heading" },
+      element("h2", { text: title }), element("span", { text: well.contents }),
+      element("span", { class: "spacer" }),
+      element("a", { href: `/experiments/${experiment}/growth`, text: "Growth" }),
+      element("button", { type: "button", text: "Close", onclick: () => { chosen = null; panel.hidden = true; soon(); } })),
+    element("p", { text: [latest, doubling].filter(Boolean).join("; ") }),
+  );
+}
+
+async function loadRates() {
+  try {
+    const found = await ask(`experiments/${experiment}/growth`);
+    rates = new Map(found.rows.filter((row) => row.level === "well").map((row) => [keyOf(row), row]));
+    soon();
+  } catch {
+    // The curves stand without their rates; the growth page says what is wrong with them.
+  }
+}
+
+let ratesAt = -Infinity;
+followWells(experiment, {
+  onAll: (found) => {
+    const isSame = plate && plate.wells.map(keyOf).join() === found.wells.map(keyOf).join();
+    plate = found;
+    clearProblem();
+    if (isSame) views.forEach((view) => rekey(view));
+    else layOut();
+    draw();
+    if (performance.now() - ratesAt > 20000 && plate.wells.length) {
+      ratesAt = performance.now();
+      loadRates();
+    }
+  },
+  onTracks: soon,
+  onProblem: showProblem,
+});
+
+// After a new snapshot the wells are new objects at the old places.
+function rekey(view) {
+  const fresh = new Map(plate.wells.map((well) => [keyOf(well), well]));
+  for (const name of ["buttons", "spots"]) {
+    view[name] = new Map([...view[name]].map(([well, value]) => [fresh.get(keyOf(well)), value]));
+  }
+  view.wells = [...view.buttons.keys()];
+}
+
+colourBy.addEventListener("change", soon);
+scale.addEventListener("change", soon);
+addEventListener("resize", soon);
+addEventListener("livecount-theme", soon);

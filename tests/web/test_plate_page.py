@@ -1,0 +1,106 @@
+"""The plate and the curves of a run, in a real browser, while the run goes on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.endtoend.program import command, environment, livecount
+from tests.web.conftest import served
+
+RUN = ("--cell-diameter-px", 30, "--port")
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dashboard") / "frames"
+    livecount(
+        "simulate", "-o", folder, "--time-points", 4, "--wells", "A1,A2,B1", "--size-px", 200,
+        "--founders", 8, "--cell-diameter-px", 30,
+    )  # fmt: skip
+    return folder
+
+
+def test_a_live_run_is_seen_rising(frames: Path, tmp_path: Path, page: Page) -> None:
+    """The first frames, then each later one, without a reload."""
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    watched.mkdir()
+    everything = [path for path in frames.rglob("*") if path.is_file()]
+    early = [path for path in everything if "t0003" not in path.name]
+    late = [path for path in everything if "t0003" in path.name]
+
+    def land(files: list[Path]) -> None:
+        for file in files:
+            target = watched / file.relative_to(frames)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+
+    land(early)
+    with served("run", watched, "--database", database, "--cell-diameter-px", 30) as server:
+        page.goto(server.address)
+        page.get_by_role("heading", name="watched").get_by_role("link").click()
+        well = page.get_by_role("gridcell").get_by_role("button", name=re.compile("^A1: .*cells"))
+        expect(well).to_be_visible(timeout=60_000)
+        before = well.get_attribute("aria-label")
+        land(late)
+        expect(well).not_to_have_attribute("aria-label", before or "", timeout=60_000)
+        well.focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("button", name=re.compile("^A2"))).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Well A2")).to_be_visible()
+
+
+def test_dark_and_light_are_kept(frames: Path, tmp_path: Path, page: Page) -> None:
+    livecount("run", frames, "--database", tmp_path / "run.db", "--cell-diameter-px", 30,
+              "--no-dashboard", "--until-idle", 1)  # fmt: skip
+    with served("serve", "--database", tmp_path / "run.db") as server:
+        page.goto(server.address)
+        page.get_by_role("button", name="Dark or light").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        page.goto(f"{server.base}/experiments/1/growth")
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        expect(page.locator("#curves .main-svg").first).to_be_visible()
+
+
+def test_a_server_that_comes_back_is_found_again(frames: Path, tmp_path: Path, page: Page) -> None:
+    livecount("run", frames, "--database", tmp_path / "run.db", "--cell-diameter-px", 30,
+              "--no-dashboard", "--until-idle", 1)  # fmt: skip
+    with served("serve", "--database", tmp_path / "run.db") as server:
+        port = server.base.rpartition(":")[2]
+        page.goto(server.address)
+        page.goto(f"{server.base}/experiments/1")
+        expect(page.locator("#health-chip")).to_have_text("the monitor was stopped")
+    expect(page.locator("#health-chip")).to_contain_text("does not answer")
+    with served("serve", "--database", tmp_path / "run.db", "--port", port):
+        expect(page.locator("#health-chip")).to_have_text("the monitor was stopped")
+    page.faults[:] = [fault for fault in page.faults if "ERR_CONNECTION_REFUSED" not in fault]
+
+
+def test_before_there_is_a_database(tmp_path: Path, page: Page) -> None:
+    with served("serve", "--database", tmp_path / "none.db") as server:
+        page.goto(server.address)
+        expect(page.get_by_role("alert")).to_contain_text("none.db")
+    page.faults.clear()
+
+
+def test_the_server_and_its_child_end_with_a_killed_monitor(frames: Path, tmp_path: Path) -> None:
+    import psutil
+
+    monitor = subprocess.Popen(
+        command("run", frames, "--database", tmp_path / "run.db", *RUN[:2]),
+        env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert monitor.stderr is not None
+    while "dashboard: " not in monitor.stderr.readline():
+        pass
+    children = psutil.Process(monitor.pid).children(recursive=True)
+    monitor.kill()
+    monitor.communicate()
+    _, alive = psutil.wait_procs(children, timeout=15)
+    assert alive == []
