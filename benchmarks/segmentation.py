@@ -105,6 +105,7 @@ class CachedEngine:
 
     def __init__(self, engine: Engine) -> None:
         self.runtime, self.precision = engine.runtime, engine.precision
+        self.max_side_px, self.memory_share = engine.max_side_px, engine.memory_share
         self._engine = engine
         self._known: dict[bytes, np.ndarray] = {}
 
@@ -188,7 +189,7 @@ def row(scored: list[Scored]) -> str:
 class MadeEngine:
     """Gives made maps, so that any number of cells can be had, and inference costs nothing."""
 
-    runtime, precision = "made", "fp32"
+    runtime, precision, max_side_px, memory_share = "made", "fp32", None, 1.0
 
     def __init__(self, pitch_px: int) -> None:
         self._pitch_px = pitch_px
