@@ -162,7 +162,7 @@ def estimate_nucleus_diameter(frame: Frame) -> float:
             "size cannot be told",
             hint="Set `nucleus_diameter_um` (or `nucleus_diameter_px`) in [counting]",
         )
-    return diameter_px / factor
+    return float(diameter_px / factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,8 @@ def _stands_out(signal: _Signal) -> _Mask:
     lowest = max(_NOISE_SD * signal.noise, 1e-6 * float(np.ptp(signal.values)))
     if not float(signal.values.max()) > lowest:
         return np.zeros(signal.values.shape, bool)
-    threshold = float(threshold_otsu(np.sqrt(np.maximum(signal.values, 0)))) ** 2
+    roots = np.sqrt(np.maximum(signal.values, 0))
+    threshold = float(threshold_otsu(roots)) ** 2  # type: ignore[no-untyped-call]
     above: _Mask = signal.values > max(threshold, lowest)
     return above
 
@@ -272,7 +273,7 @@ def _typical_diameter(mask: _Mask) -> float | None:
     height, width = mask.shape
     single = [
         float(region.area)
-        for region in regionprops(labels)
+        for region in regionprops(labels)  # type: ignore[no-untyped-call]
         if region.area >= 12
         and min(region.bbox[:2]) > 0
         and region.bbox[2] < height

@@ -18,6 +18,7 @@ from livecount.storage.lock import MonitorLock
 from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
+    NUCLEI_ROLE,
     Analysis,
     AnalysisSettings,
     CellDiameter,
@@ -25,6 +26,7 @@ from livecount.storage.records import (
     FrameCandidates,
     FrameState,
     Heartbeat,
+    KeptCalibration,
     KnownPage,
     Quarantined,
     Recorded,
@@ -32,12 +34,14 @@ from livecount.storage.records import (
     Tally,
     ValidatedField,
     Validation,
+    is_referee,
 )
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
 
 __all__ = [
     "COUNTING_PAUSED",
+    "NUCLEI_ROLE",
     "Analysis",
     "AnalysisSettings",
     "Audience",
@@ -54,6 +58,7 @@ __all__ = [
     "FrameState",
     "Heartbeat",
     "Instant",
+    "KeptCalibration",
     "KnownPage",
     "MonitorLock",
     "Notice",
@@ -67,6 +72,7 @@ __all__ = [
     "Validation",
     "back_up",
     "backup_folder",
+    "is_referee",
     "kept_backups",
     "restore",
     "take_backup",
