@@ -153,9 +153,7 @@ def _diameter_of(analysis: Analysis) -> CellDiameter:
     return CellDiameter(settings.cell_diameter, settings.cell_diameter_unit, "")
 
 
-def _other_diameter(
-    experiment: Experiment, before: CellDiameter, now: CellDiameter
-) -> ConfigError:
+def _other_diameter(experiment: Experiment, before: CellDiameter, now: CellDiameter) -> ConfigError:
     return ConfigError(
         f"Nuclei of experiment {experiment.name!r} are counted with a diameter of "
         f"{before.value:g} {before.unit}, not {now.value:g} {now.unit}",

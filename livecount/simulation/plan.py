@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CHANNEL", "NUCLEI_CHANNEL", "Companion", "FrameTags", "Plan", "Scheme", "Shot", "site_label"]
+__all__ = [
+    "CHANNEL",
+    "NUCLEI_CHANNEL",
+    "Companion",
+    "FrameTags",
+    "Plan",
+    "Scheme",
+    "Shot",
+    "site_label",
+]
 
 CHANNEL = "Phase"
 """The channel of the virtual microscope that shows cells as they are."""
