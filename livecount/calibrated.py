@@ -123,7 +123,7 @@ def _grown(
 def _covered(row: GrowthRow, counts: pd.DataFrame, calibration: NucleiCalibration) -> str:
     """Say how many of the counts behind a row lie outside the densities of the calibration."""
     hours = counts["elapsed_h"].astype(float)
-    within = (hours >= row.start_h) & (hours <= row.end_h)
+    within = hours.between(row.start_h or 0.0, row.end_h or 0.0)
     used = counts[(counts["excluded"] == "") & within]
     for name in ("plate", "well"):
         if getattr(row, name) is not None:

@@ -1,12 +1,12 @@
 """Counting stained nuclei in a fluorescence frame, as a referee for the counts of living cells.
 
-Classical steps, on the frame scaled so that a nucleus is at most 20 pixels across: the ground is a
-morphological opening wider than any nucleus (Soille 2003, "top-hat"); a pixel is nuclear where it
-stands above Otsu's threshold (1979) on square roots, which make shot noise even, above six standard
-deviations of the ground's noise, and above half of what is brightest within a nucleus' reach, so
-that bright neighbours neither swallow dim ones nor grow; touching nuclei are parted where their
-distance map has separate maxima of a given dynamics (h-maxima, as in :mod:`livecount.detection`).
-No part of it is learnt.
+Classical steps, on the frame scaled so that a nucleus is at most 20 pixels across. The ground is a
+surface of second order and a morphological opening wider than any nucleus ("top-hat"). A pixel is
+nuclear where it stands above half of Otsu's threshold (1979) on square roots, which make shot noise
+even, above six standard deviations of the ground's noise, and above half of what is brightest
+within a nucleus' reach, so that bright neighbours neither swallow dim ones nor grow. Touching
+nuclei are parted where their distance map has separate maxima of a given dynamics (h-maxima, as in
+:mod:`livecount.detection`). No part of it is learnt.
 """
 
 from __future__ import annotations
@@ -188,11 +188,37 @@ class _Signal:
         from scipy import ndimage
 
         smooth = ndimage.gaussian_filter(image, max(blur_px, 0.5), mode="nearest")
-        side = max(3, round(reach_px))
-        opened = ndimage.maximum_filter(ndimage.minimum_filter(smooth, side), side)
-        values = smooth - ndimage.gaussian_filter(opened, side / 3, mode="nearest")
+        side = 2 * max(1, round(reach_px / 2)) + 1
+        # The slope of uneven light first: an opening stops short of it at the frame's edge.
+        level_lit = smooth - _quadratic(_opened(smooth, side))
+        ground = ndimage.gaussian_filter(_opened(level_lit, side), side / 3, mode="nearest")
+        values = level_lit - ground
         level, noise = _level_and_noise(values)
         return cls(values - np.float32(level), noise)
+
+
+def _opened(image: FloatArray, side: int) -> FloatArray:
+    from scipy import ndimage
+
+    opened: FloatArray = ndimage.maximum_filter(ndimage.minimum_filter(image, side), side)
+    return opened
+
+
+def _quadratic(image: FloatArray) -> FloatArray:
+    """Fit a surface of second order to an image, by least squares on a grid of its pixels."""
+    height, width = image.shape
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    step = max(1, min(height, width) // 64)
+    at_y, at_x = (grid.ravel() for grid in np.broadcast_arrays(y[::step], x[:, ::step]))
+    terms = [np.ones_like(at_y), at_y, at_x, at_y * at_y, at_y * at_x, at_x * at_x]
+    sampled = image[::step, ::step].ravel()
+    weights = np.linalg.lstsq(np.column_stack(terms), sampled, rcond=None)[0].astype(np.float32)
+    level, down, right, bowl_y, twist, bowl_x = weights
+    surface: FloatArray = (
+        (level + down * y + bowl_y * y * y) + (right * x + bowl_x * x * x) + twist * y * x
+    )
+    return surface
 
 
 def _find(pixels: npt.NDArray[Any], diameter_px: float) -> _Found:
@@ -222,14 +248,14 @@ def _find(pixels: npt.NDArray[Any], diameter_px: float) -> _Found:
 
 
 def _stands_out(signal: _Signal) -> _Mask:
-    """Tell what is brighter than Otsu's threshold on square roots, and than the noise."""
+    """Tell what is brighter than half of Otsu's threshold on square roots, and than the noise."""
     from skimage.filters import threshold_otsu
 
     lowest = max(_NOISE_SD * signal.noise, 1e-6 * float(np.ptp(signal.values)))
     if not float(signal.values.max()) > lowest:
         return np.zeros(signal.values.shape, bool)
     roots = np.sqrt(np.maximum(signal.values, 0))
-    threshold = float(threshold_otsu(roots)) ** 2  # type: ignore[no-untyped-call]
+    threshold = 0.5 * float(threshold_otsu(roots)) ** 2  # type: ignore[no-untyped-call]
     above: _Mask = signal.values > max(threshold, lowest)
     return above
 
