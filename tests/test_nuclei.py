@@ -137,7 +137,7 @@ def test_a_diameter_in_um_needs_the_pixel_size():
     assert found.area_mm2 == pytest.approx((200 * 0.65e-3) ** 2)
     with pytest.raises(RefusedFrameError, match="pixel size is not known"):
         count_nuclei(frame_of(image, None), rule)
-    with pytest.raises(RefusedFrameError, match="2.0 pixels across"):
+    with pytest.raises(RefusedFrameError, match=r"2\.0 pixels across"):
         count_nuclei(frame_of(image, 6.5), rule)
 
 
