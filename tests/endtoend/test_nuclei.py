@@ -149,7 +149,7 @@ def test_calibrating_keeps_it_and_exports_carry_it(work: Run, tmp_path: Path) ->
 def test_another_start_counts_nothing_again(work: Run) -> None:
     for file in work.folder.rglob("*_w2.TIF"):
         file.touch()
-    work.again()
+    assert " nuclei " not in work.again().stdout
     assert work.analyses() == {"automatic": (1, 40, 40), "dapi": (0, 24, 24)}
 
 
@@ -170,8 +170,19 @@ def test_a_channel_named_later_is_taken_up_from_what_was_passed_over(tmp_path: P
     run.again()
     assert run.analyses() == {"automatic": (1, 8, 8)}
     config.write_text(CONFIG + "nucleus_diameter_px = 11.0\n")
-    run.again()
+    assert run.again().stdout.count(" nuclei ") == 8
     assert run.analyses() == {"automatic": (1, 8, 8), "dapi": (0, 8, 8)}
+
+
+def test_nuclei_are_never_what_is_shown_unasked_even_if_they_are_known_first(
+    tmp_path: Path,
+) -> None:
+    simulate(tmp_path / "frames", "--time-points", 1)
+    config = tmp_path / "config.toml"
+    config.write_text('[counting]\nnuclei_channel = "DAPI"\nnucleus_diameter_px = 11.0\n')
+    run = Run(tmp_path / "frames", tmp_path / "run.db", config)
+    run.again()
+    assert run.analyses() == {"automatic": (1, 8, 8), "DAPI": (0, 8, 8)}
 
 
 @pytest.mark.parametrize(
