@@ -11,6 +11,7 @@
     +-- PatternError                a file-name pattern is not usable
     +-- PlateMapError               what is said of the wells is inconsistent
     +-- AnnotationError             annotated images are inconsistent
+    +-- CalibrationError            counts cannot be calibrated by nuclei
     +-- ModelError                  a model is missing, damaged or of another kind
     +-- EngineError                 a runtime cannot be used or failed
     |   +-- EngineNotBuiltError     it can be used once the model's engine is built
@@ -39,6 +40,7 @@ from __future__ import annotations
 __all__ = [
     "AlertError",
     "AnnotationError",
+    "CalibrationError",
     "ConfigError",
     "DatabaseBusyError",
     "DatabaseFullError",
@@ -118,6 +120,10 @@ class PlateMapError(LivecountError):
 
 class AnnotationError(LivecountError):
     """Annotated images are inconsistent: sizes differ, centres lie outside, columns are missing."""
+
+
+class CalibrationError(LivecountError):
+    """Counts of cells cannot be calibrated by counts of nuclei."""
 
 
 class ModelError(LivecountError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from livecount.calibrated import add_calibrated_growth
 from livecount.excluding import exclusion_table
 from livecount.growth import (
     GROWTH_COLUMNS,
@@ -22,6 +23,8 @@ from livecount.wide import wide_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from livecount.nuclei_calibration import NucleiCalibration
+
 __all__ = ["RunTables"]
 
 
@@ -36,6 +39,8 @@ class RunTables:
         First and last time of the fits, hours, both included; None for all.
     reference
         The moment that counts, curves, plateaus and areas are relative to; None for none.
+    calibration
+        How counts stand to stained nuclei, for the calibrated columns of growth; None for none.
     """
 
     def __init__(
@@ -43,10 +48,12 @@ class RunTables:
         counts: pd.DataFrame,
         window: Window | None = None,
         reference: Reference | None = None,
+        calibration: NucleiCalibration | None = None,
     ) -> None:
         self.counts = add_relative(counts, reference) if reference else counts
         self.window = window
         self.reference = reference
+        self.calibration = calibration
 
     @cached_property
     def without_base(self) -> dict[str, str]:
@@ -71,7 +78,8 @@ class RunTables:
         import pandas as pd
 
         records = [row.as_record() for row in self.growth_rows]
-        return pd.DataFrame(records, columns=list(GROWTH_COLUMNS))
+        table = pd.DataFrame(records, columns=list(GROWTH_COLUMNS))
+        return add_calibrated_growth(table, self.growth_rows, self.counts, self.calibration)
 
     @cached_property
     def groups(self) -> pd.DataFrame:

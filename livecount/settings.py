@@ -262,6 +262,9 @@ class CountingSettings(_Section):
     pixel_size_um: Annotated[float, _number(ge=0.001, le=100)] | None = None
     pixel_size_override: _Switch = False
     channel: _Text = ""
+    nuclei_channel: _Text = ""
+    nucleus_diameter_um: Annotated[float, _number(ge=1, le=100)] | None = None
+    nucleus_diameter_px: Annotated[float, _number(ge=4, le=1000)] | None = None
     channel_roles: Mapping[str, ChannelRole] = Field(default_factory=dict)
     z: Annotated[Literal["sharpest", "all"] | int, PlainValidator(_z_selection)] = "sharpest"
     segment: _Switch = False
@@ -287,6 +290,22 @@ class CountingSettings(_Section):
             raise ValueError("cell_diameter_um is given too: keep one of the two")
         return diameter_px
 
+    @field_validator("nuclei_channel")
+    @classmethod
+    def _not_the_counted_channel(cls, nuclei: str, info: ValidationInfo) -> str:
+        if nuclei and nuclei.casefold() == str(info.data.get("channel", "")).casefold():
+            raise ValueError(
+                f"names {nuclei!r}, which `channel` counts: stained nuclei are another"
+            )
+        return nuclei
+
+    @field_validator("nucleus_diameter_px")
+    @classmethod
+    def _one_nucleus_diameter(cls, diameter_px: float | None, info: ValidationInfo) -> float | None:
+        if diameter_px is not None and info.data.get("nucleus_diameter_um") is not None:
+            raise ValueError("nucleus_diameter_um is given too: keep one of the two")
+        return diameter_px
+
     @field_validator("pixel_size_override")
     @classmethod
     def _something_to_override_with(cls, override: bool, info: ValidationInfo) -> bool:
@@ -308,7 +327,26 @@ class CountingSettings(_Section):
             raise ValueError(f"counts {counted[0]!r}, but `channel` names {channel!r}")
         if len(counted) > 1:
             raise ValueError(f"counts {counted[0]!r} and {counted[1]!r}: only one can be counted")
+        _check_nuclei(roles, str(info.data.get("nuclei_channel", "")))
         return roles
+
+    @property
+    def referee_channel(self) -> str | None:
+        """The channel of stained nuclei, by its own setting or by its role."""
+        by_role = [name for name, role in self.channel_roles.items() if role == "nuclei"]
+        return self.nuclei_channel or (by_role[0] if by_role else None)
+
+
+def _check_nuclei(roles: Mapping[str, ChannelRole], channel: str) -> None:
+    """Refuse roles that contradict `nuclei_channel`, or a second channel of nuclei."""
+    nuclei = [name for name, role in roles.items() if role == "nuclei"]
+    for name, role in roles.items():
+        if name.casefold() == channel.casefold() and role != "nuclei":
+            raise ValueError(f"says {role!r} for {name!r}, which `nuclei_channel` names")
+    if channel and any(name.casefold() != channel.casefold() for name in nuclei):
+        raise ValueError(f"says 'nuclei' for {nuclei[0]!r}, but `nuclei_channel` names {channel!r}")
+    if len(nuclei) > 1:
+        raise ValueError(f"has nuclei in {nuclei[0]!r} and {nuclei[1]!r}: only one is the referee")
 
 
 class DatabaseSettings(_Section):

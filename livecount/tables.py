@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from livecount.calibrated import CALIBRATED_COLUMNS, add_calibrated
 from livecount.excluding import exclude_as_said, name_rules
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import FrameCount
@@ -86,6 +87,7 @@ COUNT_COLUMNS: Final = (
     "excluded_by",
     "excluded_at",
     *INSIDE_COLUMNS,
+    *CALIBRATED_COLUMNS,
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -179,6 +181,9 @@ def count_table(
         exclusions=store.exclusions(experiment),
         plate_map=None if said is None else map_of_lines(said.wells, "the stored plate map"),
     )
+    calibrated = store.nuclei_calibrations(analysis)
+    if calibrated:
+        add_calibrated(arranged, calibrated[0].calibration)
     if edges is not None and len(arranged):
         cells = ((one.frame_id, one.candidates) for one in store.iter_candidates(analysis))
         at_h = ((frame_id, found.at(analysis.settings.h)) for frame_id, found in cells)
@@ -322,12 +327,13 @@ def arrange_counts(
         if name not in table:
             table[name] = float("nan")
     table = table.assign(overlap="", curves_from=WHOLE_FRAME)
+    table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
+    add_calibrated(table, None)
     table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""
     if channels is not None:
         _exclude_other_channels(table, channels)
     timing = time_frames(table, axis)
     table["elapsed_h"], table["time_source"] = timing.elapsed_h, timing.source
-    table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
     known = (table[name] for name in ("count", "density_per_mm2", "pixel_size_um"))
     table["validation"] = validation_states(validations, *known)
     table["pixel_size_source"] = table["pixel_size_um_source"]

@@ -76,7 +76,7 @@ def test_links_of_the_documents_lead_somewhere() -> None:
 
 def test_every_command_explains_itself_with_an_example() -> None:
     names = ("demo", "run", "count", "export", "plot", "status", "doctor", "evaluate", "train",
-             "simulate")  # fmt: skip
+             "simulate", "calibrate")  # fmt: skip
     listed = _help()
     for name in names:
         assert re.search(rf"\b{name}\b", listed)

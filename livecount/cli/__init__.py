@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from livecount import __version__
+from livecount.cli.calibrate import calibrate
 from livecount.cli.count import count
 from livecount.cli.demo import demo
 from livecount.cli.doctor import doctor
@@ -44,7 +45,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     demo, run, count, export, plot, report, serve, status, incidents, forecast, doctor, backup,
-    restore, verify,
+    restore, verify, calibrate,
     install_service, evaluate, train, finetune, simulate,
 )  # fmt: skip
 for command in COMMANDS:

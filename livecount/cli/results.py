@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from livecount.config import Config
+    from livecount.nuclei_calibration import NucleiCalibration
     from livecount.plots import EventMark
     from livecount.run_tables import RunTables
     from livecount.storage import Analysis, CountReader, Experiment
@@ -95,7 +96,8 @@ def export(
         counts = counts_of(found, chosen, intervals=shown, inside=shown)
         span = Span(from_h, to_h, from_event)
         reference = reference_named(normalise, store, found, counts)
-        tables = RunTables(counts, span.window(store, found, counts), reference)
+        window = span.window(store, found, counts)
+        tables = RunTables(counts, window, reference, _calibration(store, chosen))
         if independent is not None:
             groups = independent_groups(store, independent, (found, chosen), span, counts_of)
             chunks = {"groups": iter([groups])}
@@ -117,6 +119,12 @@ def export(
         _say_without_base(tables)
         what = "all tables" if table == "all" else table
         say(f"{rows} rows of {what}{of_which} -> {output}")
+
+
+def _calibration(store: CountReader, analysis: Analysis) -> NucleiCalibration | None:
+    """Give the calibration by nuclei that holds, if there is one."""
+    kept = store.nuclei_calibrations(analysis)
+    return kept[0].calibration if kept else None
 
 
 def _about(found: Experiment, chosen: Analysis, output: Path) -> dict[str, str]:
@@ -323,7 +331,7 @@ def report(
         found, chosen = chosen_analysis(store, experiment, analysis)
         counts = _counts(store, settings, edge_guard, found, chosen, inside=True)
         window = Span(from_h, to_h, from_event).window(store, found, counts)
-        tables = RunTables(counts, window)
+        tables = RunTables(counts, window, calibration=_calibration(store, chosen))
         contents = gather(store, found, chosen, tables)
         figures = _figures(tables, marks_of(store, found, counts))
     write_report(contents, figures, output)

@@ -58,6 +58,10 @@ Pace = Annotated[
 Annotate = Annotated[
     bool, typer.Option("--annotations", help="Write centres and masks for `evaluate`.")
 ]
+NucleiEvery = Annotated[
+    int,
+    typer.Option("--nuclei-every", help="Stained nuclei too, every so many time points; 0: never."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Equal seeds give equal frames.")]
 
 
@@ -80,6 +84,7 @@ def simulate(
     manner: HowWritten = "in-place",
     seconds_per_time_point: Pace = 0.0,
     annotations: Annotate = False,
+    nuclei_every: NucleiEvery = 0,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -116,6 +121,7 @@ def simulate(
         manner=Manner(manner),
         real_seconds_per_time_point=seconds_per_time_point,
         write_annotations=annotations,
+        nuclei_every=nuclei_every,
         seed=seed,
     )
     stop = threading.Event()

@@ -133,6 +133,7 @@ def _watch(
 
 
 def _show_count(count: FrameCount) -> None:
+    kind = "nuclei" if count.provenance.runtime == "classical" else "cells"
     page = f" page {count.key.page}" if count.key.page else ""
     density = count.density_per_mm2
     per_area = "" if density is None else f"  ({density:.0f} per mm\N{SUPERSCRIPT TWO})"
@@ -140,7 +141,7 @@ def _show_count(count: FrameCount) -> None:
     confluence = count.confluence_percent
     covered = "" if confluence is None else f"  {confluence:.0f} % confluent"
     terminal().print(
-        f"{count.count:6d} cells{per_area}{covered}  {count.key.display_path!a:.120}{page}{flags}",
+        f"{count.count:6d} {kind}{per_area}{covered}  {count.key.display_path!a:.120}{page}{flags}",
         markup=False,
     )
 

@@ -21,6 +21,7 @@ from livecount.inference import LongRunEngine, find_model
 from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
 from livecount.monitor.messages import EngineState, PageAhead, PageRead
 from livecount.monitor.read_ahead import ReadAhead
+from livecount.nuclei import NucleiRule, count_nuclei, estimate_nucleus_diameter
 from livecount.pipeline import FrameCounter
 from livecount.platform.files import stat_shared
 from livecount.platform.process import release_memory, usable_cores
@@ -115,6 +116,20 @@ class Bench:
     def estimate_diameter(self, key: FrameKey) -> DiameterEstimate:
         """Read the cell diameter off the page that was read last."""
         return estimate_cell_diameter(self._kept(key), self._model, self._engine.counting)
+
+    def count_nuclei(
+        self, key: FrameKey, rule: NucleiRule, analysis_id: str, ahead: PageAhead | None = None
+    ) -> FrameCount:
+        """Count the stained nuclei of the page that was read last, while the next is read."""
+        if ahead is not None:
+            self._ahead.start(ahead)
+        found = count_nuclei(self._kept(key), rule, analysis_id=analysis_id)
+        release_memory()
+        return found
+
+    def estimate_nucleus_diameter(self, key: FrameKey) -> float:
+        """Read the nucleus diameter off the page that was read last, in pixels."""
+        return estimate_nucleus_diameter(self._kept(key))
 
     def draw_scale(self, key: FrameKey, rule: CountingRule, words: str, picture: Path) -> None:
         """Draw the page that was read last with the cells that a diameter gives."""

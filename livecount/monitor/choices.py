@@ -17,9 +17,12 @@ def channel_rule(config: Config) -> ChannelRule:
     """Give the choice of channel that the settings make."""
     roles = config.counting.channel_roles
     by_role = [name for name, role in roles.items() if role == "count"]
+    left_out = [name for name, role in roles.items() if role != "count"]
+    if config.counting.nuclei_channel:
+        left_out.append(config.counting.nuclei_channel)
     return ChannelRule(
         chosen=config.counting.channel or (by_role[0] if by_role else None),
-        left_out=tuple(name for name, role in roles.items() if role != "count"),
+        left_out=tuple(left_out),
     )
 
 

@@ -188,7 +188,7 @@ def _refuse_change(store: CountStore, experiment: Experiment, settings: Analysis
     primary = next((item for item in store.analyses(experiment) if item.is_primary), None)
     if primary is None or primary.id == settings.analysis_id:
         return
-    if store.tally(experiment).counted == 0:
+    if not len(store.counts(primary)):
         _begin_anew(store, experiment, settings)
         return
     changed = [

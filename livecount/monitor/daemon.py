@@ -37,6 +37,7 @@ from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
 from livecount.monitor.intake import Intake
 from livecount.monitor.plate_check import PlateCheck, keep_plate_map
+from livecount.monitor.referee import Referee
 from livecount.monitor.sending import check_targets
 from livecount.monitor.trouble import Trouble
 from livecount.monitor.worker import StopAskedError, Worker
@@ -44,6 +45,7 @@ from livecount.platform.process import keep_awake, lower_priority
 from livecount.platform.service import ServiceNotifier
 from livecount.readers import is_frame_file
 from livecount.storage import (
+    Analysis,
     CountStore,
     Experiment,
     FrameState,
@@ -153,6 +155,7 @@ class _Monitor:
             on_wait=self._beat_when_due,
         )
         self._counting = open_counting(config, store, self._experiment, self._worker)
+        self._referee = Referee(config, store, self._experiment, self._worker)
 
     def watch(self, stack: ExitStack, until_idle_s: float | None) -> None:
         """Start the watchers and take files until stopped or idle."""
@@ -231,6 +234,8 @@ class _Monitor:
         source = self._source_of(folder)
         # What was set aside may be readable by now: permissions, settings or livecount changed.
         self._store.reopen(source, FrameState.QUARANTINED)
+        if self._referee.is_new:  # frames of its channel may have been passed over until now
+            self._store.reopen(source, FrameState.IGNORED)
         settings = self._config.watch
         watcher = Watcher(
             Path(source.folder),
@@ -251,6 +256,7 @@ class _Monitor:
             watcher,
             self._store,
             self._counting,
+            self._referee,
             self._config,
             between_pages=self._between_pages,
             on_count=self._counted,
@@ -278,9 +284,10 @@ class _Monitor:
         changed = self._experiment.settings.get(_NAMING, self._naming) != self._naming
         ignored = self._store.ignored_pages(intake.source, lacking_metadata=not changed)
         (intake.late.want if changed else intake.late.remember)(ignored)
-        analysis = self._counting.analysis
-        if analysis is None:
-            return
+        for analysis in filter(None, (self._counting.analysis, self._referee.analysis)):
+            self._catch_up_on_counted(intake, analysis, changed=changed)
+
+    def _catch_up_on_counted(self, intake: Intake, analysis: Analysis, *, changed: bool) -> None:
         found = self._store.counts(analysis)
         lacking = np.isnan(found.pixel_size_um) | (
             np.isnat(found.acquired_at) & np.isnan(found.elapsed_s)

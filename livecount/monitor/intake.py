@@ -30,6 +30,7 @@ from livecount.monitor.choices import channel_rule
 from livecount.monitor.counting import Counting
 from livecount.monitor.late import LateMetadata
 from livecount.monitor.messages import PageAhead, PageRead
+from livecount.monitor.referee import Referee
 from livecount.monitor.worker import StopAskedError
 from livecount.platform.files import FileStamp
 from livecount.storage import CountStore, FrameState, KnownPage, Source
@@ -80,6 +81,7 @@ class Intake:
         watcher: Watcher,
         store: CountStore,
         counting: Counting,
+        referee: Referee,
         config: Config,
         *,
         between_pages: Callable[[], None],
@@ -93,6 +95,7 @@ class Intake:
         self._root = Path(source.folder)
         self._store = store
         self._counting = counting
+        self._referee = referee
         self._worker = counting.worker
         self._config = config
         self._channels: ChannelRule = channel_rule(config)
@@ -146,6 +149,7 @@ class Intake:
         path = self._root / os.fsdecode(sighting.relative_path)
         found = self._worker.look(path, settled=sighting.settled)
         known = self._known_pages(sighting)
+        nuclei = self._referee.known_pages(self.source, sighting.relative_path)
         trusted = _appended_to(known, sighting, found.n_pages)
         outcomes: set[_Outcome] = set()
         waits_s: list[float] = []
@@ -156,7 +160,8 @@ class Intake:
             self._between_pages()
             try:
                 ahead = self._foresee(sighting, page + 1, found.n_pages)
-                outcome = self._take_page(sighting, page, known.get(page), ahead)
+                either = known.get(page), nuclei.get(page)
+                outcome = self._take_page(sighting, page, either, ahead)
                 outcomes.add(outcome)
                 if outcome is _Outcome.NEW and page in known:
                     trusted = frozenset()
@@ -208,21 +213,32 @@ class Intake:
         return foreseen and PageAhead(self._root, foreseen[0], 0, foreseen[1])
 
     def _take_page(
-        self, sighting: Sighting, page: int, known: KnownPage | None, ahead: PageAhead | None
+        self,
+        sighting: Sighting,
+        page: int,
+        either: tuple[KnownPage | None, KnownPage | None],
+        ahead: PageAhead | None,
     ) -> _Outcome:
-        """Take one page, while the one ahead is read; tell whether it is as it was known."""
+        """Take one page, while the one ahead is read; tell whether it is as it was known.
+
+        ``either`` is what is known of it as a frame of cells, and as one of stained nuclei.
+        """
         frame = self._worker.read(self._root, sighting.relative_path, page)
         if sighting.settled and frame.stamp != sighting.stamp:
             raise _NotYetError(0.0)
         self._wait_for_empty_tail(frame, sighting)
         self.late.note(sighting.relative_path, page, frame.attributes)
+        shows_nuclei = self._referee.is_for(frame.attributes.channel)
+        known = either[shows_nuclei]
         same = known is not None and known.content_hash == frame.key.content_hash
         if known and known.is_counted and same:
             refined = (sighting.relative_path, page, frame.attributes)
             changed = self._store.refine_attributes(self.source, [refined])
             return _Outcome.REFINED if changed else _Outcome.SAME
         refusal = self._channels.refusal(frame.attributes.channel, sorted(self._counted_channels))
-        if refusal:
+        if shows_nuclei:
+            self._count_nuclei(frame, sighting.stamp, ahead)
+        elif refusal:
             self._store.ignore(
                 self.source,
                 sighting.relative_path,
@@ -238,6 +254,11 @@ class Intake:
 
     def _reconsider(self, relative_path: bytes, page: int, attributes: FrameAttributes) -> None:
         """Take up a page that was not to be counted for what only its name said of its channel."""
+        if self._referee.is_for(attributes.channel):
+            known = self._referee.known_pages(self.source, relative_path).get(page)
+            if known is None or not known.is_counted:
+                self.watcher.look_again(relative_path, 0.0)
+            return
         if self._channels.refusal(attributes.channel, sorted(self._counted_channels)):
             return
         if self._store.is_ignored(self.source, relative_path, page):
@@ -256,11 +277,21 @@ class Intake:
         count = self._counting.count(frame, ahead)
         if was_unknown:
             self._on_scale_known()
-        self._store.record(self.source, count, stamp=stamp)
+        self._record(count, stamp)
         if frame.attributes.channel is not None:
             self._counted_channels.add(frame.attributes.channel)
+
+    def _count_nuclei(self, frame: PageRead, stamp: FileStamp, ahead: PageAhead | None) -> None:
+        was_unknown = self._referee.rule is None
+        count = self._referee.count(frame, ahead)
+        if was_unknown:
+            self._on_scale_known()
+        self._record(count, stamp)
+
+    def _record(self, count: FrameCount, stamp: FileStamp) -> None:
+        self._store.record(self.source, count, stamp=stamp)
         self._log.info(
-            "counted", frame=frame.key.display_path, page=frame.key.page, count=count.count
+            "counted", frame=count.key.display_path, page=count.key.page, count=count.count
         )
         self._on_count(count)
 

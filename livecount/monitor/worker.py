@@ -30,6 +30,7 @@ from livecount.readers import PageLook
 if TYPE_CHECKING:
     from livecount.counting_rule import CountingRule, DiameterEstimate
     from livecount.monitor.messages import PageAhead, PageRead
+    from livecount.nuclei import NucleiRule
 
 __all__ = ["StopAskedError", "Worker"]
 
@@ -157,6 +158,21 @@ class Worker:
         """Ask :meth:`Bench.estimate_diameter`."""
         found: DiameterEstimate = self._ask("estimate_diameter", key, shown=key.display_path)
         return found
+
+    def count_nuclei(
+        self, page: PageRead, rule: NucleiRule, analysis_id: str, ahead: PageAhead | None = None
+    ) -> FrameCount:
+        """Ask :meth:`Bench.count_nuclei`."""
+        found: FrameCount = self._ask(
+            "count_nuclei", page.key, rule, analysis_id, ahead, shown=page.key.display_path,
+            more_s=page.n_pixels * _COUNTING_S_PER_PIXEL,
+        )  # fmt: skip
+        return found
+
+    def estimate_nucleus_diameter(self, key: FrameKey) -> float:
+        """Ask :meth:`Bench.estimate_nucleus_diameter`."""
+        diameter_px: float = self._ask("estimate_nucleus_diameter", key, shown=key.display_path)
+        return diameter_px
 
     def draw_scale(self, key: FrameKey, rule: CountingRule, words: str, picture: Path) -> None:
         """Ask :meth:`Bench.draw_scale`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from livecount.errors import SimulationError
 from livecount.simulation.annotating import Annotator
 from livecount.simulation.naming import naming_for
+from livecount.simulation.nuclei import draw_nuclei
 from livecount.simulation.optics import FieldCamera, Microscope, OpticsSettings
 from livecount.simulation.plan import Plan, Shot
 from livecount.simulation.population import Population, PopulationSettings
@@ -73,6 +75,8 @@ def simulate(
             with _writing(folder):
                 truth = _take(shot, stage, writer, folder, annotator)
                 keeper.add(truth)
+                if settings.has_nuclei(shot.time_point):
+                    _take_nuclei(shot, stage, writer)
             if on_frame is not None:
                 on_frame(truth)
         else:
@@ -155,11 +159,21 @@ def _take(
     )
 
 
+def _take_nuclei(shot: Shot, stage: _Stage, writer: FrameWriter) -> None:
+    """Write the same field with its nuclei stained, as it was a moment before."""
+    population, _ = stage.position(shot.position)
+    stained = replace(shot, shows_nuclei=True)
+    rng = np.random.default_rng([stage.seed, 2, shot.number])
+    cells = population.cells()
+    writer.write(stained, draw_nuclei(cells, population.settings, shot.plan.bit_depth, rng))
+
+
 class _Stage:
     """The dishes under the microscope: one population and camera for each position."""
 
     def __init__(self, settings: SimulationSettings, plan: Plan) -> None:
         self._settings = settings
+        self.seed = settings.seed
         optics = OpticsSettings(
             settings.height_px,
             settings.width_px,

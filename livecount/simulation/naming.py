@@ -8,7 +8,16 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 from xml.sax.saxutils import quoteattr
 
-from livecount.simulation.plan import CHANNEL, Companion, FrameTags, Plan, Scheme, Shot, site_label
+from livecount.simulation.plan import (
+    CHANNEL,
+    NUCLEI_CHANNEL,
+    Companion,
+    FrameTags,
+    Plan,
+    Scheme,
+    Shot,
+    site_label,
+)
 
 __all__ = ["Naming", "naming_for"]
 
@@ -70,7 +79,8 @@ class _Incucyte(_Plain):
         minutes = round(shot.time_point * shot.plan.frame_interval_s / 60)
         days, rest = divmod(minutes, 24 * 60)
         stamp = f"{days:02d}d{rest // 60:02d}h{rest % 60:02d}m"
-        return PurePosixPath(f"SIM_{shot.well}_{shot.field}_{stamp}.tif")
+        channel = f"{NUCLEI_CHANNEL}_" if shot.shows_nuclei else ""
+        return PurePosixPath(f"SIM_{channel}{shot.well}_{shot.field}_{stamp}.tif")
 
 
 class _ImageXpress(_Plain):
@@ -79,7 +89,8 @@ class _ImageXpress(_Plain):
     def path(self, shot: Shot) -> PurePosixPath:
         well = f"{_row(shot.well)}{_column(shot.well):02d}"
         folder = f"TimePoint_{shot.time_point + 1}"
-        return PurePosixPath(folder, f"SIM_{well}_s{shot.field}_w1.TIF")
+        wavelength = "w2" if shot.shows_nuclei else "w1"
+        return PurePosixPath(folder, f"SIM_{well}_s{shot.field}_{wavelength}.TIF")
 
     def tags(self, shot: Shot) -> FrameTags:
         size = f"{shot.plan.pixel_size_um:.6g}"
@@ -94,7 +105,7 @@ class _ImageXpress(_Plain):
             ("bits-per-pixel", "int", str(shot.plan.bit_depth)),
             ("stage-label", "string", f"{shot.well} : Site {shot.field}"),
             ("acquisition-time-local", "time", taken),
-            ("image-name", "string", "Phase Contrast"),
+            ("image-name", "string", NUCLEI_CHANNEL if shot.shows_nuclei else "Phase Contrast"),
         ]
         rows = "".join(f'<prop id="{i}" type="{t}" value={quoteattr(v)}/>\n' for i, t, v in entries)
         return FrameTags(

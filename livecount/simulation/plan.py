@@ -10,10 +10,22 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CHANNEL", "Companion", "FrameTags", "Plan", "Scheme", "Shot", "site_label"]
+__all__ = [
+    "CHANNEL",
+    "NUCLEI_CHANNEL",
+    "Companion",
+    "FrameTags",
+    "Plan",
+    "Scheme",
+    "Shot",
+    "site_label",
+]
 
 CHANNEL = "Phase"
-"""The one channel of the virtual microscope."""
+"""The channel of the virtual microscope that shows cells as they are."""
+
+NUCLEI_CHANNEL = "DAPI"
+"""The one that shows their nuclei, stained."""
 
 TagTuple = tuple[int, int, int, Any, bool]
 """Code, type, count, value and "first page only", as tifffile takes them."""
@@ -30,6 +42,11 @@ class Scheme(StrEnum):
     IMAGEXPRESS = "imagexpress"
     NIS_ELEMENTS = "nis-elements"
     OME_TIFF = "ome-tiff"
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether names say which channel a frame is of, so that nuclei can be written too."""
+        return self in (Scheme.INCUCYTE, Scheme.IMAGEXPRESS)
 
     @property
     def is_stack(self) -> bool:
@@ -71,6 +88,7 @@ class Shot:
     position: int
     time_point: int
     elapsed_s: float
+    shows_nuclei: bool = False
 
     @property
     def well(self) -> str:

@@ -66,6 +66,9 @@ class SimulationSettings:
         Real seconds that a file (or page) takes where the manner is not in place.
     bigtiff, ome_at_start
         For stacks: 64-bit offsets; OME-XML before the first page instead of only at the end.
+    nuclei_every
+        Every so many time points, the last included, each field is taken with its nuclei stained as
+        well; 0: never.
     write_annotations
         Put ``NAME.centres.csv`` and ``NAME.cells.png`` beside every frame and a
         ``dataset.toml``, for ``evaluate`` and ``train``.
@@ -97,6 +100,7 @@ class SimulationSettings:
     write_seconds: float = 0.5
     bigtiff: bool = False
     ome_at_start: bool = False
+    nuclei_every: int = 0
     write_annotations: bool = False
     started_at: datetime = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -143,6 +147,11 @@ class SimulationSettings:
         interval_s = self.frame_interval_min * 60
         return time_point * interval_s + position * min(_MOVE_S, 0.5 * interval_s / n_positions)
 
+    def has_nuclei(self, time_point: int) -> bool:
+        """Tell whether the nuclei are taken at a time point: counted from the last one back."""
+        before_last = self.n_time_points - 1 - time_point
+        return self.nuclei_every > 0 and before_last % self.nuclei_every == 0
+
     def as_json(self) -> dict[str, Any]:
         """Return the settings as JSON takes them (an infinite doubling time is null)."""
         values = dataclasses.asdict(self)
@@ -166,6 +175,7 @@ class SimulationSettings:
     def _check_numbers(self) -> None:
         _whole("fields_per_well", self.fields_per_well, 1, 10_000)
         _whole("n_time_points", self.n_time_points, 1, 1_000_000)
+        _whole("nuclei_every", self.nuclei_every, 0, 1_000_000)
         _whole("founders", self.founders, 0, 1_000_000)
         _whole("height_px", self.height_px, 32, 20_000)
         _whole("width_px", self.width_px, 32, 20_000)
@@ -238,6 +248,11 @@ class SimulationSettings:
             raise SimulationError(
                 "annotations beside stacks cannot be read by evaluate",
                 hint="choose a scheme with one file a frame",
+            )
+        if self.nuclei_every and not self.scheme.has_channels:
+            raise SimulationError(
+                f"{self.scheme} is simulated with one channel only, without nuclei",
+                hint="choose the scheme incucyte or imagexpress",
             )
         if self.scheme is Scheme.INCUCYTE and self.frame_interval_min % 1:
             raise SimulationError(

@@ -19,6 +19,7 @@ from livecount.storage.lock import MonitorLock
 from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
+    NUCLEI_ROLE,
     Analysis,
     AnalysisSettings,
     CellDiameter,
@@ -26,6 +27,7 @@ from livecount.storage.records import (
     FrameCandidates,
     FrameState,
     Heartbeat,
+    KeptCalibration,
     KnownPage,
     Quarantined,
     Recorded,
@@ -33,12 +35,14 @@ from livecount.storage.records import (
     Tally,
     ValidatedField,
     Validation,
+    is_referee,
 )
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
 
 __all__ = [
     "COUNTING_PAUSED",
+    "NUCLEI_ROLE",
     "Analysis",
     "AnalysisSettings",
     "Audience",
@@ -56,6 +60,7 @@ __all__ = [
     "FrameState",
     "Heartbeat",
     "Instant",
+    "KeptCalibration",
     "KnownPage",
     "MonitorLock",
     "Notice",
@@ -69,6 +74,7 @@ __all__ = [
     "Validation",
     "back_up",
     "backup_folder",
+    "is_referee",
     "kept_backups",
     "restore",
     "take_backup",

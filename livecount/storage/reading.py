@@ -26,6 +26,7 @@ from livecount.storage import (
     registry,
 )
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
+from livecount.storage.calibration_reading import CalibrationReader
 from livecount.storage.change_marks import ChangeMarks, read_change_marks
 from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at
 from livecount.storage.database import plain_errors
@@ -50,7 +51,7 @@ __all__ = ["CountReader"]
 _FRAMES_AT_ONCE = 200
 
 
-class CountReader:
+class CountReader(CalibrationReader):
     """What can be asked of a database; made by :meth:`CountStore.open`.
 
     Every method reads one consistent state in a transaction of its own, short enough not to hold

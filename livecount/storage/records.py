@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from livecount.agreement import Agreement
 from livecount.frame import MIN_PROMINENCE, Candidates
+from livecount.nuclei_calibration import NucleiCalibration
 from livecount.platform.files import FileStamp
 
 __all__ = [
+    "NUCLEI_ROLE",
     "Analysis",
     "AnalysisSettings",
     "CellDiameter",
@@ -25,6 +27,7 @@ __all__ = [
     "FrameCandidates",
     "FrameState",
     "Heartbeat",
+    "KeptCalibration",
     "KnownPage",
     "Quarantined",
     "Recorded",
@@ -32,7 +35,11 @@ __all__ = [
     "Tally",
     "ValidatedField",
     "Validation",
+    "is_referee",
 ]
+
+NUCLEI_ROLE: Final[Mapping[str, str]] = {"role": "nuclei"}
+"""What :attr:`AnalysisSettings.further` says of counts of stained nuclei."""
 
 _HASH_FORMAT = 1
 
@@ -173,6 +180,27 @@ class Analysis:
     settings: AnalysisSettings
     is_primary: bool
     created_at: datetime
+
+
+def is_referee(analysis: Analysis) -> bool:
+    """Tell whether an analysis counts stained nuclei, as a referee for the counts of cells."""
+    return analysis.settings.further.get("role") == NUCLEI_ROLE["role"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCalibration:
+    """A calibration of an analysis' counts by nuclei, with who made it and when (UTC).
+
+    Attributes
+    ----------
+    nuclei_analysis_id
+        The analysis that counted the nuclei.
+    """
+
+    calibration: NucleiCalibration
+    nuclei_analysis_id: str
+    made_by: str
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,9 +111,13 @@ def list_analyses(connection: Connection, experiment: Experiment) -> list[Analys
 
 
 def ensure_analysis(
-    connection: Connection, experiment: Experiment, settings: AnalysisSettings
+    connection: Connection,
+    experiment: Experiment,
+    settings: AnalysisSettings,
+    *,
+    may_be_primary: bool = True,
 ) -> Analysis:
-    """Register an analysis; an experiment's first becomes primary, a later one stands beside."""
+    """Register an analysis; the first that may be becomes primary, a later one stands beside."""
     present = {analysis.id: analysis for analysis in list_analyses(connection, experiment)}
     if settings.analysis_id in present:
         return present[settings.analysis_id]
@@ -131,7 +135,7 @@ def ensure_analysis(
             min_prominence=settings.min_prominence,
             detection_rule=settings.detection_rule,
             further=json.dumps(dict(settings.further), sort_keys=True),
-            is_primary=int(not present),
+            is_primary=int(may_be_primary and not any(one.is_primary for one in present.values())),
             created_at=now_text(),
         )
     )

@@ -30,6 +30,7 @@ from livecount.storage import (
     revisions,
 )
 from livecount.storage.attributes import merge_attributes
+from livecount.storage.calibration_writing import CalibrationWriter
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion, Said
 from livecount.storage.moments import to_text
 from livecount.storage.notice_records import Audience, Delivery
@@ -45,12 +46,11 @@ from livecount.storage.records import (
     ValidatedField,
     Validation,
 )
-from livecount.storage.writing import CountWriter
 
 __all__ = ["CountStore"]
 
 
-class CountStore(CountWriter):
+class CountStore(CalibrationWriter):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to
@@ -111,10 +111,14 @@ class CountStore(CountWriter):
         with self._writing() as connection:
             return registry.ensure_source(connection, experiment, folder)
 
-    def ensure_analysis(self, experiment: Experiment, settings: AnalysisSettings) -> Analysis:
-        """Find or register an analysis; the first becomes primary, later ones stand beside it."""
+    def ensure_analysis(
+        self, experiment: Experiment, settings: AnalysisSettings, *, may_be_primary: bool = True
+    ) -> Analysis:
+        """Find or register an analysis; the first that may be is what exports show unasked."""
         with self._writing() as connection:
-            return registry.ensure_analysis(connection, experiment, settings)
+            return registry.ensure_analysis(
+                connection, experiment, settings, may_be_primary=may_be_primary
+            )
 
     def make_primary(self, analysis: Analysis) -> None:
         """Let this analysis be the one that exports show, instead of the present one."""

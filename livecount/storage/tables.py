@@ -65,6 +65,7 @@ __all__ = [
     "metadata",
     "monitor",
     "notices",
+    "nuclei_calibrations",
     "plate_maps",
     "provenances",
     "sources",
@@ -430,3 +431,16 @@ exclusions = Table(
     sqlite_strict=True,
 )
 Index("exclusions_of_experiment", exclusions.c.experiment_id)
+
+nuclei_calibrations = Table(
+    "nuclei_calibrations",
+    metadata,
+    identity(),
+    refers("analysis_row_id", "analyses.id"),
+    Column("nuclei_analysis_id", Text, nullable=False),
+    words("fitted", nullable=False),
+    words("made_by", nullable=False),
+    Column("made_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+Index("nuclei_calibrations_of_analysis", nuclei_calibrations.c.analysis_row_id)

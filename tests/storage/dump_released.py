@@ -29,6 +29,8 @@ def main() -> None:
             assert store.reopen(source, FrameState.QUARANTINED) == 1
             store.keep_calibration("ab" * 32, {"slope": 2.0})
             made_frames.validate(store, store.analysis(experiment))
+            analysis = store.analysis(experiment)
+            store.add_nuclei_calibration(analysis, made_frames.CALIBRATION)
             made_frames.say_things(store, experiment)
             made_frames.tell_of_incidents(store, experiment)
         with closing(sqlite3.connect(database)) as connection:

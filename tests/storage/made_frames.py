@@ -23,6 +23,7 @@ from livecount.frame import (
     FrameQuality,
     Provenance,
 )
+from livecount.nuclei_calibration import NucleiCalibration
 from livecount.storage import (
     AnalysisSettings,
     Audience,
@@ -31,6 +32,7 @@ from livecount.storage import (
     ExperimentEvent,
     FileStamp,
     Instant,
+    KeptCalibration,
     PlateMapVersion,
     Said,
     ValidatedField,
@@ -45,6 +47,30 @@ N_PAGES = 3
 def say(word):
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
+
+
+CALIBRATION = KeptCalibration(
+    NucleiCalibration(
+        slope=0.95,
+        level=4.5,
+        centre=4.6,
+        level_variance=0.001,
+        slope_variance=0.002,
+        covariance=-0.0003,
+        residual_sd=0.06,
+        mean_log_ratio=0.08,
+        mean_log_ratio_sem=0.02,
+        log_ratio_sd=0.07,
+        n_pairs=12,
+        n_wells=6,
+        density_unit="per mm2",
+        density_low=80.0,
+        density_high=900.0,
+    ),
+    nuclei_analysis_id="0123456789abcdef",
+    made_by="M\u00fcller",
+    made_at=datetime(2026, 1, 9, 12, 0, tzinfo=UTC),
+)
 
 
 def make_candidates(n):
