@@ -1,8 +1,9 @@
-"""Time livecount's peaks against scikit-image's h-maxima; write a markdown table.
+"""Time livecount's peaks against the h-maxima of scikit-image and SimpleITK; write a table.
 
+    pip install SimpleITK
     python benchmarks/peaks.py docs/peaks.md --images IMAGES
 
-Both run in turns in one process on the same maps, so that their ratio holds where seconds do not.
+All run in turns in one process on the same maps, so that ratios hold where seconds do not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import SimpleITK
 from scipy import ndimage
 from skimage.morphology import h_maxima
 
@@ -104,19 +106,34 @@ def network_maps(images: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
 
 
 def measured_row(name: str, inner: npt.NDArray[np.float32], h: float, repeats: int) -> str:
-    """Time both on one map, in turns."""
-    ours, theirs = [], []
+    """Time all on one map, in turns."""
+    took: dict[str, list[float]] = {"ours": [], "scikit-image": [], "SimpleITK": []}
     for _ in range(repeats):
         seconds, candidates = timed(lambda: find_peaks(inner, h=h))
-        ours.append(seconds)
+        took["ours"].append(seconds)
         seconds, mask = timed(lambda: h_maxima(inner, np.float32(h), footprint=EIGHT_CONNECTED))
-        theirs.append(seconds)
-    expected = ndimage.label(mask, EIGHT_CONNECTED)[1]
-    fast, slow = statistics.median(ours), statistics.median(theirs)
+        took["scikit-image"].append(seconds)
+        seconds, regional = timed(lambda: itk_maxima(inner, h))
+        took["SimpleITK"].append(seconds)
+    ours, scikit, itk = (statistics.median(seconds) for seconds in took.values())
+    found = [ndimage.label(each, EIGHT_CONNECTED)[1] for each in (mask, regional)]
     return (
-        f"| {name} | {len(candidates)} | {candidates.count_at(h)} | {expected} "
-        f"| {fast:.2f} | {slow:.2f} | {slow / fast:.0f} |"
+        f"| {name} | {len(candidates)} | {candidates.count_at(h)} | {found[0]} | {found[1]} "
+        f"| {ours:.2f} | {scikit:.2f} | {itk:.2f} | {scikit / ours:.0f} | {itk / ours:.0f} |"
     )
+
+
+def itk_maxima(inner: npt.NDArray[np.float32], h: float) -> npt.NDArray[np.uint8]:
+    """Mask the h-maxima as ITK finds them, 8-connected, on one thread."""
+    image = SimpleITK.GetImageFromArray(inner)
+    raised = SimpleITK.HMaximaImageFilter()
+    raised.SetHeight(h)
+    regional = SimpleITK.RegionalMaximaImageFilter()
+    regional.SetFullyConnected(True)
+    regional.SetFlatIsMaxima(False)
+    for each in (raised, regional):
+        each.SetNumberOfThreads(1)
+    return np.asarray(SimpleITK.GetArrayFromImage(regional.Execute(raised.Execute(image))))
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -137,10 +154,12 @@ def report(given: argparse.Namespace, rows: list[str]) -> str:
 
 {datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}. Medians of {given.repeats} runs in
 turns; one thread. livecount gives every peak with prominence >= {MIN_PROMINENCE:g} and its
-location; scikit-image's `h_maxima` gives a mask at this one h.
+location; scikit-image's `h_maxima` and ITK's `HMaxima` (4-connected, which its wrapping does not
+let one choose) with `RegionalMaxima` give a mask at this one h.
 
-| map | candidates | count at h | count, scikit-image | livecount (s) | scikit-image (s) | ratio |
-|---|---|---|---|---|---|---|
+| map | candidates | count at h | scikit-image's | ITK's | livecount, s | scikit-image, s \
+| SimpleITK, s | scikit-image / livecount | SimpleITK / livecount |
+|---|---|---|---|---|---|---|---|---|---|
 {table}
 """
 
@@ -153,7 +172,9 @@ def machine() -> str:
         lines = cpu_info.read_text(encoding="utf-8").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         model = names[0] if names else model
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "scikit-image"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("numba", "numpy", "scikit-image", "SimpleITK")
+    )
     return (
         f"{os.cpu_count()} cores of {model}, {platform.system()}, "
         f"Python {platform.python_version()}, {packages}"
