@@ -9,12 +9,15 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from livecount.cli.options import AsJson, load_settings
+from livecount.cli.showing import open_in_browser
 from livecount.cli.terminal import say, terminal, write_json
 from livecount.errors import LivecountError
 
@@ -72,13 +75,28 @@ def demo(
         },
     )
     say(f"A virtual microscope writes frames to {frames}; livecount counts them as they land.")
-    microscope = _start_microscope(frames)
-    try:
-        _count_live(settings)
-    finally:
-        microscope.terminate()
-        microscope.wait()
+    with _dashboard(settings, show=not as_json):
+        microscope = _start_microscope(frames)
+        try:
+            _count_live(settings)
+        finally:
+            microscope.terminate()
+            microscope.wait()
     _report(_results(settings, frames, output), as_json=as_json)
+
+
+@contextmanager
+def _dashboard(settings: Config, *, show: bool) -> Iterator[None]:
+    """Serve the dashboard while the demo runs, and open it where there is a screen."""
+    if not show:
+        yield
+        return
+    from livecount.web import start_server
+
+    with start_server(settings.database.file, None) as server:
+        say(f"dashboard: {server.address}")
+        open_in_browser(server.address)
+        yield
 
 
 def _start_microscope(frames: Path) -> subprocess.Popen[bytes]:

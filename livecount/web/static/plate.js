@@ -10,10 +10,13 @@ const place = document.getElementById("plates");
 const panel = document.getElementById("well");
 const colourBy = document.getElementById("colour");
 const scale = document.getElementById("scale");
+const arrange = document.getElementById("arrange");
+const GROUP_NAME_PX = 230;
 const SIZES = [[1, 1], [2, 2], [2, 3], [3, 4], [4, 6], [6, 8], [8, 12], [16, 24], [32, 48]];
 
 let plate = null;
 let rates = new Map();
+let areRatesThere = false;
 let views = [];
 let chosen = null;
 let isDue = false;
@@ -48,47 +51,73 @@ function unit() {
 const keyOf = (well) => JSON.stringify([well.plate, well.well, well.channel, well.z]);
 
 function layOut() {
-  const groups = Map.groupBy(plate.wells, (well) => well.plate ?? "");
-  views = [...groups].map(([name, wells]) => viewOf(name, wells));
+  if (arrange.value === "group") {
+    views = plate.wells.length ? [viewOfGroups()] : [];
+  } else {
+    const plates = Map.groupBy(plate.wells, (well) => well.plate ?? "");
+    views = [...plates].map(([name, wells]) => viewOfPlate(name, wells));
+  }
   place.replaceChildren(...views.map((view) => view.root));
   place.removeAttribute("aria-busy");
   document.getElementById("none").hidden = plate.wells.length > 0;
 }
 
-function viewOf(name, wells) {
+function viewOfPlate(name, wells) {
   const spots = wells.map((well) => positionOf(well.well));
   const isPlate = spots.every((spot) => spot !== null);
   const side = Math.ceil(Math.sqrt(wells.length));
   if (!isPlate) wells.forEach((_, i) => { spots[i] = { row: Math.floor(i / side), column: i % side }; });
   const needed = [Math.max(...spots.map((spot) => spot.row)) + 1, Math.max(...spots.map((spot) => spot.column)) + 1];
   const size = isPlate ? SIZES.find(([rows, columns]) => rows >= needed[0] && columns >= needed[1]) ?? needed : needed;
-  const [rows, columns] = size;
+  const names = {
+    rows: Array.from({ length: size[0] }, (_, row) => (isPlate ? rowName(row) : "")),
+    columns: Array.from({ length: size[1] }, (_, column) => (isPlate ? String(column + 1) : "")),
+  };
+  const view = viewOf(name ? `Plate ${name}` : "Wells", names, new Map(wells.map((well, i) => [well, spots[i]])));
+  return { ...view, root: name ? withTitle(name, view.box) : view.box };
+}
+
+// Replicates side by side, a row a group; groups in the order in which they first stand on the plate.
+function viewOfGroups() {
+  const groups = Map.groupBy(plate.wells, (well) => well.group ?? "no group");
+  const columns = Math.max(...[...groups.values()].map((wells) => wells.length));
+  const spots = new Map();
+  [...groups.values()].forEach((wells, row) => wells.forEach((well, column) => spots.set(well, { row, column })));
+  const names = { rows: [...groups.keys()], columns: Array(columns).fill("") };
+  return viewOf("Wells by group", names, spots, GROUP_NAME_PX);
+}
+
+function viewOf(label, names, spots, headerPx = null) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   const buttons = new Map();
-  const byPlace = new Map(wells.map((well, i) => [spots[i].row * columns + spots[i].column, well]));
-  const table = element("table", { role: "grid", "aria-label": name ? `Plate ${name}` : "Wells" });
-  table.append(element("tr", {}, element("td"), ...Array.from({ length: columns }, (_, c) => element("th", { scope: "col", text: isPlate ? c + 1 : "" }))));
-  for (let row = 0; row < rows; row++) {
-    const line = element("tr", {}, element("th", { scope: "row", text: isPlate ? rowName(row) : "" }));
-    for (let column = 0; column < columns; column++) {
-      const well = byPlace.get(row * columns + column);
+  const byPlace = new Map([...spots].map(([well, spot]) => [spot.row * names.columns.length + spot.column, well]));
+  const table = element("table", { role: "grid", "aria-label": label });
+  const corner = element("td");
+  if (headerPx) corner.style.width = `${headerPx}px`;
+  table.append(element("tr", {}, corner, ...names.columns.map((text) => element("th", { scope: "col", text }))));
+  names.rows.forEach((name, row) => {
+    const line = element("tr", {}, element("th", { scope: "row", class: headerPx ? "name" : null, title: headerPx ? name : null, text: name }));
+    names.columns.forEach((_, column) => {
+      const well = byPlace.get(row * names.columns.length + column);
       const cell = element("td", { role: "gridcell" });
       if (well) {
-        const button = element("button", { type: "button", tabindex: "-1", onclick: () => choose(keyOf(well)) });
+        const key = keyOf(well);
+        const button = element("button", { type: "button", tabindex: "-1", onclick: () => choose(key) });
         button.dataset.row = row;
         button.dataset.column = column;
         buttons.set(well, button);
         cell.append(button);
       }
       line.append(cell);
-    }
+    });
     table.append(line);
-  }
+  });
   buttons.values().next().value.tabIndex = 0;
   table.addEventListener("keydown", (event) => walk(event, table));
-  const root = element("section", { class: "plate" }, canvas, table);
-  root.style.setProperty("--row-height", `${100 / (rows + 1)}%`);
-  return { root: name && views !== null ? withTitle(name, root) : root, box: root, canvas, buttons, spots: new Map(wells.map((well, i) => [well, spots[i]])), rows, columns, wells };
+  const box = element("section", { class: "plate" }, canvas, table);
+  const [rows, columns] = [names.rows.length, names.columns.length];
+  box.style.setProperty("--row-height", `${100 / (rows + 1)}%`);
+  return { root: box, box, canvas, buttons, spots, rows, columns, headerPx, wells: [...spots.keys()] };
 }
 
 function withTitle(name, root) {
@@ -151,7 +180,8 @@ function soon() {
 
 function drawPlate(view, range) {
   const width = view.box.clientWidth;
-  const cell = width / (view.columns + 1);
+  const left = view.headerPx ?? width / (view.columns + 1);
+  const cell = (width - left) / view.columns;
   const cellHeight = Math.min(cell * 0.8, Math.max(22, (innerHeight - 170) / (view.rows + 1)), 160);
   const height = cellHeight * (view.rows + 1);
   const ratio = devicePixelRatio || 1;
@@ -165,17 +195,17 @@ function drawPlate(view, range) {
   paint.setTransform(ratio, 0, 0, ratio, 0, 0);
   paint.clearRect(0, 0, width, height);
   paint.strokeStyle = ink("line");
-  for (let row = 0; row < view.rows; row++) {
+  for (let row = 0; row < view.rows && !view.headerPx; row++) {
     for (let column = 0; column < view.columns; column++) {
-      paint.strokeRect((column + 1) * cell + 1.5, (row + 1) * cellHeight + 1.5, cell - 3, cellHeight - 3);
+      paint.strokeRect(left + column * cell + 1.5, (row + 1) * cellHeight + 1.5, cell - 3, cellHeight - 3);
     }
   }
-  for (const well of view.wells) drawWell(paint, view, well, range, cell, cellHeight);
+  for (const well of view.wells) drawWell(paint, view, well, range, { left, cell, cellHeight });
 }
 
-function drawWell(paint, view, well, range, cell, cellHeight) {
+function drawWell(paint, view, well, range, { left: from, cell, cellHeight }) {
   const spot = view.spots.get(well);
-  const [left, top] = [(spot.column + 1) * cell + 1.5, (spot.row + 1) * cellHeight + 1.5];
+  const [left, top] = [from + spot.column * cell + 1.5, (spot.row + 1) * cellHeight + 1.5];
   const [width, height] = [cell - 3, cellHeight - 3];
   const value = valueOf(well);
   const share = (value - range.colour[0]) / (range.colour[1] - range.colour[0] || 1);
@@ -223,7 +253,8 @@ function drawTrace(paint, trace, range, left, top, width, height) {
 function drawLegend(range) {
   const legend = document.getElementById("legend");
   if (!range.any) {
-    legend.replaceChildren();
+    const isComing = colourBy.value === "rate" && !areRatesThere;
+    legend.replaceChildren(isComing ? "growth is being fitted …" : colourBy.value === "confluence" ? "not segmented" : "");
     return;
   }
   const canvas = element("canvas", { width: 120, height: 12 });
@@ -262,6 +293,7 @@ function drawPanel() {
 async function loadRates() {
   try {
     const found = await ask(`experiments/${experiment}/growth`);
+    areRatesThere = true;
     rates = new Map(found.rows.filter((row) => row.level === "well").map((row) => [keyOf(row), row]));
     soon();
   } catch {
@@ -297,6 +329,11 @@ function rekey(view) {
 }
 
 colourBy.addEventListener("change", soon);
+arrange.addEventListener("change", () => {
+  if (!plate) return;
+  layOut();
+  draw();
+});
 scale.addEventListener("change", soon);
 addEventListener("resize", soon);
 addEventListener("livecount-theme", soon);
