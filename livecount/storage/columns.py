@@ -77,6 +77,8 @@ class CountColumns:
     acquired_at: TimeColumn
     elapsed_s: RealColumn
     pixel_size_um: RealColumn
+    stage_x_um: RealColumn
+    stage_y_um: RealColumn
     attribute_sources: list[Mapping[str, str]]
     mtime_ns: IntColumn
     height_px: IntColumn
@@ -123,6 +125,8 @@ def read_count_columns(connection: Connection, analysis: Analysis) -> CountColum
         (_moment(frames.c.acquired_at), _moments),
         (frames.c.elapsed_s, _reals),
         (frames.c.pixel_size_um, _reals),
+        (frames.c.stage_x_um, _reals),
+        (frames.c.stage_y_um, _reals),
         (frames.c.attribute_sources_id, lambda ids: [origins[id_] for id_ in ids]),
         (frames.c.mtime_ns, _wholes),
         (frames.c.height_px, _wholes),

@@ -160,6 +160,8 @@ frames = Table(
     real("pixel_size_um"),
     refers("attribute_sources_id", "attribute_sources.id", nullable=True),
     Column("changed_at", Text, nullable=False),
+    real("stage_x_um"),
+    real("stage_y_um"),
     ForeignKeyConstraint(["file_id", "source_id"], ["files.id", "files.source_id"]),
     UniqueConstraint("file_id", "page", "content_hash"),
     CheckConstraint("page >= 0", name="page_from_0"),

@@ -102,8 +102,9 @@ def take_file(store, source, analysis, number):
     if number % 7 == 6:
         early = make_count(analysis.id, path, 0, f"{number}-early", 1)
         store.record(source, early, stamp=FileStamp(1, 1))
+    place = {"well": f"A{number}", "stage_x_um": -1.5 * number, "stage_y_um": 9.0 * number}
     count = make_count(
-        analysis.id, path, 0, f"{number}", number % 50, segmented=number % 2 == 0, well=f"A{number}"
+        analysis.id, path, 0, f"{number}", number % 50, segmented=number % 2 == 0, **place
     )
     store.record(source, count, stamp=stamp, n_pages=1)
 
