@@ -62,6 +62,7 @@ __all__ = [
     "experiments",
     "files",
     "frames",
+    "looks",
     "metadata",
     "monitor",
     "notices",
@@ -247,6 +248,14 @@ candidates = Table(
     metadata,
     Column("count_id", Integer, ForeignKey("counts.id"), primary_key=True),
     Column("centres", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("count_id", Integer, ForeignKey("counts.id"), primary_key=True),
+    Column("blocks", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 

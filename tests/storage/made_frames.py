@@ -60,6 +60,10 @@ def make_shapes(n):
     return CellShapes(area, area / 3, area / 90, area / 400, (area % 2).astype(np.float32))
 
 
+def make_look(n):
+    return bytes([n % 100]) * 288
+
+
 def make_count(
     analysis_id, path, page=0, content="a", n=3, folder=FOLDER, segmented=False, **attributes
 ):
@@ -69,7 +73,7 @@ def make_count(
         analysis_id=analysis_id,
         count=n,
         candidates=make_candidates(n),
-        quality=FrameQuality(1.5, 0.4, 0.01),
+        quality=FrameQuality(1.5, 0.4, 0.01, make_look(n)),
         height_px=100,
         width_px=200,
         area_mm2=None,

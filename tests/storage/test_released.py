@@ -17,6 +17,7 @@ from tests.storage.made_frames import (
     EXCLUSION,
     PLATE_MAP,
     make_candidates,
+    make_look,
     make_shapes,
     make_validation,
 )
@@ -67,6 +68,9 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
         assert {well: y_um for well, y_um in known if np.isfinite(y_um)} == (
             stood if dump.stem >= "0006" else {}
         )
+        looks = store.looks(store.analysis(experiment))
+        by_frame = zip(counts.frame_id.tolist(), counts.count.tolist(), strict=True)
+        assert looks == ({f: make_look(n) for f, n in by_frame} if dump.stem >= "0006" else {})
         if dump.stem >= "0003":
             (validation,) = store.validations(store.analysis(experiment))
             assert validation == make_validation()
