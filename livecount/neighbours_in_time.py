@@ -83,7 +83,7 @@ def _flag_by_looks(
     looks, hours = part["look"].to_numpy(), part["elapsed_h"].to_numpy(np.float64)
     plates = _numbers(part, _PLATE)
     moved: list[_Moves] = []
-    known = part["look"].notna().to_numpy()
+    known = part["look"].notna().to_numpy(copy=True)
     for flag in _WITHOUT_TEXTURE:
         known &= ~np.array([flag in said for said in flags[judged]], bool)
     for one in series:
