@@ -145,8 +145,8 @@ def find_hidden(looks: _Reals) -> _Flags:
     hidden = np.zeros(len(looks), bool)
     if len(looks) < _FEWEST:
         return hidden
-    trios = np.stack([looks[at : len(looks) - _BEFORE + at] for at in range(_BEFORE)])
-    usual: _Reals = np.median(trios, axis=0)
+    one, two, three = (looks[at : len(looks) - _BEFORE + at] for at in range(_BEFORE))
+    usual = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
     changes = _changes(looks[_BEFORE:], usual)
     scatter = 1.4826 * np.median(np.abs(changes), axis=(0, 2, 3))
     limits: _Reals = np.maximum(_DEVIATIONS * scatter, (_LIGHT, _TEXTURE_LOST)).astype(np.float32)
