@@ -5,23 +5,22 @@
 Each SERIES is a folder of real frames of one field, taken one after another. They are counted as
 they are: every flag is a false alarm. Then one frame at a time gets a fault, is counted again and
 put back among the others: a fault that raises no flag is a miss, a flag on another frame is a
-false alarm too.
+false alarm too. A second table judges frames' looks without counting them.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from accuracy import describe_origin
-from scipy import ndimage
+from frame_faults import FAULTS, MOVED, Fault, spoil, window
+from looks_alone import judge_looks
 
 from livecount.frame import Frame
 from livecount.inference import find_model, open_engine
@@ -31,62 +30,12 @@ from livecount.platform.process import usable_cores
 from livecount.readers import is_frame_file, read_frames
 
 EVERY = 4
-Pixels = npt.NDArray[Any]
-Fault = Callable[[Pixels, np.random.Generator], Pixels]
 
 
-def blurred(cells: float) -> Fault:
-    """Defocus by a Gaussian of a share of a cell's diameter, set for each series."""
-    return lambda pixels, _: ndimage.gaussian_filter(pixels.astype(np.float32), cells)
-
-
-def lit(factor: float) -> Fault:
-    """Change the light; what exceeds the camera's range is clipped."""
-    return lambda pixels, _: np.minimum(pixels * np.float32(factor), _top(pixels))
-
-
-def bubble(share: float) -> Fault:
-    """Put a bubble into the field: a smooth bright disc with a dark rim, so large a share."""
-
-    def put(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        height, width = pixels.shape
-        radius = np.sqrt(share * height * width / np.pi)
-        centre = rng.uniform(0.3, 0.7, 2) * (height, width)
-        y, x = np.ogrid[:height, :width]
-        distance = np.hypot(y - centre[0], x - centre[1])
-        inside = np.where(distance < radius, np.float32(1.3 * pixels.mean()), pixels)
-        rim = np.abs(distance - radius) < 0.06 * radius
-        return np.minimum(np.where(rim, np.float32(0.4 * pixels.mean()), inside), _top(pixels))
-
-    return put
-
-
-def empty(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Show a field without cells: the frame's mean and its finest noise."""
-    fine = pixels - ndimage.gaussian_filter(pixels.astype(np.float32), 1.0)
-    noise = rng.normal(0, 1.4826 * np.median(np.abs(fine)), pixels.shape)
-    return np.maximum(pixels.mean() + noise, 0)
-
-
-def moved(pixels: Pixels, _: np.random.Generator) -> Pixels:
-    """Show another place: half the field is new, mirrored at the edge."""
-    return np.concatenate([pixels[pixels.shape[0] // 2 :], pixels[pixels.shape[0] // 2 :][::-1]])
-
-
-def _top(pixels: Pixels) -> float:
-    return float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else float(pixels.max())
-
-
-FAULTS: dict[str, Fault] = {
-    "blurred, sigma 2 px": blurred(2.0),
-    "blurred, sigma 5 px": blurred(5.0),
-    "light x 0.6": lit(0.6),
-    "light x 1.5": lit(1.5),
-    "bubble over 30 % of the field": bubble(0.3),
-    "bubble over 10 % of the field": bubble(0.1),
-    "no cells": empty,
-    "moved by half a field": moved,
-}
+LOOKS = """Light and texture of 12 x 12 blocks, not counted; so many frames flagged of so many.
+False alarms: the whole field and its quarters, each as a series of all frames, and of every second,
+third and sixth one. Lasting faults begin at every eighth frame, moves for good at every fourth.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +56,8 @@ def main() -> None:
     model = find_model("deepdistance")
     engine = open_engine(model, threads=usable_cores())
     alarms: list[str] = []
-    missed: dict[str, list[str]] = {name: [] for name in FAULTS}
-    names = []
+    missed: dict[str, list[str]] = {name: [] for name in (*FAULTS, *MOVED)}
+    names, by_looks = [], dict[str, list[str]]()
     for number, text in enumerate(given.series):
         folder, _, diameter = text.rpartition(":")
         rule = CountingRule(h=model.h, cell_diameter_px=float(diameter))
@@ -120,6 +69,13 @@ def main() -> None:
         for name, fault in FAULTS.items():
             missed[name].append(faulty(counter, series, fault, np.random.default_rng(number)))
             print(series.name, name, missed[name][-1], flush=True)
+        part = of_windows(counter, series)
+        for name, share in MOVED.items():
+            elsewhere = [window(frame, share) for frame in series.frames]
+            missed[name].append(replaced(counter, part, elsewhere))
+            print(series.name, name, missed[name][-1], flush=True)
+        for name, told in judge_looks(series.frames).items():
+            by_looks.setdefault(name, []).append(told)
     how = (
         "Real series of one field each; every fourth frame got the fault in turn. Flagged: of so "
         "many faults; in brackets which flags; then flags on other frames meanwhile.\n"
@@ -131,6 +87,11 @@ def main() -> None:
         "|---|" + "---|" * len(names),
         "| none: flagged (false alarms) | " + " | ".join(alarms) + " |",
         *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in missed.items()),
+        "\n## Looks alone\n",
+        LOOKS,
+        "| what | " + " | ".join(names) + " |",
+        "|---|" + "---|" * len(names),
+        *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in by_looks.items()),
     ]
     origin = describe_origin()
     lines.append(
@@ -153,7 +114,7 @@ def counted(counter: FrameCounter, folder: Path) -> Series:
     return Series(name, frames, table)
 
 
-def measured(counter: FrameCounter, frame: Frame) -> dict[str, float]:
+def measured(counter: FrameCounter, frame: Frame) -> dict[str, Any]:
     """Give what is stored of a frame's count."""
     found = counter.count(frame)
     quality = found.quality
@@ -161,25 +122,32 @@ def measured(counter: FrameCounter, frame: Frame) -> dict[str, float]:
         "count": float(found.count),
         "focus": quality.focus,
         "mean_intensity": quality.mean_intensity,
+        "look": quality.look,
     }
 
 
 def faulty(counter: FrameCounter, series: Series, fault: Fault, rng: np.random.Generator) -> str:
     """Put the fault into every fourth frame, one at a time, and tell how often it was flagged."""
+    return replaced(counter, series, [spoil(frame, fault, rng) for frame in series.frames])
+
+
+def of_windows(counter: FrameCounter, series: Series) -> Series:
+    """Count the part of each frame that leaves room to move."""
+    frames = [window(frame, 0.0) for frame in series.frames]
+    table = series.table.copy()
+    rows = pd.DataFrame([measured(counter, frame) for frame in frames])
+    return Series(series.name, frames, table.assign(**{name: rows[name] for name in rows}))
+
+
+def replaced(counter: FrameCounter, series: Series, spoilt: list[Frame]) -> str:
+    """Replace every fourth frame, one at a time, and tell how often it was flagged."""
     places = range(1, len(series.frames) - 1, EVERY)
     caught, others, seen = 0, 0, set[str]()
     usual = neighbour_flags(series.table)
     for place in places:
-        frame = series.frames[place]
-        changed = (
-            np.rint(fault(frame.pixels, rng))
-            if frame.pixels.dtype.kind == "u"
-            else fault(frame.pixels, rng)
-        )
-        spoilt = replace(frame, pixels=np.ascontiguousarray(changed.astype(frame.pixels.dtype)))
         table = series.table.copy()
-        for name, value in measured(counter, spoilt).items():
-            table.loc[place, name] = value
+        for name, value in measured(counter, spoilt[place]).items():
+            table.at[place, name] = value
         flags = neighbour_flags(table)
         caught += bool(flags[place])
         seen.update(flag for flag in flags[place].split(";") if flag)

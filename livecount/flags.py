@@ -29,6 +29,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "light_changed": "brighter or darker than the frames before and after it",
     "no_cells": "no cell in it, but in the frames before and after it",
     "count_jump": "another count than the frames before and after it lead to expect",
+    "field_moved": "shows another place than the frames of its field before it",
+    "plate_moved": "shows another place than the frame before it, as most fields of its plate do",
+    "part_hidden": "a part of it is brighter, darker or hazier than before, as under a bubble or "
+    "condensation",
 }
 
 

@@ -254,11 +254,14 @@ class FrameQuality:
         Mean grey value as a fraction of the saturation level, or in raw units for floating images.
     saturated_fraction
         Fraction of pixels at or above the saturation level, 0 to 1.
+    look
+        Light and texture of blocks (:mod:`livecount.looks`); None where the frame is too small.
     """
 
     focus: float
     mean_intensity: float
     saturated_fraction: float
+    look: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,14 +183,14 @@ def places_of(counts: CountColumns | Sequence[FrameCount]) -> pd.DataFrame:
     Parameters
     ----------
     counts
-        Stored ones, of which the table's index is the frame's id and no stage position is known, as
-        the database does not keep it yet (ADR 0030); or counts just made, numbered from 0.
+        Stored ones, of which the table's index is the frame's id; or counts just made, numbered
+        from 0.
     """
     import pandas as pd
 
     if isinstance(counts, CountColumns):
-        sizes = {name: getattr(counts, name) for name in _SIZE}
-        return pd.DataFrame(sizes, counts.frame_id).assign(**dict.fromkeys(_STAGE, np.nan))
+        stored = {name: getattr(counts, name) for name in (*_SIZE, *_STAGE)}
+        return pd.DataFrame(stored, counts.frame_id)
     sizes = {name: [getattr(count, name) for count in counts] for name in _SIZE}
     stage = {name: [getattr(count.attributes, name) for count in counts] for name in _STAGE}
     return pd.DataFrame({**sizes, **stage}).astype(dict.fromkeys(("area_mm2", *_STAGE), float))

@@ -1,4 +1,4 @@
-"""Frames that differ from those before and after them: blurred, dark, empty, miscounted.
+"""Frames that differ from those before and after them: blurred, dark, empty, miscounted, moved.
 
 Judged from what is stored with every count, each time a table is made, so that the neighbours that
 come later count too. A frame is flagged, never removed.
@@ -6,10 +6,15 @@ come later count too. A frame is flagged, never removed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from livecount.looks import read_looks
+from livecount.looks_in_time import find_hidden, find_places, moved_frames, moved_with_their_plate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +32,8 @@ _COUNT_CHANGED: Final = 1.3
 _POISSON_DEVIATIONS: Final = 5.0
 _CELLS_TO_MISS: Final = 10.0
 _PLACE: Final = ("watched_folder", "plate", "well", "field", "position", "channel", "z")
+_PLATE: Final = ("watched_folder", "plate")
+_WITHOUT_TEXTURE: Final = ("focus_lost", "no_cells")
 
 
 def neighbour_flags(table: pd.DataFrame) -> pd.Series:
@@ -36,7 +43,8 @@ def neighbour_flags(table: pd.DataFrame) -> pd.Series:
     ----------
     table
         Counts with their place, ``elapsed_h``, ``focus``, ``mean_intensity``, ``count`` and
-        ``excluded``; excluded frames are not judged and judge none.
+        ``excluded``; excluded frames are not judged and judge none. Where there is ``look``, as
+        stored with counts, frames of another place and partly hidden ones are flagged too.
 
     Returns
     -------
@@ -48,14 +56,76 @@ def neighbour_flags(table: pd.DataFrame) -> pd.Series:
     flags = np.full(len(table), "", dtype=object)
     judged = np.flatnonzero((table["excluded"] == "") & table["elapsed_h"].notna())
     part = table.iloc[judged]
-    keys = [part[name].astype("string").fillna("") for name in _PLACE if name in part]
-    fields = part.groupby(keys, sort=False).ngroup().to_numpy()
+    fields = _numbers(part, _PLACE)
     order = np.lexsort((part["elapsed_h"], fields))
     measured = part[["focus", "mean_intensity", "count"]].to_numpy(np.float64)
-    for series in np.split(order, np.flatnonzero(np.diff(fields[order])) + 1):
-        for flag, met in _flags_of(*measured[series].T).items():
-            flags[judged[series[met]]] += f"{flag};"
+    series = np.split(order, np.flatnonzero(np.diff(fields[order])) + 1)
+    for one in series:
+        for flag, met in _flags_of(*measured[one].T).items():
+            flags[judged[one[met]]] += f"{flag};"
+    if "look" in part:
+        _flag_by_looks(part, series, flags, judged)
     return pd.Series(flags, table.index, dtype=object)
+
+
+def _numbers(part: pd.DataFrame, names: Sequence[str]) -> npt.NDArray[Any]:
+    keys = [part[name].astype("string").fillna("") for name in names if name in part]
+    return part.groupby(keys, sort=False).ngroup().to_numpy()
+
+
+def _flag_by_looks(
+    part: pd.DataFrame,
+    series: Sequence[npt.NDArray[Any]],
+    flags: npt.NDArray[np.object_],
+    judged: npt.NDArray[np.intp],
+) -> None:
+    """Flag frames of another place, or partly hidden; those without texture tell of neither."""
+    looks, hours = part["look"].to_numpy(), part["elapsed_h"].to_numpy(np.float64)
+    plates = _numbers(part, _PLATE)
+    moved: list[_Moves] = []
+    known = part["look"].notna().to_numpy(copy=True)
+    for flag in _WITHOUT_TEXTURE:
+        known &= ~np.array([flag in said for said in flags[judged]], bool)
+    for one in series:
+        seen = one[known[one]]
+        if not len(seen):
+            continue
+        shown = read_looks([looks[at] for at in seen])
+        places = find_places(shown)
+        for place in np.unique(places):
+            frames = np.flatnonzero(places == place)
+            flags[judged[seen[frames[find_hidden(shown[frames])]]]] += "part_hidden;"
+        moved.append(_Moves(int(plates[seen[0]]), seen, hours[seen], moved_frames(places)))
+    for plate in {moves.plate for moves in moved if moves.is_moved.any()}:
+        for frame, flag in _moves_of_plate([one for one in moved if one.plate == plate]):
+            flags[judged[frame]] += f"{flag};"
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """Which frames of a field show another place; frames in time order."""
+
+    plate: int
+    frames: npt.NDArray[Any]
+    hours: _Reals
+    is_moved: npt.NDArray[np.bool_]
+
+
+def _moves_of_plate(fields: Sequence[_Moves]) -> Iterator[tuple[int, str]]:
+    """Name the frames that show another place, and whether the plate moved or that field alone."""
+    spans = np.array([(field.hours[0], field.hours[-1]) for field in fields])
+    firsts = [np.flatnonzero(np.diff(field.is_moved.astype(np.int8)) == 1) + 1 for field in fields]
+    steps = [
+        (field.hours[first - 1], field.hours[first])
+        for field, starts in zip(fields, firsts, strict=True)
+        for first in starts
+    ]
+    together = iter(moved_with_their_plate(np.array(steps), spans).tolist())
+    for field, starts in zip(fields, firsts, strict=True):
+        for first in starts:
+            flag = "plate_moved" if next(together) else "field_moved"
+            still = np.argmin(np.append(field.is_moved[first:], False))
+            yield from ((int(frame), flag) for frame in field.frames[first : first + still])
 
 
 def _flags_of(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livecount.frame import FloatArray, Frame, FrameQuality
+from livecount.looks import LookSums
 from livecount.rows import in_groups
 
 __all__ = ["assess", "find_flags"]
@@ -56,10 +57,12 @@ def assess(frame: Frame) -> FrameQuality:
         total += float(_finite(pixels[start:stop]).sum(dtype=np.float64))
         n_saturated += int(np.count_nonzero(pixels[start:stop] >= level)) if level else 0
     mean = total / pixels.size
+    sharpness, look = _sharpness(pixels)
     return FrameQuality(
-        focus=_sharpness(pixels) / (mean * mean) if mean else 0.0,
+        focus=sharpness / (mean * mean) if mean else 0.0,
         mean_intensity=mean / level if level else mean,
         saturated_fraction=n_saturated / pixels.size,
+        look=look,
     )
 
 
@@ -92,12 +95,16 @@ def _laplacian(image: FloatArray) -> FloatArray:
     return edges
 
 
-def _sharpness(pixels: npt.NDArray[Any]) -> float:
-    """Give the variance of the Laplacian of a frame averaged 2 x 2, 0 where it is too small."""
+def _sharpness(pixels: npt.NDArray[Any]) -> tuple[float, bytes | None]:
+    """Give the variance of the Laplacian of a frame averaged 2 x 2, 0 where it is too small.
+
+    And the frame's look, of which that Laplacian is the texture.
+    """
     height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
     if not height or not width:
-        return 0.0
+        return 0.0, None
     total, squares = 0.0, 0.0
+    look = LookSums((height, width))
     for start, stop in in_groups((height, width)):
         # A row more on both sides, as the Laplacian sees its neighbours.
         above, below = max(0, start - 1), min(height, stop + 1)
@@ -105,5 +112,6 @@ def _sharpness(pixels: npt.NDArray[Any]) -> float:
         edges = _laplacian(halved)[start - above : stop - above].astype(np.float64)
         total += float(edges.sum())
         squares += float(np.vdot(edges, edges))
+        look.add(start, halved[start - above : stop - above], edges * edges)
     variance: float = squares / (height * width) - (total / (height * width)) ** 2
-    return max(0.0, variance)
+    return max(0.0, variance), look.packed()

@@ -165,6 +165,8 @@ def count_table(
     )
     for name, values in {**_origins(found.attribute_sources), **_rule_columns(analysis)}.items():
         table[name] = values
+    looks = store.looks(analysis)
+    table["look"] = pd.Series([looks.get(frame) for frame in table.index], table.index, object)
     validations = store.validations(analysis)
     if intervals:
         bounds = frame_intervals(store, analysis, found, validations, on_frame)
@@ -233,6 +235,7 @@ def table_of(
             "focus": count.quality.focus,
             "mean_intensity": count.quality.mean_intensity,
             "saturated_fraction": count.quality.saturated_fraction,
+            "look": count.quality.look,
             "source": count.key.display_path,
             "page": count.key.page,
             "watched_folder": count.key.source,

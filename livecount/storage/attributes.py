@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, Table, func, insert, select, update
 
@@ -17,15 +16,12 @@ __all__ = ["attribute_values", "interned", "merge_attributes", "read_attributes"
 
 _TEXTS = ("plate", "well", "field", "position", "channel")
 _WHOLES = ("time_point", "z")
-_REALS = ("elapsed_s", "pixel_size_um")
-_NOT_KEPT: Final = ("stage_x_um", "stage_y_um")
-"""What frames know and the schema has no columns for (ADR 0030)."""
+_REALS = ("elapsed_s", "pixel_size_um", "stage_x_um", "stage_y_um")
 _UM_PER_MM = 1000.0
 
 
 def attribute_values(connection: Connection, attributes: FrameAttributes) -> dict[str, Any]:
     """Give a frame's attributes as column values."""
-    attributes = _kept(attributes)
     values: dict[str, Any] = {"acquired_at": to_text(attributes.acquired_at)}
     # Readers may hand over NumPy scalars and enumerations, which SQLite does not bind.
     for names, plain in ((_TEXTS, str), (_WHOLES, int), (_REALS, float)):
@@ -57,7 +53,7 @@ def read_attributes(connection: Connection, row: Row[Any]) -> FrameAttributes:
 def merge_attributes(connection: Connection, row: Row[Any], refined: FrameAttributes) -> bool:
     """Let refined attributes of a frame win; what they do not know stays as it is."""
     old = read_attributes(connection, row)
-    merged = _kept(refined).completed_by(old)
+    merged = refined.completed_by(old)
     if merged == old:
         return False
     connection.execute(
@@ -68,11 +64,6 @@ def merge_attributes(connection: Connection, row: Row[Any], refined: FrameAttrib
     if merged.pixel_size_um is not None and merged.pixel_size_um != old.pixel_size_um:
         _rescale_area(connection, row, merged.pixel_size_um)
     return True
-
-
-def _kept(attributes: FrameAttributes) -> FrameAttributes:
-    sources = {name: where for name, where in attributes.sources.items() if name not in _NOT_KEPT}
-    return replace(attributes, **dict.fromkeys(_NOT_KEPT), sources=sources)
 
 
 def _rescale_area(connection: Connection, row: Row[Any], pixel_size_um: float) -> None:

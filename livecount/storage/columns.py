@@ -22,12 +22,13 @@ from livecount.storage.tables import (
     counts,
     files,
     frames,
+    looks,
     provenances,
     segmentations,
     sources,
 )
 
-__all__ = ["CountColumns", "read_count_columns", "read_counted_at"]
+__all__ = ["CountColumns", "read_count_columns", "read_counted_at", "read_looks"]
 
 _ROWS_AT_ONCE = 20_000
 # What NumPy parses: no zone designator, which it would warn of.
@@ -77,6 +78,8 @@ class CountColumns:
     acquired_at: TimeColumn
     elapsed_s: RealColumn
     pixel_size_um: RealColumn
+    stage_x_um: RealColumn
+    stage_y_um: RealColumn
     attribute_sources: list[Mapping[str, str]]
     mtime_ns: IntColumn
     height_px: IntColumn
@@ -123,6 +126,8 @@ def read_count_columns(connection: Connection, analysis: Analysis, after: int = 
         (_moment(frames.c.acquired_at), _moments),
         (frames.c.elapsed_s, _reals),
         (frames.c.pixel_size_um, _reals),
+        (frames.c.stage_x_um, _reals),
+        (frames.c.stage_y_um, _reals),
         (frames.c.attribute_sources_id, lambda ids: [origins[id_] for id_ in ids]),
         (frames.c.mtime_ns, _wholes),
         (frames.c.height_px, _wholes),
@@ -150,6 +155,18 @@ def read_counted_at(connection: Connection, analysis: Analysis) -> dict[int, dat
         .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
     )
     return {frame: from_text(at) for frame, at in connection.execute(query)}
+
+
+def read_looks(connection: Connection, analysis: Analysis) -> dict[int, bytes]:
+    """Read the look of each current frame that has one: frame id -> :mod:`livecount.looks`."""
+    query = (
+        select(counts.c.frame_id, looks.c.blocks)
+        .join(frames, counts.c.frame_id == frames.c.id)
+        .join(looks, looks.c.count_id == counts.c.id)
+        .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
+    )
+    found = connection.execute(query)
+    return {row.frame_id: row.blocks for row in found}
 
 
 def _read_in_chunks(

@@ -28,7 +28,7 @@ from livecount.storage import (
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.calibration_reading import CalibrationReader
 from livecount.storage.change_marks import ChangeMarks, read_change_marks
-from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at
+from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at, read_looks
 from livecount.storage.database import plain_errors
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
 from livecount.storage.notice_records import Delivery, Notice
@@ -309,6 +309,11 @@ class CountReader(CalibrationReader):
         """Tell when each current frame was counted: frame id -> UTC."""
         with self._reading() as connection:
             return read_counted_at(connection, analysis)
+
+    def looks(self, analysis: Analysis) -> dict[int, bytes]:
+        """Read what each current frame looks like from afar: frame id -> 288 bytes."""
+        with self._reading() as connection:
+            return read_looks(connection, analysis)
 
     def waiting_since(self, experiment: Experiment) -> datetime | None:
         """Tell since when the longest waiting file waits to be dealt with; None if none does."""

@@ -28,6 +28,7 @@ from livecount.storage.tables import (
     counts,
     files,
     frames,
+    looks,
     provenances,
     segmentations,
 )
@@ -258,6 +259,10 @@ def _insert_count(
             count_id=made.inserted_primary_key[0], centres=pack_candidates(count.candidates)
         )
     )
+    if count.quality.look is not None:
+        connection.execute(
+            insert(looks).values(count_id=made.inserted_primary_key[0], blocks=count.quality.look)
+        )
     if count.shapes is not None and count.confluence_percent is not None:
         connection.execute(
             insert(segmentations).values(

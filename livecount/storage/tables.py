@@ -62,6 +62,7 @@ __all__ = [
     "experiments",
     "files",
     "frames",
+    "looks",
     "metadata",
     "monitor",
     "notices",
@@ -161,6 +162,8 @@ frames = Table(
     real("pixel_size_um"),
     refers("attribute_sources_id", "attribute_sources.id", nullable=True),
     Column("changed_at", Text, nullable=False),
+    real("stage_x_um"),
+    real("stage_y_um"),
     ForeignKeyConstraint(["file_id", "source_id"], ["files.id", "files.source_id"]),
     UniqueConstraint("file_id", "page", "content_hash"),
     CheckConstraint("page >= 0", name="page_from_0"),
@@ -246,6 +249,14 @@ candidates = Table(
     metadata,
     Column("count_id", Integer, ForeignKey("counts.id"), primary_key=True),
     Column("centres", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("count_id", Integer, ForeignKey("counts.id"), primary_key=True),
+    Column("blocks", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 

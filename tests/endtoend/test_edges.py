@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from livecount.inside import INSIDE_COLUMNS
 from tests.endtoend.program import livecount, rows_of
 
 CONFIG = """
@@ -51,20 +52,19 @@ def test_a_run_remembers_that_curves_leave_the_edge_out(frames: Path, tmp_path: 
     assert "cells at least 20 px from the frame" in page
 
 
-def tile(pixels: np.ndarray, name: str, left_px: int, folder: Path) -> None:
+def tile(pixels: np.ndarray, name: str, left_px: int, folder: Path, time_point: int = 0) -> None:
     """Write a part of a frame as Micro-Manager does; its stage's x grows to the left."""
     record = {
-        "PositionName": name, "ElapsedTime-ms": 0, "FrameIndex": 0, "PixelSizeUm": 0.5,
-        "XPositionUm": -0.5 * left_px, "YPositionUm": 100.0,
+        "PositionName": name, "ElapsedTime-ms": time_point * 3_600_000, "FrameIndex": time_point,
+        "PixelSizeUm": 0.5, "XPositionUm": -0.5 * left_px, "YPositionUm": 100.0,
     }  # fmt: skip
     tag = (51123, "s", 0, json.dumps(record), True)
-    tifffile.imwrite(folder / f"{name}.tif", pixels, extratags=[tag], metadata=None)
+    folder.mkdir(exist_ok=True)
+    tifffile.imwrite(folder / f"{name}_{time_point}.tif", pixels, extratags=[tag], metadata=None)
 
 
 def test_overlapping_fields_count_as_the_whole_does(frames: Path, tmp_path: Path) -> None:
     whole = tifffile.imread(sorted(frames.rglob("*.tif"))[-1])
-    for folder in ("tiles", "whole"):
-        (tmp_path / folder).mkdir()
     tile(whole, "Pos0", 0, tmp_path / "whole")
     tile(whole[:, :260], "Pos0", 0, tmp_path / "tiles")
     tile(whole[:, 140:], "Pos1", 140, tmp_path / "tiles")
@@ -84,3 +84,24 @@ def test_overlapping_fields_count_as_the_whole_does(frames: Path, tmp_path: Path
     assert inside["tiles"][1] == pytest.approx(inside["whole"][1])
     assert inside["tiles"][0] == pytest.approx(inside["whole"][0], abs=2)
     assert sum(int(row["count"]) for row in found["tiles"]) > int(found["whole"][0]["count"]) + 2
+
+
+def test_a_run_counts_each_place_once_as_count_does(frames: Path, tmp_path: Path) -> None:
+    for time_point, path in enumerate(sorted(frames.rglob("*.tif"))[:2]):
+        whole = tifffile.imread(path)
+        for field, left_px in enumerate((0, 140)):
+            pixels = whole[:, left_px : left_px + 260]
+            tile(pixels, f"Pos{field}", left_px, tmp_path / "tiles", time_point)
+    config = ("-c", frames.parent / "config.toml")
+    database = ("--database", tmp_path / "run.db")
+    livecount("count", tmp_path / "tiles", *config, "--csv", tmp_path / "count.csv")
+    livecount("run", tmp_path / "tiles", *database, *config, "--no-dashboard", "--until-idle", 1)
+    livecount("export", "counts", *database, "-o", tmp_path / "run.csv")
+    names = ("count", *INSIDE_COLUMNS)
+    by_count, by_run = (
+        {row["source"]: [row[name] for name in names] for row in rows_of(tmp_path / f"{table}.csv")}
+        for table in ("count", "run")
+    )
+    assert len(by_run) == 4
+    assert {row[names.index("overlap")] for row in by_run.values()} == {"counted once"}
+    assert by_run == by_count

@@ -86,6 +86,10 @@ def make_shapes(n):
     return CellShapes(area, area / 3, area / 90, area / 400, (area % 2).astype(np.float32))
 
 
+def make_look(n):
+    return bytes([n % 100]) * 288
+
+
 def make_count(
     analysis_id, path, page=0, content="a", n=3, folder=FOLDER, segmented=False, **attributes
 ):
@@ -95,7 +99,7 @@ def make_count(
         analysis_id=analysis_id,
         count=n,
         candidates=make_candidates(n),
-        quality=FrameQuality(1.5, 0.4, 0.01),
+        quality=FrameQuality(1.5, 0.4, 0.01, make_look(n)),
         height_px=100,
         width_px=200,
         area_mm2=None,
@@ -128,8 +132,9 @@ def take_file(store, source, analysis, number):
     if number % 7 == 6:
         early = make_count(analysis.id, path, 0, f"{number}-early", 1)
         store.record(source, early, stamp=FileStamp(1, 1))
+    place = {"well": f"A{number}", "stage_x_um": -1.5 * number, "stage_y_um": 9.0 * number}
     count = make_count(
-        analysis.id, path, 0, f"{number}", number % 50, segmented=number % 2 == 0, well=f"A{number}"
+        analysis.id, path, 0, f"{number}", number % 50, segmented=number % 2 == 0, **place
     )
     store.record(source, count, stamp=stamp, n_pages=1)
 

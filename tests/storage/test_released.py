@@ -18,6 +18,7 @@ from tests.storage.made_frames import (
     EXCLUSION,
     PLATE_MAP,
     make_candidates,
+    make_look,
     make_shapes,
     make_validation,
 )
@@ -63,6 +64,14 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
         codes = [notice.code for notice in store.notices()]
         assert codes == ["gpu_missing", *(["well_missing"] if dump.stem >= "0005" else [])]
         assert store.notices()[0].said_at >= store.notices()[0].since
+        stood = {"A0": 0.0, "A1": 9.0, "A2": 18.0, "A4": 36.0, "A6": 54.0, "A7": 63.0}
+        known = zip(counts.well, counts.stage_y_um.tolist(), strict=True)
+        assert {well: y_um for well, y_um in known if np.isfinite(y_um)} == (
+            stood if dump.stem >= "0006" else {}
+        )
+        looks = store.looks(store.analysis(experiment))
+        by_frame = zip(counts.frame_id.tolist(), counts.count.tolist(), strict=True)
+        assert looks == ({f: make_look(n) for f, n in by_frame} if dump.stem >= "0006" else {})
         if dump.stem >= "0003":
             (validation,) = store.validations(store.analysis(experiment))
             assert validation == make_validation()

@@ -40,6 +40,8 @@ def test_count_comes_out_as_it_went_in(run, made):
         "acquired_at": AT.astimezone(timezone(timedelta(hours=5))),
         "elapsed_s": np.float32(1.5),
         "pixel_size_um": 0.62,
+        "stage_x_um": np.float32(-0.5),
+        "stage_y_um": 7,
     }
     path = b"d/A1 \xff\n<b>.tif"
     run.record(path, page=4, content="cafe", n=5, stamp=FileStamp(9, 8), **attributes)
@@ -68,6 +70,8 @@ def test_count_comes_out_as_it_went_in(run, made):
         "z": 2,
         "elapsed_s": 1.5,
         "pixel_size_um": 0.62,
+        "stage_x_um": -0.5,
+        "stage_y_um": 7.0,
         "attribute_sources": origins,
         "mtime_ns": 8,
         "height_px": 100,
@@ -367,11 +371,24 @@ def test_attributes_are_refined_without_a_recount(run):
     assert run.store.counts(run.analysis).area_mm2.tolist() == pytest.approx([100 * 200 * 1e-6])
 
 
-def test_stage_positions_are_not_kept_and_refine_nothing(run):
-    run.record(well="A1", stage_x_um=1.0, stage_y_um=2.0)
-    assert run.store.counts(run.analysis).attribute_sources == [{"well": "file name"}]
-    late = FrameAttributes.from_source(AttributeSource.OME_XML, stage_x_um=3.0, stage_y_um=4.0)
-    assert run.store.refine_attributes(run.source, [(b"a.tif", 0, late)]) == 0
+def test_stage_positions_are_kept_and_refined_by_late_metadata(run):
+    run.record(b"a.tif", well="A1", stage_x_um=1.0, stage_y_um=2.0)
+    run.record(b"b.tif", content="b", well="A1")
+    found = run.store.counts(run.analysis)
+    assert found.stage_x_um.tolist() == pytest.approx([1.0, np.nan], nan_ok=True)
+    assert found.stage_y_um.tolist() == pytest.approx([2.0, np.nan], nan_ok=True)
+    late = FrameAttributes.from_source(AttributeSource.OME_XML, stage_x_um=-3.5, stage_y_um=4.0)
+    pages = [(path, 0, late) for path in (b"a.tif", b"b.tif")]
+    assert run.store.refine_attributes(run.source, pages) == 2
+    assert run.store.refine_attributes(run.source, pages) == 0
+    found = run.store.counts(run.analysis)
+    assert (found.stage_x_um.tolist(), found.stage_y_um.tolist()) == ([-3.5, -3.5], [4.0, 4.0])
+    assert found.attribute_sources[0] == {
+        "well": "file name",
+        "stage_x_um": "OME-XML",
+        "stage_y_um": "OME-XML",
+    }
+    assert found.count.tolist() == [3, 3]
 
 
 def test_experiment_is_found_again_and_takes_what_is_given(database):
