@@ -229,8 +229,9 @@ def plain(value: Any) -> Any:
 
 
 def _curve(trace: Trace) -> Curve:
-    return Curve(hours=_packed(trace.hours), values=_packed(trace.values))
+    return Curve(hours=packed(trace.hours), values=packed(trace.values))
 
 
-def _packed(values: Iterable[float]) -> str:
+def packed(values: Iterable[float]) -> str:
+    """Write numbers as base64 of little-endian float32."""
     return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode("ascii")

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.endtoend.program import command, environment
 
@@ -44,7 +44,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     made = browser.new_context(viewport={"width": 1280, "height": 860})
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     yield made
     made.close()
 

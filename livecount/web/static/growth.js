@@ -1,51 +1,423 @@
-// Growth curves to look into: wells and groups, with their fits.
-import { ask, clearProblem, element, showProblem } from "/static/api.js";
+// Growth curves to look into: groups with their spread, or wells; a window that refits; downloads.
+import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import { ink } from "/static/chrome.js";
-import { SERIES } from "/static/colours.js";
-import { UNITS, number } from "/static/format.js";
-import { followWells } from "/static/wells.js";
+import { SERIES, css, heat } from "/static/colours.js";
+import { UNITS, hours, number } from "/static/format.js";
+import { listen } from "/static/live.js";
 
 const experiment = document.body.dataset.experiment;
-const figure = document.getElementById("curves");
-let plate = null;
+const $ = (id) => document.getElementById(id);
+const figure = $("curves");
+const CHOICES = ["by", "spread", "axis", "relative"];
+const NOT_OURS = ["sendChartToCloud", "lasso2d", "select2d", "toImage"];
+const GREY = "#7a7a7a";
 
-function groups() {
-  const names = [...new Set(plate.wells.map((well) => well.group ?? well.well ?? ""))];
-  return new Map(names.map((name, i) => [name, SERIES[i % SERIES.length]]));
+let curves = null;
+let events = [];
+let fits = { rows: [], start_h: null, end_h: null };
+let sorting = { column: 0, down: false };
+
+// --- the view, kept in the address ---------------------------------------------------------------
+
+function readAddress() {
+  const given = new URLSearchParams(location.search);
+  for (const id of CHOICES) {
+    const value = given.get(id);
+    if (value !== null && [...$(id).options].some((option) => option.value === value)) $(id).value = value;
+  }
+  const ends = ["start", "end"].map((name) => (given.has(name) ? Number(given.get(name)) : null));
+  [fits.start_h, fits.end_h] = ends.map((end) => (Number.isFinite(end) ? end : null));
+}
+
+function writeAddress() {
+  const kept = new URLSearchParams();
+  for (const id of CHOICES) if ($(id).selectedIndex > 0) kept.set(id, $(id).value);
+  if (fits.start_h !== null) kept.set("start", fits.start_h);
+  if (fits.end_h !== null) kept.set("end", fits.end_h);
+  const text = kept.toString();
+  history.replaceState(null, "", text ? `?${text}` : location.pathname);
+}
+
+// --- asking --------------------------------------------------------------------------------------
+
+async function load() {
+  try {
+    const wanted = new URLSearchParams({ by: $("by").value });
+    if ($("relative").value !== "") wanted.set("relative_to_h", $("relative").value);
+    const found = await ask(`experiments/${experiment}/curves?${wanted}`);
+    for (const line of found.lines) {
+      for (const name of ["hours", "values", "low", "high", "sd", "sem", "n_wells", "excluded_hours", "excluded_values"]) line[name] = floats(line[name]);
+    }
+    curves = found;
+    clearProblem();
+    $("none").hidden = found.lines.length > 0;
+    tellWithout();
+    draw();
+    loadFits();
+  } catch (problem) {
+    showProblem(problem);
+    if (problem.status !== 404) setTimeout(load, 3000);
+  }
+}
+
+let asked = 0;
+async function loadFits() {
+  const mine = ++asked;
+  const wanted = new URLSearchParams();
+  if (fits.start_h !== null) wanted.set("start_h", fits.start_h);
+  if (fits.end_h !== null) wanted.set("end_h", fits.end_h);
+  $("fitted").textContent = "Growth is being fitted …";
+  try {
+    const found = await ask(`experiments/${experiment}/growth?${wanted}`);
+    if (mine !== asked) return;
+    fits.rows = found.rows;
+    const span = fits.start_h === null && fits.end_h === null ? "over the whole run" : `from ${hours(fits.start_h ?? 0)} to ${fits.end_h === null ? "the end" : hours(fits.end_h)}`;
+    $("fitted").textContent = `Fitted ${span}. Intervals lie across wells; a single well has none.`;
+    $("whole").hidden = fits.start_h === null && fits.end_h === null;
+    draw();
+    drawTable();
+  } catch (problem) {
+    if (mine === asked) $("fitted").textContent = problem.message;
+  }
+}
+
+async function loadEvents() {
+  const plate = await ask(`experiments/${experiment}/plate`);
+  events = plate.events;
+  for (const event of events) {
+    $("relative").append(element("option", { value: event.at_h, text: `${event.name}, ${hours(event.at_h)}` }));
+  }
+}
+
+function tellWithout() {
+  const lacking = Object.entries(curves.without_base);
+  $("without").hidden = lacking.length === 0;
+  if (lacking.length) $("without").textContent = `Not shown: ${lacking.slice(0, 5).map(([well, why]) => `${well} (${why})`).join("; ")}${lacking.length > 5 ? ` and ${lacking.length - 5} more` : ""}.`;
+}
+
+// --- drawing -------------------------------------------------------------------------------------
+
+// Up to eight groups get colours that are told apart; more, as of a dose series, an ordered scale.
+function looks(forPaper = false) {
+  const isDark = !forPaper && isDarkGround(ink("paper"));
+  const [lowest, reach] = isDark ? [0.3, 0.7] : [0.05, 0.8];
+  const groups = [...new Set(curves.lines.map((line) => line.group || line.label))];
+  if (groups.length <= SERIES.length) return new Map(groups.map((name, i) => [name, { color: SERIES[i] }]));
+  return new Map(groups.map((name, i) => [name, { color: css(heat(lowest + (reach * i) / (groups.length - 1))) }]));
+}
+
+function bandOf(line) {
+  const kind = $("spread").value;
+  if (kind === "none" || !line.low.length) return null;
+  if (kind === "interval") return [line.low, line.high];
+  return [line.values.map((value, i) => value - line[kind][i]), line.values.map((value, i) => value + line[kind][i])];
+}
+
+function traces(forPaper) {
+  const styles = looks(forPaper);
+  const byWells = curves.by === "wells";
+  const named = new Set();
+  const made = [];
+  for (const line of curves.lines) {
+    const name = line.group || line.label;
+    const style = styles.get(name);
+    const first = !named.has(name);
+    named.add(name);
+    const band = byWells ? null : bandOf(line);
+    if (band) made.push(bandTrace(line, band, style.color, name));
+    made.push({
+      x: line.hours, y: line.values, mode: "lines", name: escaped(name), legendgroup: name, showlegend: first,
+      line: { ...style, width: byWells ? 1.25 : 2.25 },
+      hovertemplate: `${escaped(line.label)}<br>%{x:.1f} h: %{y:.4g}<extra></extra>`,
+    });
+    if (line.excluded_hours.length) {
+      made.push({
+        x: line.excluded_hours, y: line.excluded_values, mode: "markers", legendgroup: name, showlegend: false,
+        marker: { symbol: "circle-open", color: GREY, size: 6 },
+        hovertemplate: `${escaped(line.label)}, not used<br>%{x:.1f} h: %{y:.4g}<extra></extra>`,
+      });
+    }
+  }
+  return [...made, ...fitTraces(forPaper)];
+}
+
+function isDarkGround(colour) {
+  return parseInt(colour.slice(1, 3), 16) < 128;
+}
+
+// plotly reads some HTML in names.
+function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "% {");
+}
+
+function bandTrace(line, [low, high], color, name) {
+  const x = [], y = [];
+  const isLog = $("axis").value === "log";
+  const floor = isLog ? Math.min(...line.values.filter((value) => value > 0)) / 10 : -Infinity;
+  for (let i = 0; i < low.length; i++) if (Number.isFinite(high[i])) { x.push(line.hours[i]); y.push(high[i]); }
+  for (let i = low.length - 1; i >= 0; i--) if (Number.isFinite(low[i])) { x.push(line.hours[i]); y.push(Math.max(low[i], floor)); }
+  return { x, y, fill: "toself", fillcolor: faint(color), line: { width: 0 }, mode: "lines", hoverinfo: "skip", legendgroup: name, showlegend: false };
+}
+
+function faint(color) {
+  const [red, green, blue] = color.startsWith("#") ? [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16)) : color.match(/\d+/g).map(Number);
+  return `rgba(${red},${green},${blue},0.2)`;
+}
+
+// Fits are those of wells as measured: they are drawn where the curves are.
+function fitTraces() {
+  if (curves.by !== "wells" || curves.relative_to_h !== null) return [];
+  const shown = fits.rows.filter((row) => row.level === "well" && row.line);
+  if (shown.length > 12) return [];
+  return shown.map((row) => ({
+    x: row.line.hours, y: row.line.values, mode: "lines", showlegend: false, hoverinfo: "skip",
+    line: { color: GREY, dash: "dash", width: 1.5 },
+  }));
+}
+
+function unit() {
+  const measured = UNITS[curves.metric] ?? "cells";
+  return curves.relative_to_h === null ? measured : `relative to ${number(curves.relative_to_h) || 0} h`;
+}
+
+// 1, 2 and 5 of each decade, written in full.
+function wholeTicks() {
+  const values = curves.lines.flatMap((line) => [...line.values]).filter((value) => value > 0);
+  if (!values.length) return {};
+  const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  const ticks = [];
+  for (let decade = Math.floor(Math.log10(low)) - 1; decade <= Math.ceil(Math.log10(high)); decade++) {
+    for (const digit of [1, 2, 5]) ticks.push(digit * 10 ** decade);
+  }
+  return { tickmode: "array", tickvals: ticks, ticktext: ticks.map((tick) => number(tick)) };
+}
+
+function layoutFor(colours, forPaper) {
+  const marks = events.map((event, i) => ({
+    shape: { type: "line", x0: event.at_h, x1: event.at_h, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, dash: "dot", width: 1.5 } },
+    note: { x: event.at_h, yref: "paper", y: 1, yanchor: "bottom", xanchor: "left", showarrow: false, text: escaped(event.name), font: { size: 12, color: colours.soft }, yshift: 2 + 15 * (i % 2) },
+  }));
+  const axis = { gridcolor: colours.line, zeroline: false, automargin: true, linecolor: colours.soft };
+  return {
+    uirevision: `${curves.by} ${$("axis").value} ${$("relative").value}`,
+    paper_bgcolor: forPaper ? "#ffffff" : "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: colours.ink, size: 14, family: "system-ui, sans-serif" },
+    margin: { t: events.length ? 40 : 12, r: 12, l: 70, b: 52 },
+    xaxis: { ...axis, title: { text: "Time, h" }, rangemode: "normal" },
+    yaxis: { ...axis, title: { text: unit() }, type: $("axis").value, ...($("axis").value === "log" ? wholeTicks() : { rangemode: "tozero" }) },
+    shapes: marks.map((mark) => mark.shape), annotations: marks.map((mark) => mark.note),
+    legend: { font: { size: 12 }, itemclick: "toggle", itemdoubleclick: "toggleothers" }, hovermode: "closest",
+  };
 }
 
 function draw() {
-  if (!plate) return;
-  const colours = groups();
-  const traces = plate.wells.map((well) => ({
-    x: well.growth.hours, y: well.growth.values, mode: "lines", name: well.well ?? "",
-    line: { color: colours.get(well.group ?? well.well ?? ""), width: 1.25 },
-    hovertemplate: `${well.well ?? ""} ${well.group ?? ""}<br>%{x:.1f} h: %{y:.4g}<extra></extra>`,
-    showlegend: false,
-  }));
-  const layout = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink("ink") }, height: 520,
-    margin: { t: 10, r: 10, l: 70, b: 50 },
-    xaxis: { title: { text: "Time, h" }, gridcolor: ink("line"), zeroline: false },
-    yaxis: { title: { text: UNITS[plate.wells[0]?.metric ?? "count"] }, type: "log", gridcolor: ink("line") },
-  };
-  Plotly.react(figure, traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d"] });
+  if (!curves) return;
+  const colours = { ink: ink("ink"), soft: ink("soft"), line: ink("line") };
+  Plotly.react(figure, traces(false), layoutFor(colours, false), { displaylogo: false, responsive: true, modeBarButtonsToRemove: NOT_OURS }).then(placeHandles);
   figure.removeAttribute("aria-busy");
 }
 
-async function drawRows() {
-  const { rows } = await ask(`experiments/${experiment}/growth`);
-  const shown = rows.filter((row) => row.level === "group");
-  document.querySelector("#rows thead").replaceChildren(element("tr", {}, ...["group", "wells", "doubling time, h", "95 % interval", "remarks"].map((text) => element("th", { text }))));
-  document.querySelector("#rows tbody").replaceChildren(...shown.map((row) => element("tr", {},
-    element("td", { text: row.group ?? "" }), element("td", { text: row.n_wells }), element("td", { text: number(row.doubling_time_h) }),
-    element("td", { text: row.doubling_time_low_h ? `${number(row.doubling_time_low_h)} to ${number(row.doubling_time_high_h)}` : "" }),
-    element("td", { text: row.reason }))));
+// --- the window ----------------------------------------------------------------------------------
+
+function span() {
+  let [from, to] = [Infinity, -Infinity];
+  for (const line of curves.lines) {
+    if (!line.hours.length) continue;
+    from = Math.min(from, line.hours[0]);
+    to = Math.max(to, line.hours[line.hours.length - 1]);
+  }
+  return [from, to];
 }
 
-followWells(experiment, {
-  onAll: (found) => { plate = found; clearProblem(); draw(); drawRows().catch(showProblem); },
-  onTracks: draw,
-  onProblem: showProblem,
+function placeHandles() {
+  const { xaxis, yaxis } = figure._fullLayout;
+  const [from, to] = span();
+  $("window").hidden = !(from < to);
+  for (const [id, given, other] of [["start", fits.start_h, from], ["end", fits.end_h, to]]) {
+    const at = given ?? other;
+    const handle = $(id);
+    const x = xaxis.l2p(at);
+    handle.hidden = x < -1 || x > xaxis._length + 1;
+    handle.style.left = `${xaxis._offset + x}px`;
+    handle.style.top = `${yaxis._offset}px`;
+    handle.style.height = `${yaxis._length}px`;
+    handle.setAttribute("aria-valuemin", from.toFixed(2));
+    handle.setAttribute("aria-valuemax", to.toFixed(2));
+    handle.setAttribute("aria-valuenow", at.toFixed(2));
+    handle.setAttribute("aria-valuetext", `${at.toFixed(1)} hours`);
+    handle.title = `${handle.getAttribute("aria-label")}: ${at.toFixed(1)} h (drag, or arrow keys)`;
+  }
+}
+
+function moveTo(id, at) {
+  const [from, to] = span();
+  const [start, end] = [fits.start_h ?? from, fits.end_h ?? to];
+  const least = (to - from) / 200;
+  const value = id === "start" ? Math.min(Math.max(at, from), end - least) : Math.max(Math.min(at, to), start + least);
+  if (id === "start") fits.start_h = value <= from ? null : Number(value.toFixed(2));
+  else fits.end_h = value >= to ? null : Number(value.toFixed(2));
+  placeHandles();
+}
+
+let refitting = null;
+function refitSoon(ms) {
+  clearTimeout(refitting);
+  refitting = setTimeout(() => {
+    writeAddress();
+    loadFits();
+  }, ms);
+}
+
+for (const id of ["start", "end"]) {
+  const handle = $(id);
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    handle.focus();
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (!handle.hasPointerCapture(event.pointerId)) return;
+    const { xaxis } = figure._fullLayout;
+    moveTo(id, xaxis.p2l(event.clientX - figure.getBoundingClientRect().left - xaxis._offset));
+  });
+  handle.addEventListener("pointerup", () => refitSoon(0));
+  handle.addEventListener("keydown", (event) => {
+    const [from, to] = span();
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 }[event.key];
+    const at = event.key === "Home" ? from : event.key === "End" ? to : step ? Number(handle.getAttribute("aria-valuenow")) + (step * (to - from)) / 100 : null;
+    if (at === null) return;
+    event.preventDefault();
+    moveTo(id, at);
+    refitSoon(400);
+  });
+}
+
+// --- the table -----------------------------------------------------------------------------------
+
+const COLUMNS = [
+  ["", (row) => (row.level === "well" ? [row.plate, row.well].filter(Boolean).join(" ") || "one place" : row.group), "text"],
+  ["group", (row) => row.group ?? "", "text"],
+  ["wells", (row) => row.n_wells, "number"],
+  ["doubling time, h", (row) => row.doubling_time_h, "number"],
+  ["95 % interval, h", (row) => (row.doubling_time_low_h === null && row.doubling_time_high_h === null ? "" : `${number(row.doubling_time_low_h) || "…"} to ${number(row.doubling_time_high_h) || "…"}`), "text"],
+  ["rate, 1/h", (row) => row.rate_per_h, "number"],
+  ["fit", (row) => row.fit, "text"],
+  ["remarks", (row) => [row.fit_reason, row.reason].filter(Boolean).join("; "), "text"],
+];
+
+function drawTable() {
+  const level = $("by").value === "groups" ? "group" : "well";
+  const sought = $("find").value.trim().toLowerCase();
+  const columns = level === "group" ? COLUMNS.filter(([name]) => name !== "group") : COLUMNS.filter(([name]) => name !== "wells" && !name.startsWith("95"));
+  const rows = fits.rows.filter((row) => row.level === level && (!sought || `${row.well} ${row.group}`.toLowerCase().includes(sought)));
+  const key = columns[Math.min(sorting.column, columns.length - 1)][1];
+  if (sorting.column > 0 || sorting.down) {
+    rows.sort((a, b) => order(key(a), key(b)) * (sorting.down ? -1 : 1));
+  }
+  const styles = curves ? looks() : new Map();
+  document.querySelector("#rows thead").replaceChildren(element("tr", {}, ...columns.map(([name, , kind], i) =>
+    element("th", { scope: "col", class: kind, "aria-sort": i === sorting.column ? (sorting.down ? "descending" : "ascending") : null },
+      element("button", { type: "button", text: name || level, onclick: () => { sorting = { column: i, down: sorting.column === i && !sorting.down }; drawTable(); } })))));
+  document.querySelector("#rows tbody").replaceChildren(...rows.map((row) => element("tr", {}, ...columns.map(([, value, kind], i) => {
+    const shown = value(row);
+    const cell = element("td", { class: kind }, kind === "number" ? number(shown) : shown ?? "");
+    if (i === 0) cell.prepend(swatch(styles.get(row.group || row.well)?.color));
+    return cell;
+  }))));
+}
+
+function swatch(color) {
+  const made = element("span", { class: "swatch", "aria-hidden": "true" });
+  if (color) made.style.background = color;
+  return made;
+}
+
+function order(a, b) {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (a === null || a === "") return 1;
+  if (b === null || b === "") return -1;
+  return String(a).localeCompare(String(b), undefined, { numeric: true });
+}
+
+// --- downloads -----------------------------------------------------------------------------------
+
+async function picture(format) {
+  const colours = { ink: "#16202a", soft: "#52606d", line: "#d5dce2" };
+  const hidden = new Map(figure.data.map((trace, i) => [i, trace.visible]));
+  const data = traces(true).map((trace, i) => ({ ...trace, visible: hidden.get(i) ?? true }));
+  const layout = layoutFor(colours, true);
+  const { xaxis, yaxis } = figure._fullLayout;
+  layout.xaxis = { ...layout.xaxis, range: [...xaxis.range], autorange: false };
+  layout.yaxis = { ...layout.yaxis, range: [...yaxis.range], autorange: false };
+  const size = { width: 1000, height: Math.max(620, 60 + 24 * looks().size) };
+  const url = await Plotly.toImage({ data, layout }, { format, ...size, scale: format === "png" ? 3 : 1 });
+  save(url, `growth.${format}`);
+}
+
+function table() {
+  const name = curves.by === "groups" ? "group" : "well";
+  const lines = [[name, "elapsed_h", "value", "low", "high", "band", "wells", "unit"]];
+  const shown = new Set(figure.data.filter((trace) => trace.visible === "legendonly").map((trace) => trace.legendgroup));
+  for (const line of curves.lines) {
+    if (shown.has(line.group || line.label)) continue;
+    const band = curves.by === "groups" ? bandOf(line) : null;
+    line.hours.forEach((hour, i) => lines.push([
+      line.label, plain(hour), plain(line.values[i]), band ? plain(band[0][i]) : "", band ? plain(band[1][i]) : "",
+      band ? $("spread").selectedOptions[0].text : "", line.n_wells.length ? line.n_wells[i] : 1, unit(),
+    ]));
+  }
+  return lines.map((cells) => cells.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+function plain(value) {
+  return Number.isFinite(value) ? Number(value.toPrecision(7)) : "";
+}
+
+// Text that a spreadsheet would take for a formula gets an apostrophe; numbers are left alone.
+function cell(value) {
+  if (typeof value === "number") return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function save(url, name) {
+  element("a", { href: url, download: name }).click();
+}
+
+$("svg").addEventListener("click", () => picture("svg").catch(showProblem));
+$("png").addEventListener("click", () => picture("png").catch(showProblem));
+$("csv").addEventListener("click", () => {
+  const url = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
+  save(url, "growth.csv");
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
 });
+
+// --- beginning -----------------------------------------------------------------------------------
+
+for (const id of CHOICES) {
+  $(id).addEventListener("change", () => {
+    $("spread-label").hidden = $("by").value === "wells";
+    writeAddress();
+    if (id === "by" || id === "relative") load();
+    else draw();
+    drawTable();
+  });
+}
+$("find").addEventListener("input", drawTable);
+$("whole").addEventListener("click", () => {
+  [fits.start_h, fits.end_h] = [null, null];
+  writeAddress();
+  placeHandles();
+  loadFits();
+});
+addEventListener("resize", () => curves && placeHandles());
 addEventListener("livecount-theme", draw);
+await loadEvents().catch(showProblem);
+readAddress();
+$("spread-label").hidden = $("by").value === "wells";
+await load();
+figure.on?.("plotly_relayout", placeHandles);
+listen(experiment, {
+  onSnapshot: (number) => { if (number !== curves?.snapshot) load(); },
+  onCounts: () => {}, // a group's mean and its fits come with the next snapshot
+});

@@ -1,0 +1,122 @@
+"""Curves to draw: wells as they are, or the mean of each group of wells with its spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from livecount.growth import (
+    GrowthSeries,
+    Reference,
+    WellSeries,
+    align_series,
+    bases_of,
+    relative_wells,
+    spread_of,
+    well_curve,
+)
+
+__all__ = ["DrawnCurve", "curves_of_groups", "curves_of_wells", "made_relative"]
+
+Reals = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnCurve:
+    """One line of a figure.
+
+    Attributes
+    ----------
+    label, group
+        The well or group it is of, and its replicate group.
+    hours, values
+        Shape (n,).
+    low, high, sd, sem
+        The 95 % t-interval of the mean across wells, standard deviation and standard error, shape
+        (n,); NaN under two wells, empty for a single well's curve.
+    n_wells
+        Wells at each visit, shape (n,); empty for a single well's curve.
+    excluded_h, excluded_values
+        Points that are not used, shape (m,).
+    """
+
+    label: str
+    group: str
+    hours: Reals
+    values: Reals
+    low: Reals
+    high: Reals
+    sd: Reals
+    sem: Reals
+    n_wells: Reals
+    excluded_h: Reals
+    excluded_values: Reals
+
+
+def made_relative(
+    wells: Sequence[WellSeries], reference: Reference | None
+) -> tuple[list[WellSeries], dict[str, str]]:
+    """Divide each well by its own value at a moment; tell which cannot be, and why."""
+    if reference is None:
+        return list(wells), {}
+    bases = bases_of(wells, reference)
+    without = {
+        label_of(well): bases[well.identity].reason
+        for well in wells
+        if bases[well.identity].value is None
+    }
+    return relative_wells(wells, bases, reference), without
+
+
+def curves_of_wells(wells: Sequence[WellSeries]) -> list[DrawnCurve]:
+    """Give each well's mean field over time, and its points that are not used."""
+    nothing = np.empty(0)
+    found = []
+    for well in wells:
+        curve = well_curve(well.used)
+        left_out = [field.excluded.usable() for field in well.fields]
+        found.append(
+            DrawnCurve(
+                label_of(well), well.group or "", curve.times_h, curve.values,
+                nothing, nothing, nothing, nothing, nothing,
+                np.concatenate([nothing, *(each.times_h for each in left_out)]),
+                np.concatenate([nothing, *(each.counts for each in left_out)]),
+            )
+        )  # fmt: skip
+    return found
+
+
+def curves_of_groups(wells: Sequence[WellSeries]) -> list[DrawnCurve]:
+    """Give the mean over each group's wells at each visit, with its spread across wells.
+
+    Wells without a group stand for themselves.
+    """
+    groups: dict[str, list[WellSeries]] = {}
+    for well in wells:
+        groups.setdefault(well.group or label_of(well), []).append(well)
+    return [_curve_of_group(name, members) for name, members in groups.items()]
+
+
+def label_of(well: WellSeries) -> str:
+    """Name a well as people do, with its plate, channel and plane where there are several."""
+    parts = (well.plate, well.well or "one place", well.channel, well.z and f"z {well.z}")
+    return " ".join(part for part in parts if part)
+
+
+def _curve_of_group(name: str, members: Sequence[WellSeries]) -> DrawnCurve:
+    curves = [well_curve(well.used) for well in members]
+    times, values = align_series([GrowthSeries(one.times_h, one.values) for one in curves])
+    nothing = np.empty(0)
+    if not times.size:
+        return DrawnCurve(name, name, *(nothing for _ in range(9)))
+    spreads = [spread_of(column[np.isfinite(column)].tolist()) for column in values.T]
+    columns = (
+        [getattr(each, part) for each in spreads]
+        for part in ("mean", "low", "high", "sd", "sem", "n")
+    )
+    mean, low, high, sd, sem, n_wells = (np.array(column, np.float64) for column in columns)
+    hours = np.nanmean(times, axis=0)
+    return DrawnCurve(name, name, hours, mean, low, high, sd, sem, n_wells, nothing, nothing)
