@@ -40,7 +40,9 @@ function writeAddress() {
 
 // --- asking --------------------------------------------------------------------------------------
 
+let loads = 0;
 async function load() {
+  const mine = ++loads; // an older answer that comes late is not drawn
   try {
     const wanted = new URLSearchParams({ by: $("by").value });
     if ($("relative").value !== "") wanted.set("relative_to_h", $("relative").value);
@@ -48,6 +50,7 @@ async function load() {
     for (const line of found.lines) {
       for (const name of ["hours", "values", "low", "high", "sd", "sem", "n_wells", "excluded_hours", "excluded_values"]) line[name] = floats(line[name]);
     }
+    if (mine !== loads) return;
     curves = found;
     clearProblem();
     $("none").hidden = found.lines.length > 0;
@@ -55,6 +58,7 @@ async function load() {
     draw();
     loadFits();
   } catch (problem) {
+    if (mine !== loads) return;
     showProblem(problem);
     if (problem.status !== 404) setTimeout(load, 3000);
   }
