@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +73,19 @@ def main() -> None:
             print(series.name, name, missed[name][-1], flush=True)
         part = of_windows(counter, series)
         for name, share in MOVED.items():
-            elsewhere = [window(frame, share) for frame in series.frames]
-            missed[name].append(replaced(counter, part, elsewhere))
+            elsewhere = partial(window, share=share)
+            missed[name].append(replaced(counter, part, series.frames, elsewhere))
             print(series.name, name, missed[name][-1], flush=True)
         for name, told in judge_looks(series.frames).items():
             by_looks.setdefault(name, []).append(told)
     how = (
         "Real series of one field each; every fourth frame got the fault in turn. Flagged: of so "
-        "many faults; in brackets which flags; then flags on other frames meanwhile.\n"
+        "many faults; in brackets which flags; then flags on other frames meanwhile.\n\n"
+        "The first faulty frame is the second of its series, where a hidden part cannot be told "
+        "yet: one miss a row. Bubbles and hazes are made, no real ones were at hand. Thresholds of "
+        "moves and hidden parts were set on psc; t98g-series was looked at while the measure was "
+        "being designed ([ADR 0033](decisions/0033-moved-fields-and-hidden-parts-show-in-a-frames-"
+        "look.md)).\n"
     )
     lines = [
         "# Frames unlike their neighbours in time\n",
@@ -128,7 +135,7 @@ def measured(counter: FrameCounter, frame: Frame) -> dict[str, Any]:
 
 def faulty(counter: FrameCounter, series: Series, fault: Fault, rng: np.random.Generator) -> str:
     """Put the fault into every fourth frame, one at a time, and tell how often it was flagged."""
-    return replaced(counter, series, [spoil(frame, fault, rng) for frame in series.frames])
+    return replaced(counter, series, series.frames, lambda frame: spoil(frame, fault, rng))
 
 
 def of_windows(counter: FrameCounter, series: Series) -> Series:
@@ -139,14 +146,19 @@ def of_windows(counter: FrameCounter, series: Series) -> Series:
     return Series(series.name, frames, table.assign(**{name: rows[name] for name in rows}))
 
 
-def replaced(counter: FrameCounter, series: Series, spoilt: list[Frame]) -> str:
-    """Replace every fourth frame, one at a time, and tell how often it was flagged."""
+def replaced(
+    counter: FrameCounter,
+    series: Series,
+    taken: list[Frame],
+    change: Callable[[Frame], Frame],
+) -> str:
+    """Replace every fourth frame by a changed one, and tell how often it was flagged."""
     places = range(1, len(series.frames) - 1, EVERY)
     caught, others, seen = 0, 0, set[str]()
     usual = neighbour_flags(series.table)
     for place in places:
         table = series.table.copy()
-        for name, value in measured(counter, spoilt[place]).items():
+        for name, value in measured(counter, change(taken[place])).items():
             table.at[place, name] = value
         flags = neighbour_flags(table)
         caught += bool(flags[place])
