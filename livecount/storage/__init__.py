@@ -15,6 +15,7 @@ from livecount.storage.edit_records import (
     PlateMapVersion,
     Said,
 )
+from livecount.storage.frame_reading import StoredFrame
 from livecount.storage.lock import MonitorLock
 from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
 from livecount.storage.reading import CountReader
@@ -64,6 +65,7 @@ __all__ = [
     "Recorded",
     "Said",
     "Source",
+    "StoredFrame",
     "Tally",
     "ValidatedField",
     "Validation",
