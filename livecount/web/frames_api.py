@@ -19,7 +19,7 @@ from livecount.web.snapshots import Snapshot
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FrameId", "make_frames_api"]
+__all__ = ["FrameId", "make_frames_api", "primary_of", "series_of"]
 
 FrameId = Annotated[int, Path(ge=1, le=2**53, description="As `frames` of an experiment lists it.")]
 _PLACE = ("plate", "well", "field", "position", "channel", "z")
@@ -71,6 +71,7 @@ class FrameShown(BaseModel):
     id: int
     experiment_id: int
     place: Place
+    each_plane: bool = Field(description="Whether planes of a z series are series of their own.")
     height_px: int
     width_px: int
     pixel_size_um: float | None
@@ -116,7 +117,7 @@ def make_frames_api(board: Board) -> APIRouter:
         asked = dict(zip(_PLACE, (plate, well, field, position, channel, z), strict=True))
         shown = board.look(find_experiment(board, experiment_id))
         assert shown.snapshot is not None
-        return Series(snapshot=shown.number, frames=_listed(shown.snapshot, asked))
+        return Series(snapshot=shown.number, frames=_listed(series_of(shown.snapshot, asked)))
 
     @api.get("/frames/{frame_id}")
     def frame(frame_id: FrameId) -> FrameShown:
@@ -157,14 +158,24 @@ def primary_of(store: CountReader, frame: StoredFrame) -> tuple[Experiment, Anal
     raise RequestError("The frame's experiment is gone", hint="Reload the page", status=404)
 
 
-def _listed(snapshot: Snapshot, asked: dict[str, str | None]) -> list[FrameListed]:
+def series_of(snapshot: Snapshot, asked: dict[str, str | None]) -> pd.DataFrame:
+    """Give the rows of a snapshot's frames of a place, in order of time.
+
+    Parameters
+    ----------
+    asked
+        What of the place is wanted; None for any, "" for none.
+    """
     rows = snapshot.frames
     for name, wanted in asked.items():
         if wanted is not None and len(rows):
             rows = rows[rows[name].isin(_spellings(name, wanted))]
+    return rows.sort_values("elapsed_h", kind="stable", na_position="last") if len(rows) else rows
+
+
+def _listed(rows: pd.DataFrame) -> list[FrameListed]:
     if not len(rows):
         return []
-    rows = rows.sort_values("elapsed_h", kind="stable", na_position="last")
     columns = (rows[name] for name in ("elapsed_h", "acquired_at", "count", "flags", "excluded"))
     return [
         FrameListed(
@@ -192,6 +203,7 @@ def _shown(
         id=frame.id,
         experiment_id=frame.experiment_id,
         place=Place(**{name: _text(getattr(frame, name)) for name in _PLACE}),
+        each_plane=analysis.settings.z == "all",
         height_px=frame.height_px,
         width_px=frame.width_px,
         pixel_size_um=frame.pixel_size_um,

@@ -16,6 +16,7 @@ from livecount.storage import Experiment
 from livecount.web.access import Access, own_path, set_cookie
 from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
+from livecount.web.frames_api import FrameId, series_of
 from livecount.web.problems import status_of
 
 __all__ = ["error_page", "make_pages"]
@@ -44,6 +45,8 @@ def make_pages(board: Board, access: Access) -> APIRouter:
     of_experiment("", "plate.html", "Plate")
     of_experiment("/growth", "growth.html", "Growth")
 
+    _add_frames(pages, board)
+
     @pages.get("/health")
     def health() -> Response:
         return _page("health.html", "Health")
@@ -63,6 +66,32 @@ def make_pages(board: Board, access: Access) -> APIRouter:
         return answer
 
     return pages
+
+
+def _add_frames(pages: APIRouter, board: Board) -> None:
+    @pages.get("/experiments/{experiment_id}/frames")
+    def latest(
+        experiment_id: ExperimentId, plate: str = "", well: str = "", channel: str = "", z: str = ""
+    ) -> Response:
+        """Lead to the latest frame of a well that is used, else to the latest of all."""
+        found = find_experiment(board, experiment_id)
+        snapshot = board.look(found).snapshot
+        assert snapshot is not None
+        wanted = {"plate": plate, "well": well, "channel": channel, "z": z or None}
+        rows = series_of(snapshot, wanted)
+        if not len(rows):
+            raise RequestError(f"Nothing is counted of well {well}", status=404)
+        used = rows[rows["excluded"] == ""]
+        number = int((used if len(used) else rows).index[-1])
+        return RedirectResponse(f"/experiments/{experiment_id}/frames/{number}", 303)
+
+    @pages.get("/experiments/{experiment_id}/frames/{frame_id}")
+    def frame(experiment_id: ExperimentId, frame_id: FrameId) -> Response:
+        found = find_experiment(board, experiment_id)
+        with board.opened() as store:
+            if store.frame(frame_id).experiment_id != found.id:
+                raise RequestError(f"Experiment {found.name} has no frame {frame_id}", status=404)
+        return _page("frame.html", "Frame", found, frame=frame_id)
 
 
 async def _body(request: Request) -> bytes:

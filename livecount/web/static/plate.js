@@ -47,6 +47,10 @@ function unit() {
 
 const keyOf = (well) => JSON.stringify([well.plate, well.well, well.channel, well.z]);
 
+function placeOf(well) {
+  return new URLSearchParams({ plate: well.plate ?? "", well: well.well ?? "", channel: well.channel ?? "", z: well.z ?? "" });
+}
+
 function layOut() {
   const groups = Map.groupBy(plate.wells, (well) => well.plate ?? "");
   views = [...groups].map(([name, wells]) => viewOf(name, wells));
@@ -253,6 +257,7 @@ function drawPanel() {
     element("div", { class: "heading" },
       element("h2", { text: title }), element("span", { text: well.contents }),
       element("span", { class: "spacer" }),
+      element("a", { href: `/experiments/${experiment}/frames?${placeOf(well)}`, text: "Latest frame" }),
       element("a", { href: `/experiments/${experiment}/growth`, text: "Growth" }),
       element("button", { type: "button", text: "Close", onclick: () => { chosen = null; panel.hidden = true; soon(); } })),
     element("p", { text: [latest, doubling].filter(Boolean).join("; ") }),
