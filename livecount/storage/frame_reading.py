@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Engine, select
 
 from livecount.errors import NotInStoreError
 from livecount.frame import FrameKey
+from livecount.storage import correction_rows
 from livecount.storage.database import plain_errors
+from livecount.storage.edit_records import Correction
 from livecount.storage.moments import from_text
 from livecount.storage.records import Analysis, FrameState
 from livecount.storage.tables import counts, files, frames, sources
@@ -132,6 +134,22 @@ class FrameReader:
         if found is None:
             raise NotInStoreError(f"Analysis {analysis.id} has no count of frame {frame_id}")
         return int(found)
+
+    def corrections(self, analysis: Analysis, frame_id: int) -> list[Correction]:
+        """List the cells of a frame that people corrected, withdrawn corrections included."""
+        with self._reading() as connection:
+            return correction_rows.list_corrections(connection, analysis, frame_id)
+
+    def corrected_by(self, analysis: Analysis) -> dict[int, int]:
+        """Tell by how many cells people changed the counts of the frames that they corrected.
+
+        Returns
+        -------
+        dict
+            Frame id -> cells added less cells removed; frames without a correction are not in it.
+        """
+        with self._reading() as connection:
+            return correction_rows.read_changes(connection, analysis)
 
 
 _AS_STORED = (

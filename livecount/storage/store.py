@@ -30,6 +30,7 @@ from livecount.storage import (
     revisions,
 )
 from livecount.storage.attributes import merge_attributes
+from livecount.storage.correction_writing import CorrectionWriter
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion, Said
 from livecount.storage.moments import to_text
 from livecount.storage.notice_records import Audience, Delivery
@@ -45,12 +46,11 @@ from livecount.storage.records import (
     ValidatedField,
     Validation,
 )
-from livecount.storage.writing import CountWriter
 
 __all__ = ["CountStore"]
 
 
-class CountStore(CountWriter):
+class CountStore(CorrectionWriter):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to

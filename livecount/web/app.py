@@ -20,6 +20,7 @@ from livecount.storage import CountStore
 from livecount.web.access import Access, AccessMiddleware
 from livecount.web.api import make_api
 from livecount.web.board import Board
+from livecount.web.corrections_api import make_corrections_api
 from livecount.web.frames_api import make_frames_api
 from livecount.web.health import metrics, read_health
 from livecount.web.pages import error_page, make_pages
@@ -63,6 +64,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
     )
     app.include_router(make_api(board))
     app.include_router(make_frames_api(board))
+    app.include_router(make_corrections_api(board))
     app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))

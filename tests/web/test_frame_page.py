@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import getpass
 import http.client
 import json
 import multiprocessing
@@ -27,7 +28,7 @@ from livecount.storage import CountStore
 from livecount.web.picture_cache import PictureCache
 from livecount.web.pictures import Pictures
 from livecount.web.pyramid import read_picture, read_tile, write_picture
-from tests.endtoend.program import livecount
+from tests.endtoend.program import livecount, rows_of
 from tests.web.conftest import Served, served
 
 SIZE_PX = 600
@@ -271,3 +272,83 @@ def test_a_silent_folder_is_given_up_and_another_one_still_shown(tmp_path: Path,
         asyncio.run(ask())
     finally:
         pictures.close()
+
+
+def exported(run: Run, folder: Path) -> dict[str, str]:
+    """Give the column corrected_count of the exported counts by source."""
+    file = folder / "counts.csv"
+    livecount("export", "counts", "-o", file, "--database", run.database)
+    rows = rows_of(file)
+    assert list(rows[0])[-1] == "corrected_count"
+    return {row["source"]: row["corrected_count"] for row in rows}
+
+
+def test_corrections_stand_beside_the_count(run: Run, tmp_path: Path) -> None:
+    (_, _, frame) = frames_of(run, "A1")
+    path = f"frames/{frame['id']}/corrections"
+    cells = run.get(f"frames/{frame['id']}/cells")
+    y, x = (floats(cells[axis])[:2].tolist() for axis in "yx")
+
+    def post(**body: Any) -> Any:
+        answer, content = run.ask(path, "POST", body)
+        assert answer.status == 201, content
+        return json.loads(content)
+
+    assert run.get(path) == {"count": frame["count"], "corrected_count": None, "corrections": []}
+    post(kind="move", from_y=y[0], from_x=x[0], to_y=y[0] + 1, to_x=x[0])
+    post(kind="add", to_y=1.5, to_x=599.25)
+    said = post(kind="add", to_y=0, to_x=0)
+    assert (said["count"], said["corrected_count"]) == (frame["count"], frame["count"] + 2)
+    said = post(kind="remove", from_y=y[1], from_x=x[1])
+    assert said["corrected_count"] == frame["count"] + 1
+    assert {one["made_by"] for one in said["corrections"]} == {getpass.getuser()}
+    answer, content = run.ask(f"{path}/{said['corrections'][1]['id']}", "DELETE")
+    assert answer.status == 200, content
+    assert run.get(path)["corrected_count"] == frame["count"]
+    assert run.get(path)["corrections"][1]["withdrawn_by"] == getpass.getuser()
+    source = run.get(f"frames/{frame['id']}")["source"]
+    column = exported(run, tmp_path)
+    assert column.pop(source) == str(frame["count"])
+    assert set(column.values()) == {""}
+    assert frames_of(run, "A1")[2]["count"] == frame["count"]
+    for one in run.get(path)["corrections"]:
+        run.ask(f"{path}/{one['id']}", "DELETE")
+    assert set(exported(run, tmp_path).values()) == {""}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"kind": "add", "to_y": -3, "to_x": 5}, 422),
+        ({"kind": "add", "to_y": 5, "to_x": SIZE_PX + 1}, 422),
+        ({"kind": "add", "to_y": 1e308, "to_x": 5}, 422),
+        ({"kind": "add", "to_y": "NaN", "to_x": 5}, 422),
+        ({"kind": "add", "to_y": 5}, 422),
+        ({"kind": "add", "from_y": 5, "from_x": 5, "to_y": 5, "to_x": 5}, 422),
+        ({"kind": "remove", "from_y": 0.123, "from_x": 0.456}, 422),
+        ({"kind": "paint", "to_y": 5, "to_x": 5}, 422),
+        ({"kind": "add", "to_y": 5, "to_x": 5, "made_by": "somebody else"}, 422),
+        ([], 422),
+        ({"kind": "add" * 10_000}, 413),
+    ],
+)
+def test_a_correction_that_makes_no_sense_is_refused(run: Run, body: Any, status: int) -> None:
+    (frame, *_) = frames_of(run, "A1")
+    path = f"frames/{frame['id']}/corrections"
+    answer, content = run.ask(path, "POST", body)
+    assert answer.status == status, content
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert run.get(path)["corrections"] == []
+    assert run.ask(f"{path}/77", "DELETE")[0].status == 404
+
+
+def test_a_cell_is_removed_once(run: Run) -> None:
+    (_, frame, _) = frames_of(run, "A1")
+    path, cells = f"frames/{frame['id']}/corrections", run.get(f"frames/{frame['id']}/cells")
+    body = {"kind": "remove", "from_y": float(floats(cells["y"])[0]),
+            "from_x": float(floats(cells["x"])[0])}  # fmt: skip
+    first, content = run.ask(path, "POST", body)
+    assert first.status == 201, content
+    assert run.ask(path, "POST", body)[0].status == 422
+    (made,) = json.loads(content)["corrections"]
+    assert run.ask(f"{path}/{made['id']}", "DELETE")[0].status == 200
