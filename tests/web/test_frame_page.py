@@ -9,6 +9,7 @@ import http.client
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from playwright.sync_api import Page, expect
 
 from livecount.errors import RequestError
 from livecount.frame import FrameKey
@@ -40,14 +42,16 @@ class Run:
     def __init__(self, folder: Path, database: Path, server: Served) -> None:
         self.folder, self.database, self.server = folder, database, server
 
-    def ask(self, path: str, method: str = "GET", body: Any = None) -> tuple[Any, bytes]:
+    def ask(
+        self, path: str, method: str = "GET", body: Any = None, start: str = "/api/v1/"
+    ) -> tuple[Any, bytes]:
         parts = urlsplit(self.server.base)
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.server.token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         text = None if body is None else json.dumps(body)
-        connection.request(method, f"/api/v1/{path}", text, headers)
+        connection.request(method, f"{start}{path}", text, headers)
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
@@ -352,3 +356,147 @@ def test_a_cell_is_removed_once(run: Run) -> None:
     assert run.ask(path, "POST", body)[0].status == 422
     (made,) = json.loads(content)["corrections"]
     assert run.ask(f"{path}/{made['id']}", "DELETE")[0].status == 200
+
+
+def open_frame(run: Run, page: Page, frame_id: int) -> None:
+    page.goto(run.server.address)
+    page.goto(f"{run.server.base}/experiments/1/frames/{frame_id}")
+    expect(page.locator("#picture:not([aria-busy])")).to_be_visible()
+
+
+def screen_of(page: Page, y: float, x: float) -> tuple[float, float]:
+    """Give where a pixel of the fitted, square frame lies in the window."""
+    box = page.locator("#picture").bounding_box()
+    assert box is not None
+    scale = min(box["width"], box["height"]) / SIZE_PX
+    left = box["x"] + (box["width"] - SIZE_PX * scale) / 2
+    top = box["y"] + (box["height"] - SIZE_PX * scale) / 2
+    return left + (x + 0.5) * scale, top + (y + 0.5) * scale
+
+
+def test_a_well_leads_to_its_latest_frame_and_keys_go_through_time(run: Run, page: Page) -> None:
+    first, second, third = frames_of(run, "A1")
+    page.goto(run.server.address)
+    page.goto(f"{run.server.base}/experiments/1")
+    page.get_by_role("gridcell").get_by_role("button", name=re.compile("^A1")).click()
+    page.get_by_role("link", name="Latest frame").click()
+    expect(page.get_by_role("heading", name=re.compile("Well A1"))).to_be_visible()
+    page.wait_for_url(f"**/frames/{third['id']}")
+    expect(page.locator("#count")).to_have_text(f"model {third['count']}")
+    expect(page.locator("#when time")).to_have_attribute("title", re.compile("UTC$"))
+    page.locator("#picture").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(f"**/frames/{second['id']}")
+    expect(page.locator("#moment")).to_have_text(re.compile(f", {second['count']} cells"))
+    page.locator("#time").fill("0")
+    page.wait_for_url(f"**/frames/{first['id']}")
+    expect(page.locator("#earlier")).to_be_disabled()
+    page.get_by_role("link", name="Back to the plate").click()
+    page.wait_for_url("**/experiments/1")
+
+
+def test_the_canvas_shows_the_frame_between_black_and_white(run: Run, page: Page) -> None:
+    """Pixels on the screen, at full resolution, are those of the file through the contrast."""
+    (frame, *_) = frames_of(run, "A1")
+    pixels = read_pixels(run.folder / run.get(f"frames/{frame['id']}")["source"])
+    open_frame(run, page, frame["id"])
+    page.locator("#overlay").uncheck()
+    low, high = int(page.locator("#low").input_value()), int(page.locator("#high").input_value())
+    wanted = np.clip(255.0 * (pixels.astype(float) - low) / (high - low), 0, 255)
+    for _ in range(7):
+        page.keyboard.press("+")
+    expect(page.locator("#picture")).to_be_visible()
+    page.wait_for_timeout(500)
+    seen = page.evaluate(
+        """() => {
+          const canvas = document.getElementById("picture");
+          const at = [canvas.width / 2, canvas.height / 2].map(Math.floor);
+          return canvas.getContext("2d").getImageData(at[0], at[1], 1, 1).data[0];
+        }"""
+    )
+    middle = SIZE_PX // 2
+    near = wanted[middle - 1 : middle + 2, middle - 1 : middle + 2]
+    assert near.min() - 1 <= seen <= near.max() + 1
+    page.locator("#high").fill(str(low + 1))
+    page.locator("#low").fill(str(low))
+    expect(page.locator("#auto")).not_to_be_checked()
+
+
+def test_another_h_is_seen_at_once(run: Run, page: Page) -> None:
+    (frame, *_) = frames_of(run, "A1")
+    prominence = floats(run.get(f"frames/{frame['id']}/cells")["prominence"])
+    open_frame(run, page, frame["id"])
+    page.locator("#h").fill("0.3")
+    wanted = int((prominence >= np.float32(0.3)).sum())
+    assert wanted != frame["count"]
+    expect(page.locator("#preview")).to_contain_text(f"{wanted} cells at this h")
+    expect(page.locator("#count")).to_have_text(f"model {frame['count']}")
+    page.get_by_role("button", name="Back to the h").click()
+    expect(page.locator("#preview")).not_to_contain_text("at this h")
+
+
+def test_cells_are_corrected_by_clicks(run: Run, page: Page, tmp_path: Path) -> None:
+    (frame, *_) = frames_of(run, "A1")
+    count, cells = frame["count"], run.get(f"frames/{frame['id']}/cells")
+    y, x = (floats(cells[axis]).astype(float) for axis in "yx")
+    counted = floats(cells["prominence"]) >= np.float32(cells["h"])
+    y, x = y[counted], x[counted]
+    open_frame(run, page, frame["id"])
+    page.mouse.click(*screen_of(page, 3, 3))
+    expect(page.locator("#count")).to_have_text(f"model {count}")
+    page.get_by_role("button", name="Correct cells").click()
+    free = farthest_from(y, x)
+    page.mouse.click(*screen_of(page, *free))
+    expect(page.locator("#count")).to_have_text(f"model {count}, corrected {count + 1}")
+    page.mouse.click(*screen_of(page, y[0], x[0]))
+    expect(page.locator("#count")).to_have_text(f"model {count}, corrected {count}")
+    page.mouse.move(*screen_of(page, y[1], x[1]))
+    page.mouse.down()
+    page.mouse.move(*screen_of(page, y[1] + 20, x[1] + 20), steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("list", name="Corrections").get_by_role("listitem")).to_have_count(3)
+    kept = run.get(f"frames/{frame['id']}/corrections")["corrections"]
+    assert [one["kind"] for one in kept] == ["add", "remove", "move"]
+    assert np.hypot(kept[0]["to_y"] - free[0], kept[0]["to_x"] - free[1]) < 1.5
+    assert (kept[1]["from_y"], kept[1]["from_x"]) == (y[0], x[0])
+    assert np.hypot(kept[2]["to_y"] - y[1] - 20, kept[2]["to_x"] - x[1] - 20) < 1.5
+    page.mouse.click(*screen_of(page, y[0], x[0]))
+    expect(page.locator("#count")).to_have_text(f"model {count}, corrected {count + 1}")
+    source = run.get(f"frames/{frame['id']}")["source"]
+    assert exported(run, tmp_path)[source] == str(count + 1)
+    page.keyboard.press("z")
+    expect(page.get_by_role("button", name="Take back")).to_have_count(1)
+    page.get_by_role("button", name="Take back").click()
+    expect(page.locator("#count")).to_have_text(f"model {count}")
+
+
+def farthest_from(y: np.ndarray, x: np.ndarray) -> tuple[float, float]:
+    """Find a place of the frame that is far from all centres."""
+    grid = np.stack(np.meshgrid(*[np.arange(50, SIZE_PX - 50, 10.0)] * 2, indexing="ij"), -1)
+    away = np.hypot(grid[..., :1] - y, grid[..., 1:] - x).min(-1)
+    found = grid[np.unravel_index(away.argmax(), away.shape)]
+    return float(found[0]), float(found[1])
+
+
+def test_where_the_folder_is_away_the_page_says_so_and_comes_back(
+    run: Run, page: Page, cache_folder: Path
+) -> None:
+    (frame, *_) = frames_of(run, "A1")
+    for kept in cache_folder.rglob("*.tiles"):
+        kept.unlink()
+    away = run.folder.rename(run.folder.with_name("away"))
+    try:
+        open_frame(run, page, frame["id"])
+        expect(page.get_by_role("alert")).to_contain_text("is not there")
+        expect(page.locator("#count")).to_have_text(f"model {frame['count']}")
+    finally:
+        away.rename(run.folder)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    page.faults[:] = [fault for fault in page.faults if "503" not in fault]
+
+
+def test_a_page_of_no_frame_says_so(run: Run) -> None:
+    for path in ("experiments/1/frames/999", "experiments/2/frames/1", "experiments/1/frames/0"):
+        answer, content = run.ask(path, start="/")
+        assert answer.status in (404, 422)
+        assert b"<h1>" in content

@@ -1,6 +1,7 @@
 // One frame with its cells, and the others of its place before and after it.
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import "/static/chrome.js";
+import { Corrections } from "/static/corrections.js";
 import { hours, moment } from "/static/format.js";
 import { followPointers } from "/static/gestures.js";
 import { listen } from "/static/live.js";
@@ -29,6 +30,8 @@ const picture = new Picture(canvas, {
   onTrouble: (problem) => { trouble.hidden = false; trouble.textContent = problem.message; },
 });
 
+const corrections = new Corrections(picture, { list: byId("corrections"), onChange: () => drawCells(), onProblem: showProblem });
+
 // --- the frame ---
 
 async function go(id) {
@@ -37,13 +40,14 @@ async function go(id) {
   clearTimeout(retry);
   canvas.setAttribute("aria-busy", "true");
   try {
-    const [about, found] = await Promise.all([ask(`frames/${id}`), ask(`frames/${id}/cells`)]);
+    const [about, found, correct] = await Promise.all([ask(`frames/${id}`), ask(`frames/${id}/cells`), corrections.load(id)]);
     if (mine !== turn) return;
     const change = await pixelsOf(about);
     if (mine !== turn) return;
     frame = about;
     cells = { y: floats(found.y), x: floats(found.x), prominence: floats(found.prominence), h: Math.fround(found.h) };
     change();
+    correct();
     clearProblem();
     history.replaceState(null, "", `/experiments/${experiment}/frames/${id}`);
     await loadSeries(false);
@@ -151,24 +155,30 @@ byId("time").addEventListener("input", () => {
 const hOf = () => Math.fround(Number(byId("h").value));
 
 function drawCells() {
-  if (!cells) return;
+  if (!cells || corrections.frame !== frame.id) return;
   const slider = byId("h");
-  if (!slider.dataset.isMoved) slider.value = cells.h;
   const isOther = Boolean(slider.dataset.isMoved);
+  if (!isOther) slider.value = cells.h;
   const h = isOther ? hOf() : cells.h;
-  marks = [];
+  const found = [];
   for (let i = 0; i < cells.y.length; i++) {
-    if (cells.prominence[i] >= h) marks.push({ kind: "cell", y: cells.y[i], x: cells.x[i] });
+    if (cells.prominence[i] >= h) found.push({ kind: "cell", y: cells.y[i], x: cells.x[i] });
   }
+  // Corrections speak of the cells that were counted, not of those at another h.
+  marks = isOther ? found : corrections.marks(found);
   byId("h-value").textContent = h.toFixed(3);
   byId("h-back").hidden = !isOther;
-  byId("preview").textContent = isOther ? `${marks.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "Move it to see the count at another h.";
-  byId("count").textContent = `model ${frame.count}`;
-  canvas.setAttribute("aria-label", `The frame with ${marks.length} cells`);
+  byId("preview").textContent = isOther ? `${found.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "Move it to see the count at another h.";
+  const { corrected_count: corrected } = corrections.kept;
+  byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
+  byId("correct").disabled = isOther;
+  byId("undo").disabled = !corrections.holding.length;
+  canvas.classList.toggle("correcting", isCorrecting());
+  canvas.setAttribute("aria-label", `The frame with ${found.length} cells`);
   picture.soon();
 }
 
-byId("overlay").addEventListener("change", () => picture.soon());
+byId("overlay").addEventListener("change", () => drawCells());
 byId("h").addEventListener("input", () => { byId("h").dataset.isMoved = "yes"; drawCells(); });
 byId("h-back").addEventListener("click", () => { delete byId("h").dataset.isMoved; drawCells(); });
 
@@ -209,12 +219,31 @@ byId("closer").addEventListener("click", () => picture.zoom(1.5));
 byId("farther").addEventListener("click", () => picture.zoom(1 / 1.5));
 byId("fit").addEventListener("click", () => picture.fit());
 
-followPointers(picture, { grab: () => null, onClick: () => {}, onDrag: () => {}, onDrop: () => {} });
+// --- corrections ---
+
+const isCorrecting = () => byId("correct").getAttribute("aria-pressed") === "true" && !byId("correct").disabled && byId("overlay").checked;
+
+function setCorrecting(is) {
+  byId("correct").setAttribute("aria-pressed", String(is));
+  byId("how").textContent = is ? "Click where a cell is missing, click a mark to remove it, drag a mark to move it." : "Kept beside the model's count, with your name and the time.";
+  if (is) byId("overlay").checked = true;
+  drawCells();
+}
+
+byId("correct").addEventListener("click", () => setCorrecting(byId("correct").getAttribute("aria-pressed") !== "true"));
+byId("undo").addEventListener("click", () => corrections.undo());
+
+followPointers(picture, {
+  grab: (at) => (isCorrecting() ? corrections.grab(marks, at) : null),
+  onClick: (at) => isCorrecting() && corrections.click(marks, at),
+  onDrag: (mark, at) => corrections.drag(mark, at),
+  onDrop: (mark, at) => corrections.drop(mark, at),
+});
 
 const PAN = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 const KEYS = {
   ArrowLeft: () => step(-1), ArrowRight: () => step(1), "+": () => picture.zoom(1.5), "=": () => picture.zoom(1.5),
-  "-": () => picture.zoom(1 / 1.5), 0: () => picture.fit(),
+  "-": () => picture.zoom(1 / 1.5), 0: () => picture.fit(), c: () => byId("correct").click(), z: () => byId("undo").click(),
 };
 
 addEventListener("keydown", (event) => {
