@@ -22,6 +22,7 @@
     |   +-- DatabaseFullError       no space left on its disk
     |   +-- MonitorRunningError     a second monitor on one database
     |   +-- NotInStoreError         no such experiment, analysis or frame
+    |   +-- CorrectionError         a corrected cell does not fit its frame
     +-- WorkerError                 the process that reads and counts
     |   +-- WorkerStartError        does not start
     |   +-- WorkerLostError         ended in the middle of its work
@@ -42,6 +43,7 @@ __all__ = [
     "AnnotationError",
     "CalibrationError",
     "ConfigError",
+    "CorrectionError",
     "DatabaseBusyError",
     "DatabaseFullError",
     "EngineError",
@@ -164,6 +166,10 @@ class MonitorRunningError(StoreError):
 
 class NotInStoreError(StoreError):
     """No such experiment, analysis or frame in this database."""
+
+
+class CorrectionError(StoreError):
+    """A corrected cell lies outside its frame, or is not one that was counted."""
 
 
 class WorkerError(LivecountError):

@@ -32,6 +32,7 @@ _WHOLE: Final = (
     "count_high",
     "count_inside",
     "bright_rounded_count",
+    "corrected_count",
 )
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 

@@ -88,6 +88,7 @@ COUNT_COLUMNS: Final = (
     "excluded_at",
     *INSIDE_COLUMNS,
     *CALIBRATED_COLUMNS,
+    "corrected_count",
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -167,6 +168,9 @@ def count_table(
         table[name] = values
     looks = store.looks(analysis)
     table["look"] = pd.Series([looks.get(frame) for frame in table.index], table.index, object)
+    changes = store.corrected_by(analysis)
+    if changes:
+        table["corrected_count"] = table["count"] + table.index.map(changes).astype(float)
     validations = store.validations(analysis)
     if intervals:
         bounds = frame_intervals(store, analysis, found, validations, on_frame)
@@ -326,7 +330,7 @@ def arrange_counts(
     if table.empty:
         return pd.DataFrame(columns=list(COUNT_COLUMNS))
     table = table.copy()
-    for name in (*_SEGMENTED, *_INTERVAL, *INSIDE_COLUMNS[:4]):
+    for name in (*_SEGMENTED, *_INTERVAL, *INSIDE_COLUMNS[:4], "corrected_count"):
         if name not in table:
             table[name] = float("nan")
     table = table.assign(overlap="", curves_from=WHOLE_FRAME)

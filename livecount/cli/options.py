@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -108,16 +107,9 @@ By = Annotated[str | None, typer.Option("--by", help="Who says so (default: the 
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts.")]
 
 
-def user_name() -> str:
-    """Name who is logged in, for what people say and change."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
-
-
 def said_by(name: str | None) -> Said:
     """Give who says something now: the name given, else who is logged in."""
+    from livecount.platform.person import user_name
     from livecount.storage import Said
 
     return Said(name or user_name(), datetime.now(UTC))

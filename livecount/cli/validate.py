@@ -15,7 +15,6 @@ from livecount.cli.options import (
     ExperimentName,
     chosen_analysis,
     load_settings,
-    user_name,
 )
 from livecount.cli.terminal import progress_bar, say, terminal, write_json
 
@@ -132,6 +131,7 @@ def score(
 
     Example: livecount validate score to-click --database run.db --figure agreement.svg
     """
+    from livecount.platform.person import user_name
     from livecount.plots import plot_agreement
     from livecount.storage import CountStore
     from livecount.validation import read_sheet, score_fields

@@ -1,7 +1,7 @@
 """The run's database: one SQLite file behind one door, :class:`CountStore`.
 
 Nothing of SQLAlchemy passes the door; what goes through are the records, plain values and NumPy
-columns. Corrections and jobs are not kept yet.
+columns. Jobs are not kept yet.
 """
 
 from livecount.platform.files import FileStamp
@@ -9,12 +9,14 @@ from livecount.storage.backups import back_up, backup_folder, kept_backups, take
 from livecount.storage.change_marks import ChangeMarks
 from livecount.storage.columns import CountColumns
 from livecount.storage.edit_records import (
+    Correction,
     Exclusion,
     ExperimentEvent,
     Instant,
     PlateMapVersion,
     Said,
 )
+from livecount.storage.frame_reading import StoredFrame
 from livecount.storage.lock import MonitorLock
 from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
 from livecount.storage.reading import CountReader
@@ -48,6 +50,7 @@ __all__ = [
     "Audience",
     "CellDiameter",
     "ChangeMarks",
+    "Correction",
     "CountColumns",
     "CountReader",
     "CountStore",
@@ -69,6 +72,7 @@ __all__ = [
     "Recorded",
     "Said",
     "Source",
+    "StoredFrame",
     "Tally",
     "ValidatedField",
     "Validation",

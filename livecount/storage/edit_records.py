@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-__all__ = ["Exclusion", "ExperimentEvent", "Instant", "PlateMapVersion", "Said"]
+__all__ = ["Correction", "Exclusion", "ExperimentEvent", "Instant", "PlateMapVersion", "Said"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +103,33 @@ class Exclusion:
     field: str | None = None
     start: Instant | None = None
     end: Instant | None = None
+    withdrawn: Said | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One cell of a frame that somebody added, removed or moved; the model's count stays.
+
+    Attributes
+    ----------
+    frame_id
+        The frame, under the analysis that it is kept with.
+    start_yx
+        Centre of the model's cell that is removed or moved, in pixels (y, x); None where one is
+        added.
+    end_yx
+        Where the cell is, None where it is removed.
+    withdrawn
+        Who took it back and when, or None while it holds.
+    id
+        Its number in the database; 0 before it is kept.
+    """
+
+    frame_id: int
+    kind: Literal["add", "remove", "move"]
+    said: Said
+    start_yx: tuple[float, float] | None = None
+    end_yx: tuple[float, float] | None = None
     withdrawn: Said | None = None
     id: int = 0

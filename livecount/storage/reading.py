@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, and_, exists, func, literal, select
 
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates, CellShapes
@@ -29,8 +25,8 @@ from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.calibration_reading import CalibrationReader
 from livecount.storage.change_marks import ChangeMarks, read_change_marks
 from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at, read_looks
-from livecount.storage.database import plain_errors
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
+from livecount.storage.frame_reading import FrameReader
 from livecount.storage.notice_records import Delivery, Notice
 from livecount.storage.records import (
     Analysis,
@@ -51,36 +47,12 @@ __all__ = ["CountReader"]
 _FRAMES_AT_ONCE = 200
 
 
-class CountReader(CalibrationReader):
+class CountReader(FrameReader, CalibrationReader):
     """What can be asked of a database; made by :meth:`CountStore.open`.
 
     Every method reads one consistent state in a transaction of its own, short enough not to hold
     up the write-ahead log, and may be called from any thread. All raise :class:`StoreError`.
     """
-
-    def __init__(self, database: Path, reader: Engine) -> None:
-        self.database = database
-        self._reader = reader
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._reader.dispose()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with plain_errors(self.database), self._reader.begin() as connection:
-            yield connection
 
     def experiments(self) -> list[Experiment]:
         """List all experiments, oldest first."""

@@ -31,6 +31,7 @@ from livecount.storage import (
 )
 from livecount.storage.attributes import merge_attributes
 from livecount.storage.calibration_writing import CalibrationWriter
+from livecount.storage.correction_writing import CorrectionWriter
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion, Said
 from livecount.storage.moments import to_text
 from livecount.storage.notice_records import Audience, Delivery
@@ -50,7 +51,7 @@ from livecount.storage.records import (
 __all__ = ["CountStore"]
 
 
-class CountStore(CalibrationWriter):
+class CountStore(CalibrationWriter, CorrectionWriter):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to

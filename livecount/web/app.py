@@ -20,9 +20,14 @@ from livecount.storage import CountStore
 from livecount.web.access import Access, AccessMiddleware
 from livecount.web.api import make_api
 from livecount.web.board import Board
+from livecount.web.corrections_api import make_corrections_api
+from livecount.web.frames_api import make_frames_api
 from livecount.web.growth_api import make_growth_api
 from livecount.web.health import metrics, read_health
 from livecount.web.pages import error_page, make_pages
+from livecount.web.picture_cache import PictureCache
+from livecount.web.pictures import Pictures
+from livecount.web.pictures_api import make_pictures_api
 from livecount.web.problems import problem, problem_of
 from livecount.web.socket import make_socket
 
@@ -42,11 +47,13 @@ def make_app(database: Path, access: Access) -> FastAPI:
         Who is let in.
     """
     board = Board(database)
+    pictures = Pictures(PictureCache())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         board.close()
+        pictures.close()
 
     app = FastAPI(
         title="livecount",
@@ -58,6 +65,9 @@ def make_app(database: Path, access: Access) -> FastAPI:
     )
     app.include_router(make_api(board))
     app.include_router(make_growth_api(board))
+    app.include_router(make_frames_api(board))
+    app.include_router(make_corrections_api(board))
+    app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))
     _add_health(app, database)

@@ -16,12 +16,13 @@ from livecount.storage import Experiment
 from livecount.web.access import Access, own_path, set_cookie
 from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
+from livecount.web.bodies import read_body
+from livecount.web.frames_api import FrameId, series_of
 from livecount.web.problems import status_of
 
 __all__ = ["error_page", "make_pages"]
 
 _FOLDER: Final = Path(__file__).parent / "templates"
-_LONGEST_FORM: Final = 10_000
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
 )
@@ -44,6 +45,8 @@ def make_pages(board: Board, access: Access) -> APIRouter:
     of_experiment("", "plate.html", "Plate")
     of_experiment("/growth", "growth.html", "Growth")
 
+    _add_frames(pages, board)
+
     @pages.get("/health")
     def health() -> Response:
         return _page("health.html", "Health")
@@ -54,7 +57,7 @@ def make_pages(board: Board, access: Access) -> APIRouter:
 
     @pages.post("/sign-in")
     async def signed_in(request: Request) -> Response:
-        given = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+        given = dict(parse_qsl((await read_body(request)).decode("utf-8", "replace")))
         to = own_path(given.get("to", "/"))
         if not access.is_token(given.get("token", "").strip()):
             return RedirectResponse(f"/sign-in?{urlencode({'wrong': 1, 'to': to})}", 303)
@@ -65,14 +68,30 @@ def make_pages(board: Board, access: Access) -> APIRouter:
     return pages
 
 
-async def _body(request: Request) -> bytes:
-    """Read a short form; the rest of a long one is not waited for."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_FORM:
-            raise RequestError("That form is too long", status=413)
-    return body
+def _add_frames(pages: APIRouter, board: Board) -> None:
+    @pages.get("/experiments/{experiment_id}/frames")
+    def latest(
+        experiment_id: ExperimentId, plate: str = "", well: str = "", channel: str = "", z: str = ""
+    ) -> Response:
+        """Lead to the latest frame of a well that is used, else to the latest of all."""
+        found = find_experiment(board, experiment_id)
+        snapshot = board.look(found).snapshot
+        assert snapshot is not None
+        wanted = {"plate": plate, "well": well, "channel": channel, "z": z or None}
+        rows = series_of(snapshot, wanted)
+        if not len(rows):
+            raise RequestError(f"Nothing is counted of well {well}", status=404)
+        used = rows[rows["excluded"] == ""]
+        number = int((used if len(used) else rows).index[-1])
+        return RedirectResponse(f"/experiments/{experiment_id}/frames/{number}", 303)
+
+    @pages.get("/experiments/{experiment_id}/frames/{frame_id}")
+    def frame(experiment_id: ExperimentId, frame_id: FrameId) -> Response:
+        found = find_experiment(board, experiment_id)
+        with board.opened() as store:
+            if store.frame(frame_id).experiment_id != found.id:
+                raise RequestError(f"Experiment {found.name} has no frame {frame_id}", status=404)
+        return _page("frame.html", "Frame", found, frame=frame_id)
 
 
 def error_page(request: Request, error: LivecountError) -> Response:

@@ -6,7 +6,13 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse
 
-from livecount.errors import LivecountError, NotInStoreError, RequestError, StoreError
+from livecount.errors import (
+    CorrectionError,
+    LivecountError,
+    NotInStoreError,
+    RequestError,
+    StoreError,
+)
 
 __all__ = ["problem", "problem_of", "status_of"]
 
@@ -41,6 +47,8 @@ def status_of(error: LivecountError) -> int:
         return error.status
     if isinstance(error, NotInStoreError):
         return 404
+    if isinstance(error, CorrectionError):
+        return 422
     if isinstance(error, StoreError):
         return 503
     return 422

@@ -27,6 +27,7 @@ from livecount.nuclei_calibration import NucleiCalibration
 from livecount.storage import (
     AnalysisSettings,
     Audience,
+    Correction,
     CountStore,
     Exclusion,
     ExperimentEvent,
@@ -175,6 +176,21 @@ def say_things(store, experiment):
     store.add_plate_map(experiment, PLATE_MAP)
     store.withdraw_event(experiment, store.add_event(experiment, EVENT), ADA)
     store.add_exclusion(experiment, EXCLUSION)
+    correct_cells(store, store.analysis(experiment))
+
+
+def correct_cells(store, analysis):
+    """Correct a frame of two cells in each way, and take one correction back."""
+    counts = store.counts(analysis)
+    (frame_id,) = counts.frame_id[counts.count == 2].tolist()
+    for kind, start, end in (
+        ("add", None, (10.0, 20.0)),
+        ("remove", (0.0, 0.5), None),
+        ("move", (40.0, 40.5), (41.0, 42.0)),
+        ("add", None, (11.0, 21.0)),
+    ):
+        last = store.add_correction(analysis, Correction(frame_id, kind, ADA, start, end))
+    store.withdraw_correction(analysis, frame_id, last, ADA)
 
 
 def tell_of_incidents(store, experiment):

@@ -13,6 +13,7 @@ from livecount.storage import CountStore
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
 from tests.storage.made_frames import (
+    ADA,
     CALIBRATION,
     EVENT,
     EXCLUSION,
@@ -88,4 +89,10 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             assert [one.delivered_at is None for one in store.deliveries()] == [True, False, True]
         if dump.stem >= "0008":
             assert store.nuclei_calibrations(store.analysis(experiment)) == [CALIBRATION]
+        if dump.stem >= "0010":
+            analysis = store.analysis(experiment)
+            ((corrected, change),) = store.corrected_by(analysis).items()
+            kinds = [(one.kind, one.withdrawn) for one in store.corrections(analysis, corrected)]
+            assert kinds == [("add", None), ("remove", None), ("move", None), ("add", ADA)]
+            assert change == 0
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])

@@ -50,6 +50,10 @@ function unit() {
 
 const keyOf = (well) => JSON.stringify([well.plate, well.well, well.channel, well.z]);
 
+function placeOf(well) {
+  return new URLSearchParams({ plate: well.plate ?? "", well: well.well ?? "", channel: well.channel ?? "", z: well.z ?? "" });
+}
+
 function layOut() {
   if (arrange.value === "group") {
     views = plate.wells.length ? [viewOfGroups()] : [];
@@ -284,6 +288,7 @@ function drawPanel() {
     element("div", { class: "heading" },
       element("h2", { text: title }), element("span", { text: well.contents }),
       element("span", { class: "spacer" }),
+      element("a", { href: `/experiments/${experiment}/frames?${placeOf(well)}`, text: "Latest frame" }),
       element("a", { href: `/experiments/${experiment}/growth`, text: "Growth" }),
       element("button", { type: "button", text: "Close", onclick: () => { chosen = null; panel.hidden = true; soon(); } })),
     element("p", { text: [latest, doubling].filter(Boolean).join("; ") }),
