@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from livecount.platform.login import user_name
 
 if TYPE_CHECKING:
     from livecount.config import Config
@@ -106,14 +107,6 @@ EdgeGuard = Annotated[
 ]
 By = Annotated[str | None, typer.Option("--by", help="Who says so (default: the user logged in).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts.")]
-
-
-def user_name() -> str:
-    """Name who is logged in, for what people say and change."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def said_by(name: str | None) -> Said:

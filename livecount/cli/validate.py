@@ -15,9 +15,9 @@ from livecount.cli.options import (
     ExperimentName,
     chosen_analysis,
     load_settings,
-    user_name,
 )
 from livecount.cli.terminal import progress_bar, say, terminal, write_json
+from livecount.platform.login import user_name
 
 if TYPE_CHECKING:
     import pandas as pd

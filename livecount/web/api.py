@@ -15,6 +15,7 @@ from livecount.growth import GrowthRow, Window
 from livecount.storage import CountReader, Experiment
 from livecount.web.board import Board, Shown
 from livecount.web.health import read_health
+from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import Trace
 
 __all__ = ["make_api"]
@@ -104,7 +105,7 @@ class Growth(BaseModel):
 
 def make_api(board: Board) -> APIRouter:
     """Make the routes that read."""
-    api = APIRouter(prefix="/api/v1", tags=["read"])
+    api = APIRouter(prefix="/api/v1", tags=["read"], responses=RESPONSES)
 
     @api.get("/experiments")
     def experiments() -> list[ExperimentListed]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -89,6 +90,13 @@ class Board:
     def opened(self) -> CountReader:
         """Open the database for one request: it may be made, upgraded or restored meanwhile."""
         return CountStore.open(self._database, read_only=True)
+
+    @contextmanager
+    def edited(self) -> Iterator[CountStore]:
+        """Open the database for what a person says, beside the monitor; it is not made here."""
+        self.opened().close()
+        with CountStore.open(self._database) as store:
+            yield store
 
     def look(self, experiment: Experiment) -> Shown:
         """Give what is shown of an experiment, waiting for its first snapshot.

@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any, Final
 
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from livecount.errors import LivecountError, NotInStoreError, RequestError, StoreError
 
-__all__ = ["problem", "problem_of", "status_of"]
+__all__ = ["RESPONSES", "Problem", "problem", "problem_of", "responses", "status_of"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+_LONGEST_DETAIL: Final = 2000
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong.")
+    hint: str | None = Field(None, description="What to do now.")
+
+
+def responses(**words: str) -> dict[int | str, dict[str, Any]]:
+    """Document statuses other than success, ``s404="Why"``, for OpenAPI."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {
+        int(name[1:]): {"description": said, "content": content} for name, said in words.items()
+    }
+
+
+RESPONSES: Final = responses(
+    s400="The server does not go by that name, or the body is no JSON.",
+    s401="The token is missing.",
+    s403="The request comes from a page of another site.",
+    s404="There is no such experiment, or nothing of the kind in it.",
+    s422="What was sent is not understood.",
+    s503="The database cannot be read or written at present; ask again.",
+)
+"""Of every route."""
 
 
 def problem(status: int, detail: str, hint: str) -> JSONResponse:
@@ -23,11 +57,16 @@ def problem(status: int, detail: str, hint: str) -> JSONResponse:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _sendable(detail),
     }
     if hint:
-        document["hint"] = hint
-    return JSONResponse(document, status, media_type="application/problem+json")
+        document["hint"] = _sendable(hint)
+    return JSONResponse(document, status, media_type=MEDIA_TYPE)
+
+
+def _sendable(text: str) -> str:
+    """Write what UTF-8 has no bytes for as question marks: names of fields come from callers."""
+    return text[:_LONGEST_DETAIL].encode("utf-8", "replace").decode("utf-8")
 
 
 def problem_of(error: LivecountError) -> JSONResponse:
