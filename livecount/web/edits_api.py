@@ -7,7 +7,7 @@ short transaction beside the running monitor.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -245,19 +245,27 @@ def _when(snapshot: Snapshot, at_h: float | None) -> Instant:
 def show_exclusion(one: Exclusion) -> ExclusionShown:
     """Give an exclusion as the API does."""
     return ExclusionShown(
-        number=one.id, made_by=one.said.made_by, made_at=one.said.made_at,
-        withdrawn_by=one.withdrawn and one.withdrawn.made_by,
-        withdrawn_at=one.withdrawn and one.withdrawn.made_at,
+        **_kept(one),
         reason=one.reason, what=describe_exclusion(one), frame_id=one.frame_id, plate=one.plate,
         well=one.well, field=one.field,
-        start_h=one.start and one.start.elapsed_h, end_h=one.end and one.end.elapsed_h,
+        start_h=None if one.start is None else one.start.elapsed_h,
+        end_h=None if one.end is None else one.end.elapsed_h,
     )  # fmt: skip
 
 
 def _show_event(one: ExperimentEvent) -> EventShown:
     return EventShown(
-        number=one.id, made_by=one.said.made_by, made_at=one.said.made_at,
-        withdrawn_by=one.withdrawn and one.withdrawn.made_by,
-        withdrawn_at=one.withdrawn and one.withdrawn.made_at,
+        **_kept(one),
         name=one.name, at_h=one.when.elapsed_h, at=one.when.at, wells=list(one.wells),
     )  # fmt: skip
+
+
+def _kept(one: Exclusion | ExperimentEvent) -> dict[str, Any]:
+    back = one.withdrawn
+    return {
+        "number": one.id,
+        "made_by": one.said.made_by,
+        "made_at": one.said.made_at,
+        "withdrawn_by": None if back is None else back.made_by,
+        "withdrawn_at": None if back is None else back.made_at,
+    }

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from livecount.flags import doubts_of
 from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
 from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
@@ -24,7 +25,7 @@ from livecount.time_axis import hours_of, zero_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EventShown", "Snapshot", "Trace", "Track", "take_snapshot", "trace_of"]
+__all__ = ["EventShown", "Snapshot", "Trace", "Track", "is_doubtful", "take_snapshot", "trace_of"]
 
 Reals = npt.NDArray[np.float32]
 
@@ -69,7 +70,7 @@ class Track:
     contents
         What the plate map says of the well, in words.
     n_frames, n_flagged, n_excluded
-        Frames of it, and how many carry a flag or are not used.
+        Frames of it, and how many carry a flag that puts their count in doubt or are not used.
     """
 
     series: WellSeries
@@ -186,6 +187,19 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
     return found
 
 
+def is_doubtful(flags: pd.Series) -> npt.NDArray[np.bool_]:
+    """Tell which frames carry a flag that puts their count in doubt.
+
+    Parameters
+    ----------
+    flags
+        The column ``flags`` of a table, few of whose texts differ.
+    """
+    codes, texts = flags.factorize()
+    doubtful = np.array([bool(doubts_of(str(text))) for text in texts], dtype=np.bool_)
+    return np.append(doubtful, False)[codes]
+
+
 def contents_in_words(contents: Any) -> str:
     """Write what a well holds as one line."""
     parts = (contents.cell_line, *(str(each) for each in contents.treatments))
@@ -203,7 +217,7 @@ def _tallies(table: pd.DataFrame) -> Mapping[tuple[str | None, str | None], tupl
     keys = [table[name].astype("string").fillna("") for name in ("plate", "well")]
     noted = {
         "n": np.ones(len(table), np.int64),
-        "flagged": (table["flags"] != "").to_numpy(np.int64),
+        "flagged": is_doubtful(table["flags"]).astype(np.int64),
         "excluded": (table["excluded"] != "").to_numpy(np.int64),
     }
     summed = table.assign(**noted).groupby(keys, sort=False)[list(noted)].sum()

@@ -69,7 +69,7 @@ def _count(folder: str, analysis_id: str, number: int, time: int) -> FrameCount:
     flags = ("all_zero",) if WELLS[number] == "B3" and time == 3 else FLAGS.get((number, time), ())
     centres = np.arange(n, dtype=np.float32)
     return FrameCount(
-        key=FrameKey(folder, b"%s_t%02d.tif" % (WELLS[number].encode(), time), 0, f"{number}-{time}"),
+        key=FrameKey(folder, f"{WELLS[number]}_t{time:02}.tif".encode(), 0, f"{number}-{time}"),
         attributes=FrameAttributes.from_source(
             AttributeSource.FILE_NAME, well=WELLS[number], field="f1", time_point=time,
             acquired_at=BEGAN + timedelta(hours=2 * time, minutes=number),
