@@ -121,13 +121,14 @@ def _chosen(frames: pd.DataFrame, flag: str | None) -> pd.DataFrame:
         return frames[is_doubtful(frames["flags"].astype(object))]
     codes, texts = frames["flags"].astype(object).factorize()
     carries = np.array([flag in str(text).split(";") for text in texts], dtype=np.bool_)
-    return frames[np.append(carries, False)[codes]]
+    chosen: pd.DataFrame = frames[np.append(carries, False)[codes]]
+    return chosen
 
 
 def _in_state(frames: pd.DataFrame, state: State, exclusions: Sequence[Exclusion]) -> pd.DataFrame:
     """Mark what is excluded at this moment: a snapshot may be some seconds old."""
     by_rule = (frames["excluded_by"] == "rule").to_numpy(np.bool_)
-    marked = frames.astype({name: object for name in ("excluded", "excluded_by")})
+    marked = frames.astype(dict.fromkeys(("excluded", "excluded_by"), object))
     marked["excluded"] = marked["excluded"].where(by_rule, "")
     known = set(frames.index)
     exclude_as_said(

@@ -197,7 +197,8 @@ def is_doubtful(flags: pd.Series) -> npt.NDArray[np.bool_]:
     """
     codes, texts = flags.factorize()
     doubtful = np.array([bool(doubts_of(str(text))) for text in texts], dtype=np.bool_)
-    return np.append(doubtful, False)[codes]
+    found: npt.NDArray[np.bool_] = np.append(doubtful, False)[codes]
+    return found
 
 
 def contents_in_words(contents: Any) -> str:

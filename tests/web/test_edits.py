@@ -15,7 +15,6 @@ from tests.endtoend.program import livecount, rows_of
 from tests.web.conftest import Served, served
 from tests.web.made_run import make_run
 
-
 PROBLEM = "application/problem+json"
 
 
