@@ -135,6 +135,7 @@ def _in_state(frames: pd.DataFrame, state: State, exclusions: Sequence[Exclusion
         marked, [one for one in exclusions if one.frame_id is None or one.frame_id in known]
     )
     name_rules(marked)
+    marked["excluded_by"] = marked["excluded_by"].fillna("")
     if state == "any":
         return marked
     return marked[(marked["excluded"] != "") == (state == "excluded")]
@@ -196,7 +197,7 @@ def _rows(
                 elapsed_h=plain(row["elapsed_h"]),
                 count=int(row["count"]),
                 excluded=row["excluded"],
-                excluded_by=row["excluded_by"] or "",
+                excluded_by=row["excluded_by"],
                 exclusions=alone.get(int(frame_id), []),
             )
         )
