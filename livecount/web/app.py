@@ -23,6 +23,7 @@ from livecount.web.board import Board
 from livecount.web.edits_api import make_edits_api
 from livecount.web.flagged_api import make_flagged_api
 from livecount.web.health import metrics, read_health
+from livecount.web.health_api import make_health_api
 from livecount.web.pages import error_page, make_pages
 from livecount.web.problems import problem, problem_of
 from livecount.web.socket import make_socket
@@ -60,6 +61,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
     app.include_router(make_api(board))
     app.include_router(make_edits_api(board))
     app.include_router(make_flagged_api(board))
+    app.include_router(make_health_api(board))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))
     _add_health(app, database)

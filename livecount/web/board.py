@@ -121,6 +121,13 @@ class Board:
                 )
             return shown
 
+    def glance(self, experiment: Experiment) -> Snapshot | None:
+        """Give the snapshot that there is without waiting; if none, it will be made."""
+        with self._lock:
+            shown = self._of(experiment.name)
+            shown.asked_s = time.monotonic()
+            return shown.snapshot
+
     def growth(self, shown: Shown, window: Window | None) -> list[GrowthRow]:
         """Fit the curves over a window; a fit is made once for each snapshot."""
         snapshot = shown.snapshot

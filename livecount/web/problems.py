@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from livecount.errors import LivecountError, NotInStoreError, RequestError, StoreError
 
-__all__ = ["RESPONSES", "Problem", "problem", "problem_of", "responses", "status_of"]
+__all__ = ["RESPONSES", "Problem", "problem", "problem_of", "responses", "sendable", "status_of"]
 
 MEDIA_TYPE: Final = "application/problem+json"
 _LONGEST_DETAIL: Final = 2000
@@ -57,16 +57,16 @@ def problem(status: int, detail: str, hint: str) -> JSONResponse:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": _sendable(detail),
+        "detail": sendable(detail)[:_LONGEST_DETAIL],
     }
     if hint:
-        document["hint"] = _sendable(hint)
+        document["hint"] = sendable(hint)
     return JSONResponse(document, status, media_type=MEDIA_TYPE)
 
 
-def _sendable(text: str) -> str:
-    """Write what UTF-8 has no bytes for as question marks: names of fields come from callers."""
-    return text[:_LONGEST_DETAIL].encode("utf-8", "replace").decode("utf-8")
+def sendable(text: str) -> str:
+    """Write out what UTF-8 has no bytes for, as names of folders and fields may hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def problem_of(error: LivecountError) -> JSONResponse:

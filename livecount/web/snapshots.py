@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from livecount.alerts import Rhythm
+from livecount.alerts.scans import rhythm_of, visits_of
 from livecount.flags import doubts_of
 from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
 from livecount.plate import PlateMap, map_of_lines
@@ -38,6 +40,7 @@ _REPEATING: Final = (
     "plate", "well", "field", "position", "channel", "z", "flags", "excluded", "excluded_by",
     "group", "experiment", "analysis_id", "curves_from",
 )  # fmt: skip
+_ENOUGH_PLACES: Final = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +106,8 @@ class Snapshot:
         plate, well, field and time.
     zero
         The date of hour 0, None where the clock has no dates.
+    rhythm
+        In what rhythm frames come, None before it can be told.
     marks
         How far the database had come.
     """
@@ -113,6 +118,7 @@ class Snapshot:
     tracks: tuple[Track, ...]
     events: tuple[EventShown, ...]
     zero: datetime | None
+    rhythm: Rhythm | None
     marks: ChangeMarks
     taken_at: datetime
 
@@ -137,8 +143,29 @@ def take_snapshot(store: CountReader, experiment: Experiment, analysis: Analysis
             if len(table)
         ),
         zero=None if zero is None else zero.to_pydatetime(warn=False),
+        rhythm=_rhythm(store, experiment, analysis, table),
         marks=marks,
         taken_at=taken_at,
+    )
+
+
+def _rhythm(
+    store: CountReader, experiment: Experiment, analysis: Analysis, table: pd.DataFrame
+) -> Rhythm | None:
+    """Learn in what rhythm frames come, as alerts do, from the places that were counted last."""
+    import pandas as pd
+
+    counted_at = pd.Series(store.counted_at(analysis), dtype="datetime64[us, UTC]")
+    known = table.index.intersection(counted_at.index)
+    if known.empty:
+        return None
+    moments = pd.DatetimeIndex(counted_at.loc[known]).tz_localize(None)
+    latest = table.loc[known].assign(counted_at=moments).sort_values("counted_at")
+    places = latest["well"].fillna(latest["position"])
+    recent = places.iloc[::-1].drop_duplicates().iloc[:_ENOUGH_PLACES]
+    declared = experiment.frame_interval_min
+    return rhythm_of(
+        visits_of(latest[places.isin(recent)]), None if declared is None else declared / 60
     )
 
 
