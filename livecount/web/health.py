@@ -18,6 +18,7 @@ STALE_AFTER_S = 30.0
 """The monitor's heart beats every five seconds; three times as long again is not chance."""
 
 _HOUR_S = 3600.0
+_DAYS_FROM_H = 72.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,10 @@ def metrics(health: Health, database_bytes: dict[str, int]) -> bytes:
 
 
 def _in_words(age_s: float) -> str:
-    return f"{age_s:.0f} s" if age_s < 2 * _HOUR_S else in_hours(age_s / _HOUR_S)
+    hours = age_s / _HOUR_S
+    if hours >= _DAYS_FROM_H:
+        return f"{hours / 24:.0f} days"
+    return f"{age_s:.0f} s" if hours < 2 else in_hours(hours)
 
 
 def _is_away(state: str) -> bool:

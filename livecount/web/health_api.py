@@ -170,7 +170,8 @@ def make_health_api(board: Board) -> APIRouter:
 def _incident(notice: Notice, told: Sequence[Delivery]) -> Incident:
     return Incident(
         number=notice.id, kind=notice.code, text=sendable(notice.text),
-        experiment=notice.experiment, plate=notice.plate, well=notice.well, since=notice.since, until=notice.until,
+        experiment=notice.experiment, plate=notice.plate, well=notice.well,
+        since=notice.since, until=notice.until,
         told=[
             DeliveryShown(
                 target=one.target, part=one.part, delivered_at=one.delivered_at,

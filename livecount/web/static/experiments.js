@@ -35,9 +35,18 @@ function due(one) {
   return made;
 }
 
+function drawHealth(health) {
+  const place = document.getElementById("run");
+  const told = health.notices.length ? `${health.notices.length} to be known now: ${health.notices.join("; ")}.` : "";
+  place.replaceChildren(`${health.is_well ? "The run is well." : `${health.reason}.`} ${told} `, element("a", { href: "/health", text: "Health" }));
+  place.className = `notice${health.is_well ? " plain" : ""}`;
+  place.hidden = false;
+}
+
 async function draw() {
   try {
-    const found = await ask("experiments");
+    const [found, health] = await Promise.all([ask("experiments"), ask("health")]);
+    drawHealth(health);
     list.replaceChildren(...found.reverse().map(card));
     list.removeAttribute("aria-busy");
     document.getElementById("none").hidden = found.length > 0;

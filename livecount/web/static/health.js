@@ -59,11 +59,15 @@ function page(id, total, shown) {
   if (focused) (focused === "Next" ? after : before).focus();
 }
 
+function times(n) {
+  return n === 1 ? "once" : `${n} times`;
+}
+
 function toldWords(told) {
   const words = told.map((each) => {
     const what = each.part === "end" ? `${each.target} (its end)` : each.target;
     if (each.delivered_at) return what;
-    return each.last_error ? `${what}: not yet, tried ${each.attempts} times: ${each.last_error}` : `${what}: not yet`;
+    return each.last_error ? `${what}: not yet, tried ${times(each.attempts)}: ${each.last_error}` : `${what}: not yet`;
   });
   return words.join("; ") || "nobody";
 }
@@ -82,7 +86,7 @@ function drawIncidents({ incidents, total }) {
 function drawSetAside({ files, total }) {
   fill("set-aside", ["File", "Reason", "Tried", "Since"], files.map((one) => [
     element("span", { title: one.folder, text: one.page === null ? one.path : `${one.path}, page ${one.page}` }),
-    one.reason, `${one.attempts} times`, moment(one.since),
+    one.reason, times(one.attempts), moment(one.since),
   ]));
   page("set-aside", total, files.length);
 }
