@@ -1,11 +1,11 @@
-"""What each flag of a frame says, in words for the user."""
+"""What each flag of a frame says, in words for the user, and which ones put its count in doubt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MEANINGS", "meaning"]
+__all__ = ["DOUBTS", "MEANINGS", "NOTES", "doubts_of", "meaning"]
 
 MEANINGS: Final[Mapping[str, str]] = {
     "zero_tail": "its last rows are black: perhaps it was not completely written",
@@ -34,6 +34,51 @@ MEANINGS: Final[Mapping[str, str]] = {
     "part_hidden": "a part of it is brighter, darker or hazier than before, as under a bubble or "
     "condensation",
 }
+
+DOUBTS: Final = (
+    "all_zero",
+    "zero_tail",
+    "missing_blocks",
+    "not_finite",
+    "focus_lost",
+    "count_jump",
+    "no_cells",
+    "light_changed",
+    "looks_like_fluorescence",
+    "doubtful_cells",
+)
+"""The frame or its count may be wrong; in the order in which a reviewer should look: frames that
+are surely broken, then those unlike their neighbours in time, then those that the model may not
+know."""
+
+NOTES: Final = frozenset(
+    {
+        "padding",
+        "colour",
+        "too_large_to_segment",
+        "no_time",
+        "t0_not_applied",
+        "time_from_file_modification",
+        "same_place_and_time",
+    }
+)
+"""These say how a frame was taken, timed or used; its count is as good as any."""
+
+
+def doubts_of(flags: str) -> tuple[str, ...]:
+    """Give those of a frame's flags that put its count in doubt; flags of unknown readers do.
+
+    Parameters
+    ----------
+    flags
+        As the column ``flags`` has them, joined by ``;``.
+
+    Examples
+    --------
+    >>> doubts_of("colour;focus_lost;of_another_package"), doubts_of("t0_not_applied")
+    (('focus_lost', 'of_another_package'), ())
+    """
+    return tuple(flag for flag in flags.split(";") if flag and flag not in NOTES)
 
 
 def meaning(flag: str) -> str:

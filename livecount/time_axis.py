@@ -7,7 +7,7 @@ frames that lack it have no place on the time axis, and are said to have none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ from livecount.storage import Instant
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Clock", "Timing", "hours_of", "instant_at", "time_frames", "zero_of"]
+__all__ = ["Clock", "Timing", "hours_of", "instant_at", "instant_on", "time_frames", "zero_of"]
 
 _ENOUGH: Final = 0.9
 _HOUR_S: Final = 3600.0
@@ -130,6 +130,14 @@ def instant_at(table: pd.DataFrame, elapsed_h: float) -> Instant:
     if zero is None:
         return Instant(elapsed_h)
     return Instant(elapsed_h, (zero + timedelta(hours=elapsed_h)).to_pydatetime(warn=False))
+
+
+def instant_on(table: pd.DataFrame, at: datetime) -> Instant | None:
+    """Place a date on an experiment's axis, None where its clock has no dates."""
+    zero = zero_of(table)
+    if zero is None:
+        return None
+    return Instant((at - zero.to_pydatetime(warn=False)).total_seconds() / _HOUR_S, at)
 
 
 def _readings(table: pd.DataFrame, axis: TimeAxis) -> dict[Clock, pd.Series]:

@@ -74,19 +74,18 @@ def add(
 def _instant(table: pd.DataFrame, at_h: float | None, now: datetime, experiment: str) -> Instant:
     """Place an event at the hours given, or now."""
     from livecount.errors import NotInStoreError
-    from livecount.storage import Instant
-    from livecount.time_axis import instant_at, zero_of
+    from livecount.time_axis import instant_at, instant_on
 
     if at_h is not None:
         return instant_at(table, at_h)
-    zero = zero_of(table)
-    if zero is None:
+    instant = instant_on(table, now)
+    if instant is None:
         raise NotInStoreError(
             f"The frames of experiment {experiment!r} carry no dates, so that now has no place on "
             "their axis",
             hint="Give the hours with --at-h",
         )
-    return Instant((now - zero.to_pydatetime()).total_seconds() / 3600, now)
+    return instant
 
 
 @event.command(name="list")

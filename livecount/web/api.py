@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Container, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Path, Query
@@ -12,14 +13,17 @@ from pydantic import BaseModel, Field
 
 from livecount.errors import RequestError
 from livecount.growth import GrowthRow, Window
-from livecount.storage import CountReader, Experiment
+from livecount.storage import Analysis, CountReader, Experiment
 from livecount.web.board import Board, Shown
-from livecount.web.health import read_health
+from livecount.web.health import read_health, watched_folders
+from livecount.web.problems import RESPONSES, sendable
 from livecount.web.snapshots import Trace
 
 __all__ = ["make_api"]
 
 ExperimentId = Annotated[int, Path(ge=1, le=2**53, description="As listed by `experiments`.")]
+_LATEST: Final = 50
+"""Among so many counts is one of a frame that is still current."""
 Hour = Annotated[float | None, Query(ge=-1e6, le=1e6, description="Hours after t0.")]
 
 
@@ -44,6 +48,10 @@ class ExperimentListed(BaseModel):
     zero: str | None = Field(description="The declared t0, ISO 8601 UTC.")
     frame_interval_min: float | None
     folders: list[str]
+    last_count_at: datetime | None
+    is_watched: bool = Field(description="A monitor is at work on one of its folders.")
+    interval_h: float | None = Field(description="The rhythm of its scans, as alerts learn it.")
+    next_due_at: datetime | None = Field(description="When the next frame should be counted.")
 
 
 class Curve(BaseModel):
@@ -104,13 +112,14 @@ class Growth(BaseModel):
 
 def make_api(board: Board) -> APIRouter:
     """Make the routes that read."""
-    api = APIRouter(prefix="/api/v1", tags=["read"])
+    api = APIRouter(prefix="/api/v1", tags=["read"], responses=RESPONSES)
 
     @api.get("/experiments")
     def experiments() -> list[ExperimentListed]:
         """List the experiments of this database, oldest first."""
         with board.opened() as store:
-            return [_listed(store, one) for one in store.experiments()]
+            watched = watched_folders(store)
+            return [_listed(board, store, one, watched) for one in store.experiments()]
 
     @api.get("/experiments/{experiment_id}/plate")
     def plate(experiment_id: ExperimentId) -> Plate:
@@ -153,21 +162,46 @@ def find_experiment(board: Board, experiment_id: int) -> Experiment:
     raise RequestError(f"There is no experiment {experiment_id}", hint="List them", status=404)
 
 
-def _listed(store: CountReader, experiment: Experiment) -> ExperimentListed:
+def _listed(
+    board: Board, store: CountReader, experiment: Experiment, watched: Container[str]
+) -> ExperimentListed:
     tally = store.tally(experiment)
-    primary = next((one.id for one in store.analyses(experiment) if one.is_primary), None)
+    primary = next((one for one in store.analyses(experiment) if one.is_primary), None)
+    folders = [source.folder for source in store.sources(experiment)]
+    is_watched = any(folder in watched for folder in folders)
+    last = None if primary is None else _last_count_at(store, experiment, primary)
+    # Nothing is due of a run that nobody watches, so that its frames need not be read for this.
+    snapshot = board.glance(experiment) if is_watched and primary is not None else None
+    rhythm = None if snapshot is None else snapshot.rhythm
+    due = None
+    if rhythm is not None:
+        due = max(rhythm.last_at, last or rhythm.last_at) + timedelta(hours=rhythm.interval_h)
     return ExperimentListed(
         id=experiment.id,
         name=experiment.name,
-        analysis_id=primary,
+        analysis_id=None if primary is None else primary.id,
         frames=Tallied(
             seen=tally.seen, counted=tally.counted, pending=tally.pending, ignored=tally.ignored,
             quarantined=tally.quarantined, superseded=tally.superseded,
         ),
         zero=None if experiment.t0 is None else experiment.t0.isoformat(),
         frame_interval_min=experiment.frame_interval_min,
-        folders=[source.folder for source in store.sources(experiment)],
+        folders=[sendable(folder) for folder in folders],
+        last_count_at=last,
+        is_watched=is_watched,
+        interval_h=None if rhythm is None else rhythm.interval_h,
+        next_due_at=due,
     )  # fmt: skip
+
+
+def _last_count_at(
+    store: CountReader, experiment: Experiment, analysis: Analysis
+) -> datetime | None:
+    last = store.change_marks(experiment, analysis).last_count_id
+    moments = store.counts(analysis, after=last - _LATEST).counted_at
+    if not len(moments):
+        return None
+    return moments.max().astype("datetime64[us]").item().replace(tzinfo=UTC)  # type: ignore[no-any-return]
 
 
 def _plate(shown: Shown) -> Plate:

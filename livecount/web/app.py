@@ -21,9 +21,12 @@ from livecount.web.access import Access, AccessMiddleware
 from livecount.web.api import make_api
 from livecount.web.board import Board
 from livecount.web.corrections_api import make_corrections_api
+from livecount.web.edits_api import make_edits_api
+from livecount.web.flagged_api import make_flagged_api
 from livecount.web.frames_api import make_frames_api
 from livecount.web.growth_api import make_growth_api
 from livecount.web.health import metrics, read_health
+from livecount.web.health_api import make_health_api
 from livecount.web.pages import error_page, make_pages
 from livecount.web.picture_cache import PictureCache
 from livecount.web.pictures import Pictures
@@ -68,6 +71,9 @@ def make_app(database: Path, access: Access) -> FastAPI:
     app.include_router(make_frames_api(board))
     app.include_router(make_corrections_api(board))
     app.include_router(make_pictures_api(board, pictures))
+    app.include_router(make_edits_api(board))
+    app.include_router(make_flagged_api(board))
+    app.include_router(make_health_api(board))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))
     _add_health(app, database)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -90,6 +91,13 @@ class Board:
         """Open the database for one request: it may be made, upgraded or restored meanwhile."""
         return CountStore.open(self._database, read_only=True)
 
+    @contextmanager
+    def edited(self) -> Iterator[CountStore]:
+        """Open the database for what a person says, beside the monitor; it is not made here."""
+        self.opened().close()
+        with CountStore.open(self._database) as store:
+            yield store
+
     def look(self, experiment: Experiment) -> Shown:
         """Give what is shown of an experiment, waiting for its first snapshot.
 
@@ -112,6 +120,13 @@ class Board:
                     "The run is being read for the first time", hint="Ask again soon", status=503
                 )
             return shown
+
+    def glance(self, experiment: Experiment) -> Snapshot | None:
+        """Give the snapshot that there is without waiting; if none, it will be made."""
+        with self._lock:
+            shown = self._of(experiment.name)
+            shown.asked_s = time.monotonic()
+            return shown.snapshot
 
     def growth(self, shown: Shown, window: Window | None) -> list[GrowthRow]:
         """Fit the curves over a window; a fit is made once for each snapshot."""

@@ -8,12 +8,17 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from livecount.alerts.wording import in_hours
 from livecount.storage import COUNTING_PAUSED, CountReader, Tally
+from livecount.web.problems import sendable
 
-__all__ = ["Health", "metrics", "read_health"]
+__all__ = ["Health", "metrics", "read_health", "watched_folders"]
 
 STALE_AFTER_S = 30.0
 """The monitor's heart beats every five seconds; three times as long again is not chance."""
+
+_HOUR_S = 3600.0
+_DAYS_FROM_H = 72.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,13 @@ class Health:
 
     def as_json(self) -> dict[str, Any]:
         """Give all of it as plain values."""
-        return asdict(self) | {"frames": asdict(self.frames) | {"seen": self.frames.seen}}
+        folders = {sendable(name): state for name, state in self.folders.items()}
+        return asdict(self) | {
+            "reason": sendable(self.reason),
+            "folders": folders,
+            "frames": asdict(self.frames) | {"seen": self.frames.seen},
+            "notices": [sendable(notice) for notice in self.notices],
+        }
 
 
 def read_health(store: CountReader, now: datetime | None = None) -> Health:
@@ -62,7 +73,7 @@ def read_health(store: CountReader, now: datetime | None = None) -> Health:
     if beat.stopped_at is not None:
         reason = "the monitor was stopped"
     elif age_s > STALE_AFTER_S:
-        reason = f"the monitor has not been heard of for {age_s:.0f} s"
+        reason = f"the monitor has not been heard of for {_in_words(age_s)}"
     elif offline := [name for name, state in beat.source_states.items() if _is_away(state)]:
         reason = f"{', '.join(offline)} cannot be reached"
     elif paused := [notice.text for notice in lasting if notice.code == COUNTING_PAUSED]:
@@ -78,6 +89,15 @@ def read_health(store: CountReader, now: datetime | None = None) -> Health:
         folders=dict(beat.source_states),
         notices=notices,
     )
+
+
+def watched_folders(store: CountReader, now: datetime | None = None) -> frozenset[str]:
+    """Give the folders that a living monitor watches at present."""
+    beat = store.monitor()
+    if beat is None or beat.stopped_at is not None:
+        return frozenset()
+    age_s = ((now or datetime.now(UTC)) - beat.beat_at).total_seconds()
+    return frozenset() if age_s > STALE_AFTER_S else frozenset(beat.source_states)
 
 
 def metrics(health: Health, database_bytes: dict[str, int]) -> bytes:
@@ -107,6 +127,13 @@ def metrics(health: Health, database_bytes: dict[str, int]) -> bytes:
     sizes = {kind: float(n_bytes) for kind, n_bytes in database_bytes.items()}
     gauge("database_bytes", "Size of the database and of its log.", sizes, "file")
     return generate_latest(registry)
+
+
+def _in_words(age_s: float) -> str:
+    hours = age_s / _HOUR_S
+    if hours >= _DAYS_FROM_H:
+        return f"{hours / 24:.0f} days"
+    return f"{age_s:.0f} s" if hours < 2 else in_hours(hours)
 
 
 def _is_away(state: str) -> bool:

@@ -44,6 +44,7 @@ def make_pages(board: Board, access: Access) -> APIRouter:
 
     of_experiment("", "plate.html", "Plate")
     of_experiment("/growth", "growth.html", "Growth")
+    of_experiment("/review", "review.html", "Review")
 
     _add_frames(pages, board)
 

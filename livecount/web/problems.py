@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any, Final
 
+from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from livecount.errors import (
@@ -14,7 +16,39 @@ from livecount.errors import (
     StoreError,
 )
 
-__all__ = ["problem", "problem_of", "status_of"]
+__all__ = ["RESPONSES", "Problem", "problem", "problem_of", "responses", "sendable", "status_of"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+_LONGEST_DETAIL: Final = 2000
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong.")
+    hint: str | None = Field(None, description="What to do now.")
+
+
+def responses(**words: str) -> dict[int | str, dict[str, Any]]:
+    """Document statuses other than success, ``s404="Why"``, for OpenAPI."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {
+        int(name[1:]): {"description": said, "content": content} for name, said in words.items()
+    }
+
+
+RESPONSES: Final = responses(
+    s400="The server does not go by that name, or the body is no JSON.",
+    s401="The token is missing.",
+    s403="The request comes from a page of another site.",
+    s404="There is no such experiment, or nothing of the kind in it.",
+    s422="What was sent is not understood.",
+    s503="The database cannot be read or written at present; ask again.",
+)
+"""Of every route."""
 
 
 def problem(status: int, detail: str, hint: str) -> JSONResponse:
@@ -29,11 +63,16 @@ def problem(status: int, detail: str, hint: str) -> JSONResponse:
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": sendable(detail)[:_LONGEST_DETAIL],
     }
     if hint:
-        document["hint"] = hint
-    return JSONResponse(document, status, media_type="application/problem+json")
+        document["hint"] = sendable(hint)
+    return JSONResponse(document, status, media_type=MEDIA_TYPE)
+
+
+def sendable(text: str) -> str:
+    """Write out what UTF-8 has no bytes for, as names of folders and fields may hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def problem_of(error: LivecountError) -> JSONResponse:

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from livecount.alerts import Rhythm
+from livecount.alerts.scans import rhythm_of, visits_of
+from livecount.flags import doubts_of
 from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
 from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
@@ -24,7 +27,7 @@ from livecount.time_axis import hours_of, zero_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EventShown", "Snapshot", "Trace", "Track", "take_snapshot", "trace_of"]
+__all__ = ["EventShown", "Snapshot", "Trace", "Track", "is_doubtful", "take_snapshot", "trace_of"]
 
 Reals = npt.NDArray[np.float32]
 
@@ -37,6 +40,7 @@ _REPEATING: Final = (
     "plate", "well", "field", "position", "channel", "z", "flags", "excluded", "excluded_by",
     "group", "experiment", "analysis_id", "curves_from",
 )  # fmt: skip
+_ENOUGH_PLACES: Final = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +73,7 @@ class Track:
     contents
         What the plate map says of the well, in words.
     n_frames, n_flagged, n_excluded
-        Frames of it, and how many carry a flag or are not used.
+        Frames of it, and how many carry a flag that puts their count in doubt or are not used.
     """
 
     series: WellSeries
@@ -102,6 +106,8 @@ class Snapshot:
         plate, well, field and time.
     zero
         The date of hour 0, None where the clock has no dates.
+    rhythm
+        In what rhythm frames come, None before it can be told.
     marks
         How far the database had come.
     """
@@ -112,6 +118,7 @@ class Snapshot:
     tracks: tuple[Track, ...]
     events: tuple[EventShown, ...]
     zero: datetime | None
+    rhythm: Rhythm | None
     marks: ChangeMarks
     taken_at: datetime
 
@@ -136,8 +143,29 @@ def take_snapshot(store: CountReader, experiment: Experiment, analysis: Analysis
             if len(table)
         ),
         zero=None if zero is None else zero.to_pydatetime(warn=False),
+        rhythm=_rhythm(store, experiment, analysis, table),
         marks=marks,
         taken_at=taken_at,
+    )
+
+
+def _rhythm(
+    store: CountReader, experiment: Experiment, analysis: Analysis, table: pd.DataFrame
+) -> Rhythm | None:
+    """Learn in what rhythm frames come, as alerts do, from the places that were counted last."""
+    import pandas as pd
+
+    counted_at = pd.Series(store.counted_at(analysis), dtype="datetime64[us, UTC]")
+    known = table.index.intersection(counted_at.index)
+    if known.empty:
+        return None
+    moments = pd.DatetimeIndex(counted_at.loc[known]).tz_localize(None)
+    latest = table.loc[known].assign(counted_at=moments).sort_values("counted_at")
+    places = latest["well"].fillna(latest["position"])
+    recent = places.iloc[::-1].drop_duplicates().iloc[:_ENOUGH_PLACES]
+    declared = experiment.frame_interval_min
+    return rhythm_of(
+        visits_of(latest[places.isin(recent)]), None if declared is None else declared / 60
     )
 
 
@@ -186,6 +214,20 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
     return found
 
 
+def is_doubtful(flags: pd.Series) -> npt.NDArray[np.bool_]:
+    """Tell which frames carry a flag that puts their count in doubt.
+
+    Parameters
+    ----------
+    flags
+        The column ``flags`` of a table, few of whose texts differ.
+    """
+    codes, texts = flags.factorize()
+    doubtful = np.array([bool(doubts_of(str(text))) for text in texts], dtype=np.bool_)
+    found: npt.NDArray[np.bool_] = np.append(doubtful, False)[codes]
+    return found
+
+
 def contents_in_words(contents: Any) -> str:
     """Write what a well holds as one line."""
     parts = (contents.cell_line, *(str(each) for each in contents.treatments))
@@ -203,7 +245,7 @@ def _tallies(table: pd.DataFrame) -> Mapping[tuple[str | None, str | None], tupl
     keys = [table[name].astype("string").fillna("") for name in ("plate", "well")]
     noted = {
         "n": np.ones(len(table), np.int64),
-        "flagged": (table["flags"] != "").to_numpy(np.int64),
+        "flagged": is_doubtful(table["flags"]).astype(np.int64),
         "excluded": (table["excluded"] != "").to_numpy(np.int64),
     }
     summed = table.assign(**noted).groupby(keys, sort=False)[list(noted)].sum()

@@ -20,6 +20,17 @@ export function ago(seconds) {
   return `${Math.round(seconds / 86400)} days ago`;
 }
 
+// How far a moment lies from now, in words.
+export function away(text) {
+  const seconds = (new Date(text) - Date.now()) / 1000;
+  return seconds < 0 ? ago(-seconds) : `in ${ago(seconds).replace(" ago", "")}`;
+}
+
+export function bytes(value) {
+  const power = value < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(value) / 3));
+  return `${Number((value / 1000 ** power).toPrecision(3))} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
 // A moment in the viewer's zone; its title holds UTC.
 export function moment(text) {
   const at = new Date(text);
