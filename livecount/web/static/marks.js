@@ -9,6 +9,7 @@ const KINDS = {
 // One path a kind: two thousand centres take a few milliseconds.
 export function drawMarks(paint, picture, marks) {
   const radius = Math.min(9, Math.max(2.5, 5 * picture.scale + 1.5));
+  const line = Math.min(1.75, 0.9 + picture.scale);
   const { clientWidth, clientHeight } = picture.canvas;
   for (const [kind, { colour, trace }] of Object.entries(KINDS)) {
     paint.beginPath();
@@ -19,10 +20,10 @@ export function drawMarks(paint, picture, marks) {
       trace(paint, x, y, radius);
     }
     paint.strokeStyle = "rgb(0 0 0 / .75)";
-    paint.lineWidth = 3.5;
+    paint.lineWidth = 2 * line;
     paint.stroke();
     paint.strokeStyle = colour;
-    paint.lineWidth = 1.75;
+    paint.lineWidth = line;
     paint.stroke();
   }
 }
