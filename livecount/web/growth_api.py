@@ -17,6 +17,7 @@ from livecount.web.group_curves import (
     curves_of_wells,
     made_relative,
 )
+from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import Snapshot
 
 __all__ = ["make_growth_api"]
@@ -55,7 +56,7 @@ class Curves(BaseModel):
 
 def make_growth_api(board: Board) -> APIRouter:
     """Make the routes."""
-    api = APIRouter(prefix="/api/v1", tags=["read"])
+    api = APIRouter(prefix="/api/v1", tags=["read"], responses=RESPONSES)
 
     @lru_cache(maxsize=16)
     def drawn(
