@@ -33,6 +33,7 @@ from livecount.storage.records import (
     ValidatedField,
     Validation,
 )
+from livecount.storage.recounts import Recounted, StoredCount
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
 
@@ -60,8 +61,10 @@ __all__ = [
     "PlateMapVersion",
     "Quarantined",
     "Recorded",
+    "Recounted",
     "Said",
     "Source",
+    "StoredCount",
     "Tally",
     "ValidatedField",
     "Validation",
