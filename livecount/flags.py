@@ -44,6 +44,13 @@ DOUBTS: Final = (
     "count_jump",
     "no_cells",
     "light_changed",
+    "plate_moved",
+    "field_moved",
+    "part_hidden",
+    "no_nuclei",
+    "nuclei_saturated",
+    "nuclei_crowded",
+    "nuclei_size",
     "looks_like_fluorescence",
     "doubtful_cells",
 )

@@ -23,6 +23,7 @@ from livecount.cli.finetune import finetune
 from livecount.cli.incident import alert, forecast, incidents
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.plate import plate
+from livecount.cli.recounting import analyses, recount
 from livecount.cli.results import export, plot, report
 from livecount.cli.score import evaluate
 from livecount.cli.service import install_service
@@ -44,8 +45,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    demo, run, count, export, plot, report, serve, status, incidents, forecast, doctor, backup,
-    restore, verify, calibrate,
+    demo, run, count, recount, analyses, export, plot, report, serve, status, incidents, forecast,
+    doctor, backup, restore, verify, calibrate,
     install_service, evaluate, train, finetune, simulate,
 )  # fmt: skip
 for command in COMMANDS:

@@ -13,6 +13,7 @@ from livecount.frame import LOCATION_H, FrameCount
 from livecount.inference import Model, find_model
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.worker import Worker
+from livecount.recounting import catch_up
 from livecount.storage import (
     Analysis,
     AnalysisSettings,
@@ -60,6 +61,7 @@ class Counting:
         self.analysis = self.store.ensure_analysis(self.experiment, settings)
         if self.model.calibration is not None:
             self.store.keep_calibration(self.model.onnx_sha256, self.model.calibration.to_mapping())
+        catch_up(self.store, self.experiment, self.analysis)  # after `recount --make-primary`
         self._say_if_estimated(diameter)
         self.rule = _rule(settings.h, diameter)
 

@@ -39,6 +39,7 @@ from livecount.storage.records import (
     Validation,
     is_referee,
 )
+from livecount.storage.recounts import Recounted, StoredCount
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
 
@@ -70,8 +71,10 @@ __all__ = [
     "PlateMapVersion",
     "Quarantined",
     "Recorded",
+    "Recounted",
     "Said",
     "Source",
+    "StoredCount",
     "StoredFrame",
     "Tally",
     "ValidatedField",

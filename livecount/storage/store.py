@@ -47,11 +47,12 @@ from livecount.storage.records import (
     ValidatedField,
     Validation,
 )
+from livecount.storage.recounts import RecountWriter
 
 __all__ = ["CountStore"]
 
 
-class CountStore(CalibrationWriter, CorrectionWriter):
+class CountStore(CalibrationWriter, CorrectionWriter, RecountWriter):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to

@@ -15,6 +15,7 @@ from livecount.storage import Analysis, Correction, CountReader, CountStore, Sai
 from livecount.web.board import Board
 from livecount.web.bodies import read_model
 from livecount.web.frames_api import FrameId, primary_of
+from livecount.web.problems import RESPONSES
 
 __all__ = ["make_corrections_api"]
 
@@ -88,7 +89,7 @@ _BODY: Final[dict[str, Any]] = {
 
 def make_corrections_api(board: Board) -> APIRouter:
     """Make the routes of corrections."""
-    api = APIRouter(prefix="/api/v1", tags=["corrections"])
+    api = APIRouter(prefix="/api/v1", tags=["corrections"], responses=RESPONSES)
 
     def change(frame_id: int, write: Callable[[CountStore, Analysis], object]) -> Corrected:
         with board.opened() as store:  # makes sure that it is a database of this schema

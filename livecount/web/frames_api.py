@@ -14,6 +14,7 @@ from livecount.flags import meaning
 from livecount.storage import Analysis, CountReader, Experiment, StoredFrame
 from livecount.web.api import ExperimentId, find_experiment, plain
 from livecount.web.board import Board
+from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Cells(BaseModel):
 
 def make_frames_api(board: Board) -> APIRouter:
     """Make the routes that read frames."""
-    api = APIRouter(prefix="/api/v1", tags=["frames"])
+    api = APIRouter(prefix="/api/v1", tags=["frames"], responses=RESPONSES)
 
     @api.get("/experiments/{experiment_id}/frames")
     def series(

@@ -16,6 +16,7 @@ from livecount.storage import StoredFrame
 from livecount.web.board import Board
 from livecount.web.frames_api import FrameId
 from livecount.web.pictures import Pictures
+from livecount.web.problems import RESPONSES
 from livecount.web.pyramid import TILE_PX, Picture, read_picture, read_tile
 
 __all__ = ["make_pictures_api"]
@@ -51,7 +52,7 @@ class ImageShown(BaseModel):
 
 def make_pictures_api(board: Board, pictures: Pictures) -> APIRouter:
     """Make the routes that show pixels; a request never touches a watched folder itself."""
-    api = APIRouter(prefix="/api/v1", tags=["frames"])
+    api = APIRouter(prefix="/api/v1", tags=["frames"], responses=RESPONSES)
     known: dict[int, tuple[float, StoredFrame]] = {}
 
     def look_up(frame_id: int, content: str | None) -> StoredFrame:
