@@ -84,7 +84,7 @@ def _read(key: FrameKey) -> Any:
         raise RequestError(
             f"The folder {folder} is not there",
             hint="Connect the disk or the share that it lies on; counts and cells are kept",
-            status=503,
+            status=424,
         )
     if not (folder / os.fsdecode(key.relative_path)).exists():
         raise RequestError(

@@ -16,10 +16,16 @@ from livecount.storage import StoredFrame
 from livecount.web.board import Board
 from livecount.web.frames_api import FrameId
 from livecount.web.pictures import Pictures
-from livecount.web.problems import RESPONSES
+from livecount.web.problems import RESPONSES, responses
 from livecount.web.pyramid import TILE_PX, Picture, read_picture, read_tile
 
 __all__ = ["make_pictures_api"]
+
+_RESPONSES = RESPONSES | responses(
+    s409="The file has changed since it was counted.",
+    s410="The file is not in its folder any more.",
+    s424="The watched folder is not there at present; ask again.",
+)
 
 _KNOWN_S: Final = 30.0
 _MOST_KNOWN: Final = 500
@@ -52,7 +58,7 @@ class ImageShown(BaseModel):
 
 def make_pictures_api(board: Board, pictures: Pictures) -> APIRouter:
     """Make the routes that show pixels; a request never touches a watched folder itself."""
-    api = APIRouter(prefix="/api/v1", tags=["frames"], responses=RESPONSES)
+    api = APIRouter(prefix="/api/v1", tags=["frames"], responses=_RESPONSES)
     known: dict[int, tuple[float, StoredFrame]] = {}
 
     def look_up(frame_id: int, content: str | None) -> StoredFrame:

@@ -182,7 +182,7 @@ def test_what_is_not_there_or_has_changed_is_said(run: Run, cache_folder: Path) 
     forget()
     away = run.folder.rename(run.folder.with_name("away"))
     answer, said = run.ask(path)
-    assert (answer.status, b"is not there" in said) == (503, True), said
+    assert (answer.status, b"is not there" in said) == (424, True), said
     assert run.ask(f"frames/{frame['id']}/cells")[0].status == 200
     away.rename(run.folder)
     other = next(one for one in sorted(file.parent.iterdir()) if one.name > file.name)
@@ -496,7 +496,7 @@ def test_where_the_folder_is_away_the_page_says_so_and_comes_back(
     finally:
         away.rename(run.folder)
     expect(page.get_by_role("alert")).to_be_hidden()
-    page.faults[:] = [fault for fault in page.faults if "503" not in fault]
+    page.faults[:] = [fault for fault in page.faults if "424" not in fault]
 
 
 def test_a_page_of_no_frame_says_so(run: Run) -> None:

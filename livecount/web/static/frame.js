@@ -70,7 +70,7 @@ async function pixelsOf(about) {
       picture.showNone(about.id, about.height_px, about.width_px);
       trouble.hidden = false;
       trouble.textContent = problem.message;
-      if (problem.status === 503 || problem.status === 0) retry = setTimeout(() => go(about.id), AGAIN_MS);
+      if ([0, 424, 503].includes(problem.status)) retry = setTimeout(() => go(about.id), AGAIN_MS);
     };
   }
 }
