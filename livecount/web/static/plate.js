@@ -12,6 +12,8 @@ const colourBy = document.getElementById("colour");
 const scale = document.getElementById("scale");
 const arrange = document.getElementById("arrange");
 const GROUP_NAME_PX = 230;
+const ROW_NAME_PX = 34;
+const COLUMN_NAME_PX = 26;
 const SIZES = [[1, 1], [2, 2], [2, 3], [3, 4], [4, 6], [6, 8], [8, 12], [16, 24], [32, 48]];
 
 let plate = null;
@@ -91,16 +93,17 @@ function viewOfGroups() {
   return viewOf("Wells by group", names, spots, GROUP_NAME_PX);
 }
 
-function viewOf(label, names, spots, headerPx = null) {
+function viewOf(label, names, spots, headerPx = ROW_NAME_PX) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   const buttons = new Map();
   const byPlace = new Map([...spots].map(([well, spot]) => [spot.row * names.columns.length + spot.column, well]));
   const table = element("table", { role: "grid", "aria-label": label });
   const corner = element("td");
-  if (headerPx) corner.style.width = `${headerPx}px`;
+  const isByGroup = headerPx === GROUP_NAME_PX;
+  corner.style.width = `${headerPx}px`;
   table.append(element("tr", {}, corner, ...names.columns.map((text) => element("th", { scope: "col", text }))));
   names.rows.forEach((name, row) => {
-    const line = element("tr", {}, element("th", { scope: "row", class: headerPx ? "name" : null, title: headerPx ? name : null, text: name }));
+    const line = element("tr", {}, element("th", { scope: "row", class: isByGroup ? "name" : null, title: isByGroup ? name : null, text: name }));
     names.columns.forEach((_, column) => {
       const well = byPlace.get(row * names.columns.length + column);
       const cell = element("td", { role: "gridcell" });
@@ -120,8 +123,8 @@ function viewOf(label, names, spots, headerPx = null) {
   table.addEventListener("keydown", (event) => walk(event, table));
   const box = element("section", { class: "plate" }, canvas, table);
   const [rows, columns] = [names.rows.length, names.columns.length];
-  box.style.setProperty("--row-height", `${100 / (rows + 1)}%`);
-  return { root: box, box, canvas, buttons, spots, rows, columns, headerPx, wells: [...spots.keys()] };
+  box.style.setProperty("--rows", rows);
+  return { root: box, box, canvas, buttons, spots, rows, columns, headerPx, isByGroup, wells: [...spots.keys()] };
 }
 
 function withTitle(name, root) {
@@ -184,10 +187,10 @@ function soon() {
 
 function drawPlate(view, range) {
   const width = view.box.clientWidth;
-  const left = view.headerPx ?? width / (view.columns + 1);
+  const left = view.headerPx;
   const cell = (width - left) / view.columns;
-  const cellHeight = Math.min(cell * 0.8, Math.max(22, (innerHeight - 170) / (view.rows + 1)), 160);
-  const height = cellHeight * (view.rows + 1);
+  const cellHeight = Math.min(cell * 0.8, Math.max(22, (innerHeight - 170) / view.rows), 160);
+  const height = COLUMN_NAME_PX + cellHeight * view.rows;
   const ratio = devicePixelRatio || 1;
   const { canvas } = view;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -199,9 +202,9 @@ function drawPlate(view, range) {
   paint.setTransform(ratio, 0, 0, ratio, 0, 0);
   paint.clearRect(0, 0, width, height);
   paint.strokeStyle = ink("line");
-  for (let row = 0; row < view.rows && !view.headerPx; row++) {
+  for (let row = 0; row < view.rows && !view.isByGroup; row++) {
     for (let column = 0; column < view.columns; column++) {
-      paint.strokeRect(left + column * cell + 1.5, (row + 1) * cellHeight + 1.5, cell - 3, cellHeight - 3);
+      paint.strokeRect(left + column * cell + 1.5, COLUMN_NAME_PX + row * cellHeight + 1.5, cell - 3, cellHeight - 3);
     }
   }
   for (const well of view.wells) drawWell(paint, view, well, range, { left, cell, cellHeight });
@@ -209,7 +212,7 @@ function drawPlate(view, range) {
 
 function drawWell(paint, view, well, range, { left: from, cell, cellHeight }) {
   const spot = view.spots.get(well);
-  const [left, top] = [from + spot.column * cell + 1.5, (spot.row + 1) * cellHeight + 1.5];
+  const [left, top] = [from + spot.column * cell + 1.5, COLUMN_NAME_PX + spot.row * cellHeight + 1.5];
   const [width, height] = [cell - 3, cellHeight - 3];
   const value = valueOf(well);
   const share = (value - range.colour[0]) / (range.colour[1] - range.colour[0] || 1);
