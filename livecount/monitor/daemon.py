@@ -13,10 +13,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import structlog
 
 from livecount import __version__
@@ -25,41 +23,31 @@ from livecount.errors import (
     ConfigError,
     DatabaseBusyError,
     DatabaseFullError,
-    StoreError,
     WorkerStartError,
 )
 from livecount.frame import FrameCount
-from livecount.monitor.alerts import Alerts
+from livecount.monitor.alerts import Alerts, Pace
 from livecount.monitor.backups import RegularBackup
-from livecount.monitor.choices import edges_said
-from livecount.monitor.counting import open_counting
 from livecount.monitor.engine_state import say_what_counts
-from livecount.monitor.folders import HANGS_AFTER_S, say_how_it_is, state_of
+from livecount.monitor.folders import say_how_it_is, state_of
 from livecount.monitor.intake import Intake
-from livecount.monitor.plate_check import PlateCheck, keep_plate_map
 from livecount.monitor.sending import check_targets
 from livecount.monitor.trouble import Trouble
+from livecount.monitor.watched import Calls, WatchedExperiment, register
 from livecount.monitor.worker import StopAskedError, Worker
 from livecount.platform.process import keep_awake, lower_priority
 from livecount.platform.service import ServiceNotifier
-from livecount.readers import is_frame_file
 from livecount.storage import (
     CountStore,
-    Experiment,
-    FrameState,
     Heartbeat,
     MonitorLock,
-    Source,
     Tally,
 )
-from livecount.watching import SettleRule, Watcher
 
 __all__ = ["run_monitor"]
 
 _BEAT_EVERY_S = 5.0
-_LOOK_UP_EVERY_S = 5.0
 _TROUBLE_PAUSE_S = 5.0
-_NAMING = "naming"
 _WAIT_S = 0.25
 
 
@@ -97,7 +85,7 @@ def run_monitor(
     MonitorRunningError
         Another monitor writes to the same database.
     """
-    if not config.watch.folders:
+    if not config.folders:
         raise ConfigError(
             "No folder to watch", hint="Name one: `livecount run FOLDER`, or [watch] folders"
         )
@@ -132,41 +120,41 @@ class _Monitor:
         self._announce = on_count
         self._tell = on_notice
         self._trouble = Trouble(store, on_notice)
-        self._naming_due = False
         self._started_at = datetime.now(UTC)
         self._progress_at: datetime | None = None
         self._beaten_s = -_BEAT_EVERY_S
-        self._looked_up_s = -_LOOK_UP_EVERY_S
         self._service = ServiceNotifier()
-        self._intakes: list[Intake] = []
         self._log = structlog.get_logger("livecount.monitor")
-        self._experiment = self._ensure_experiment()
-        keep_plate_map(config, store, self._experiment)
-        self._alerts = Alerts(config, store, [self._experiment], on_notice)
-        self._plate_check = PlateCheck(store, self._experiment, on_notice)
-        self._n_counted = 0
-        self._backup = RegularBackup(config.backup, store, self._experiment.created_at, on_notice)
+        each = [(one, register(one, store)) for one in config.each_experiment]
+        self._alerts = Alerts(config, store, [experiment for _, experiment in each], on_notice)
+        since = min(experiment.created_at for _, experiment in each)
+        self._backup = RegularBackup(config.backup, store, since, on_notice)
         self._worker = Worker(
             config,
             patience_s=config.watch.patience_s,
             stop=stop,
             on_wait=self._beat_when_due,
         )
-        self._counting = open_counting(config, store, self._experiment, self._worker)
+        calls = Calls(self._between_pages, self._counted, on_notice)
+        self._watched: list[WatchedExperiment] = []
+        for number, (one, experiment) in enumerate(each):
+            self._watched.append(
+                WatchedExperiment(number, one, store, experiment, self._worker, calls)
+            )
+        self._worker.start()
 
     def watch(self, stack: ExitStack, until_idle_s: float | None) -> None:
         """Start the watchers and take files until stopped or idle."""
         stack.callback(self._worker.give_up)
         stack.callback(self._alerts.give_up)
-        for folder in self._config.watch.folders:
-            self._intakes.append(self._open_intake(folder, stack))
-        self._naming_due = True
-        self._log.info(
-            "watching",
-            folders=[str(folder) for folder in self._config.watch.folders],
-            engine=self._worker.engine.words,
-            experiment=self._experiment.name,
-        )
+        for one in self._watched:
+            one.watch(stack)
+            self._log.info(
+                "watching",
+                folders=[str(folder) for folder in one.config.watch.folders],
+                engine=self._worker.engine.words,
+                experiment=one.experiment.name,
+            )
         self._beaten_s = -_BEAT_EVERY_S  # what the worker is was not known at the first beat
         self._service.ready("watching")
         stack.callback(self._service.stopping)
@@ -199,118 +187,16 @@ class _Monitor:
         )
 
     @property
-    def _naming(self) -> list[object]:
-        """How names, pixel sizes and stamps without a zone are understood."""
-        counting = self._config.counting
-        zone = self._config.experiment.time_zone
-        pattern = self._config.watch.pattern
-        return [pattern, counting.pixel_size_um, counting.pixel_size_override, zone]
-
-    def _ensure_experiment(self) -> Experiment:
-        settings = self._config.experiment
-        found = self._store.ensure_experiment(
-            self._config.experiment_name,
-            time_zone=settings.time_zone,
-            t0=settings.t0,
-            frame_interval_min=settings.frame_interval_min,
-        )
-        # What `export` and `plot` then go by, whichever settings they are given.
-        kept = {**found.settings, **edges_said(self._config)}
-        return self._store.ensure_experiment(found.name, settings=kept)
-
-    def _keep_naming(self) -> None:
-        """Keep how names and pixel sizes were told, so that a change is noticed at a restart.
-
-        Only once all that was counted otherwise has been read anew.
-        """
-        self._naming_due = False
-        settings = {**self._experiment.settings, _NAMING: self._naming}
-        self._store.ensure_experiment(self._experiment.name, settings=settings)
-
-    def _open_intake(self, folder: Path, stack: ExitStack) -> Intake:
-        source = self._source_of(folder)
-        # What was set aside may be readable by now: permissions, settings or livecount changed.
-        self._store.reopen(source, FrameState.QUARANTINED)
-        settings = self._config.watch
-        watcher = Watcher(
-            Path(source.folder),
-            known=self._store.known_files(source),
-            expected=self._store.pending_files(source),
-            accepts=is_frame_file,
-            settle=SettleRule(
-                unchanged_for_s=settings.settle_s,
-                looks=settings.settle_looks,
-                on_network_s=settings.settle_on_share_s,
-            ),
-            interval_s=settings.scan_interval_s,
-            # Until the cell diameter is known, the first frames come first: they decide it.
-            order=settings.order if self._counting.rule else "oldest",
-        )
-        intake = Intake(
-            source,
-            watcher,
-            self._store,
-            self._counting,
-            self._config,
-            between_pages=self._between_pages,
-            on_count=self._counted,
-            on_notice=self._tell,
-            on_scale_known=self._take_up_set_aside,
-        )
-        self._catch_up_on_attributes(intake)
-        stack.enter_context(watcher)
-        return intake
-
-    def _source_of(self, folder: Path) -> Source:
-        """Find the watched folder's own entry, also when it is spelt otherwise than before."""
-        for known in self._store.sources(self._experiment):
-            with suppress(OSError):
-                if folder.samefile(known.folder):
-                    return known
-        return self._store.ensure_source(self._experiment, str(folder))
-
-    def _catch_up_on_attributes(self, intake: Intake) -> None:
-        """Take in what files beside the frames, or changed settings, say of frames counted before.
-
-        Frames that lack a time or a pixel size may have been counted shortly before a crash; a
-        pixel size or pattern given now holds for frames that were counted without it.
-        """
-        changed = self._experiment.settings.get(_NAMING, self._naming) != self._naming
-        ignored = self._store.ignored_pages(intake.source, lacking_metadata=not changed)
-        (intake.late.want if changed else intake.late.remember)(ignored)
-        analysis = self._counting.analysis
-        if analysis is None:
-            return
-        found = self._store.counts(analysis)
-        lacking = np.isnan(found.pixel_size_um) | (
-            np.isnat(found.acquired_at) & np.isnan(found.elapsed_s)
-        )
-        pages = [
-            (found.relative_path[row], int(found.page[row]))
-            for row in range(len(found))
-            if found.folder[row] == intake.source.folder and (changed or lacking[row])
-        ]
-        (intake.late.want if changed else intake.late.remember)(pages)
+    def _intakes(self) -> list[Intake]:
+        """All folders of all experiments."""
+        return [intake for one in self._watched for intake in one.intakes]
 
     def _take_one(self) -> bool:
         """Take the next due file of each folder; wait a moment where none is due."""
-        taken = False
-        for intake in self._intakes:
-            intake.note_news()
-            if intake.watcher.silent_for_s() > HANGS_AFTER_S:
-                continue
-            sighting = intake.watcher.next_complete(0.0)
-            if sighting is None:
-                continue
-            taken = True
-            try:
-                intake.take(sighting)
-            except (StoreError, WorkerStartError):
-                intake.watcher.look_again(sighting.relative_path, _TROUBLE_PAUSE_S)
-                raise
-        if not taken:
+        taken = [one.take_one() for one in self._watched]
+        if not any(taken):
             self._stop.wait(_WAIT_S)
-        return taken
+        return any(taken)
 
     def _survive(self, work: Callable[[], bool]) -> bool:
         """Do work; what may pass (a locked database, a full disk) is said and waited for."""
@@ -325,19 +211,17 @@ class _Monitor:
         self._trouble.went_well(counted=done)
         return done
 
-    def _take_up_set_aside(self) -> None:
-        """Show again, in every folder, what gave no cell diameter."""
-        for intake in self._intakes:
-            intake.take_up_set_aside()
-
     def _between_pages(self) -> None:
         """Keep the heart beating within a long stack, and end between two of its pages."""
         if self._stop.is_set():
             raise StopAskedError
         self._beat_when_due()
 
+    @property
+    def _n_counted(self) -> int:
+        return sum(one.n_counted for one in self._watched)
+
     def _counted(self, count: FrameCount) -> None:
-        self._n_counted += 1
         self._progress_at = datetime.now(UTC)
         self._announce(count)
 
@@ -358,36 +242,20 @@ class _Monitor:
 
     def _look_up_late(self) -> bool:
         """Take in what files beside the frames say by now, a little at each turn."""
-        self._alerts.tick(self._n_counted, self._idle_for_s(), self._trouble.unkept)
-        self._plate_check.tick(self._counting.analysis, self._n_counted)
-        present = [one for one in self._intakes if one.watcher.silent_for_s() < HANGS_AFTER_S]
-        if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
-            for intake in present:
-                intake.late.look_up()
-            self._looked_up_s = time.monotonic()
-        refined = sum(intake.late.advance() for intake in present if intake.late.n_queued)
-        if self._naming_due and not any(intake.late.n_queued for intake in self._intakes):
-            self._keep_naming()
-        return refined > 0
+        self._alerts.tick(self._n_counted, self._idle_for_s(), self._trouble.unkept, self._paces())
+        return sum(one.look_up_late() for one in self._watched) > 0
 
     def _finish_late(self) -> bool:
         """Ask once more, before the end, what files beside the frames say by now."""
-        refined = 0
-        for intake in self._intakes:
-            intake.late.look_up(in_full=True)
-            queued = intake.late.n_queued + 1
-            while 0 < intake.late.n_queued < queued:  # ends where nothing can be read any more
-                queued = intake.late.n_queued
-                refined += intake.late.advance()
-                self._beat_when_due()
-        if self._naming_due and not any(intake.late.n_queued for intake in self._intakes):
-            self._keep_naming()
-        self._plate_check.tick(self._counting.analysis, self._n_counted, at_once=True)
+        refined = sum(one.finish_late(self._beat_when_due) for one in self._watched)
         self._alerts.finish(self._n_counted, on_wait=self._between_pages)
         return refined > 0
 
+    def _paces(self) -> dict[str, Pace]:
+        return {one.experiment.name: Pace(one.n_counted, one.idle_for_s) for one in self._watched}
+
     def _idle_for_s(self) -> float:
-        return min((intake.watcher.idle_for_s() for intake in self._intakes), default=0.0)
+        return min((one.idle_for_s for one in self._watched), default=0.0)
 
     def _doing(self) -> str:
         waited_s = time.monotonic() - self._worker.awaited_since_s

@@ -83,6 +83,11 @@ class Worker:
         self.engine = EngineState()
         self.awaited = ""
         self.awaited_since_s = 0.0
+        self._number_of: dict[Path, int] = {}
+
+    def assign(self, root: Path, number: int) -> None:
+        """Let the frames below a folder be read by the settings of that experiment."""
+        self._number_of[root] = number
 
     def start(self) -> None:
         """Start a process and wait until it can work; one that ends meanwhile is started again.
@@ -138,8 +143,9 @@ class Worker:
     def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
         """Ask :meth:`Bench.read`."""
         found: PageRead = self._ask(
-            "read", root, relative_path, page, shown=os.fsdecode(relative_path)
-        )
+            "read", root, relative_path, page, self._number_of.get(root, 0),
+            shown=os.fsdecode(relative_path),
+        )  # fmt: skip
         return found
 
     def count(
@@ -165,8 +171,9 @@ class Worker:
     def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
         """Ask :meth:`Bench.read_attributes`."""
         found: FrameAttributes = self._ask(
-            "read_attributes", root, relative_path, page, shown=os.fsdecode(relative_path)
-        )
+            "read_attributes", root, relative_path, page, self._number_of.get(root, 0),
+            shown=os.fsdecode(relative_path),
+        )  # fmt: skip
         return found
 
     def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:
