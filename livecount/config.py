@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from livecount.errors import ConfigError
 from livecount.experiment_tables import (
     EXPERIMENTS,
+    OF_EACH,
     SETTINGS_OF_ONE,
     UnusableTablesError,
     with_experiments,
@@ -38,6 +39,7 @@ __all__ = [
     "explained_config",
     "load_config",
     "setting_names",
+    "settings_of_added",
     "variable_names",
 ]
 
@@ -113,6 +115,30 @@ def load_config(
         if not problems:
             return config
     raise _config_error(problems)
+
+
+def settings_of_added(config: Config, table: Mapping[str, Any]) -> Config:
+    """Give the settings of an experiment that was added beside those of a file.
+
+    Parameters
+    ----------
+    config
+        What holds for all.
+    table
+        What differs, as in a table of ``[[experiments]]``, folders as absolute paths.
+
+    Raises
+    ------
+    ConfigError
+        With every problem on a line of its own.
+    """
+    for_all = config.model_dump(exclude_unset=True, exclude={EXPERIMENTS: True, **OF_EACH})
+    layers = [_Layer({EXPERIMENTS: [dict(table)]}, lambda _: "the experiment")]
+    try:
+        all_of_it = with_experiments(Config(), [dict(table)], [for_all], setting_names())
+    except UnusableTablesError as error:
+        raise _config_error(_described(error.problems, layers)) from error
+    return all_of_it.each_experiment[0]
 
 
 def explained_config() -> Path:

@@ -22,15 +22,17 @@ from livecount.toml_lines import TomlPath
 
 __all__ = [
     "EXPERIMENTS",
+    "OF_EACH",
     "SETTINGS_OF_ONE",
     "UnusableTablesError",
+    "clash",
     "sections_of",
     "with_experiments",
 ]
 
 EXPERIMENTS: Final = "experiments"
 # What only a table says where there are such.
-_OF_EACH: Final = (("watch", "folders"), ("experiment", "name"))
+OF_EACH: Final = {"watch": {"folders"}, "experiment": {"name"}}
 _NO_TABLES: Final = "must be a list of tables, each written below [[experiments]]"
 
 SETTINGS_OF_ONE: Final[Mapping[str, tuple[str, str]]] = {
@@ -90,7 +92,7 @@ def with_experiments(
         raise UnusableTablesError([_problem((EXPERIMENTS,), "names no experiment: leave it out")])
     problems = [
         _problem(path, "is set beside [[experiments]], which have their own: keep one of the two")
-        for path in _OF_EACH
+        for path in [(section, key) for section, keys in OF_EACH.items() for key in keys]
         if look_up(config.model_dump(exclude_unset=True), path)[1]
     ]
     lower, *upper = (
@@ -110,8 +112,18 @@ def with_experiments(
                 {**found, "loc": _place_in_table(found["loc"], index, table)}
                 for found in error.errors(include_url=False)
             ]
-    if whole and not problems and (clash := _clash(made)):
-        problems.append(_problem((EXPERIMENTS, *clash[:2]), clash[2]))
+    if whole and not problems:
+        problems += [
+            _problem((EXPERIMENTS, index, key), f"an experiment beside others needs a {what}")
+            for index, one in enumerate(made)
+            for key, what, given in (
+                ("name", "name", one.experiment.name),
+                ("folders", "folder to watch", one.watch.folders),
+            )
+            if not given
+        ]
+    if whole and not problems and (found := clash(made)):
+        problems.append(_problem((EXPERIMENTS, *found[:2]), found[2]))
     if problems:
         raise UnusableTablesError(problems)
     return config.model_copy(update={EXPERIMENTS: tuple(made)})
@@ -159,7 +171,7 @@ def _unknown(key: str, all_settings: Sequence[str]) -> str:
     return f"no such setting (those here are {', '.join(SETTINGS_OF_ONE)})"
 
 
-def _clash(experiments: Sequence[Config]) -> tuple[int, str, str] | None:
+def clash(experiments: Sequence[Config]) -> tuple[int, str, str] | None:
     """Find an experiment that cannot stand beside those before it.
 
     Returns
@@ -170,14 +182,10 @@ def _clash(experiments: Sequence[Config]) -> tuple[int, str, str] | None:
     names: set[str] = set()
     folders: list[tuple[Path, Path]] = []
     for index, one in enumerate(experiments):
-        name = one.experiment.name.casefold()
-        if not name:
-            return index, "name", "an experiment beside others needs a name"
+        name = one.experiment_name.casefold()
         if name in names:
-            return index, "name", f"names {one.experiment.name!r} twice"
+            return index, "name", f"names {one.experiment_name!r} twice"
         names.add(name)
-        if not one.watch.folders:
-            return index, "folders", "an experiment beside others needs a folder to watch"
         compared = [(Path(os.path.normcase(folder)), folder) for folder in one.watch.folders]
         for folder, shown in compared:
             for other, other_shown in folders:

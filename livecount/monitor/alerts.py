@@ -113,6 +113,14 @@ class Alerts:
         store.tell(Audience(tuple(self._settings.targets), codes, calm_s))
         self._postman = Postman(config, store, on_notice)
 
+    def watch(self, experiments: Sequence[Experiment]) -> None:
+        """Look for incidents of these experiments from now on."""
+        self._experiments = {each.name: each for each in experiments}
+        self._found = {
+            name: found for name, found in self._found.items() if name in self._experiments
+        }
+        self._assessed = -1
+
     def tick(
         self,
         n_counted: int,
@@ -205,12 +213,14 @@ class Alerts:
         wait_s = max(_ASSESS_EVERY_S, _SHARE_OF_TIME * errand.took_s)
         self._assess_again_s = time.monotonic() + wait_s
         try:
-            self._found = errand.outcome()
+            found_now: dict[str, Assessment] = errand.outcome()
         except LivecountError as error:
             self._log.error("incidents not looked for", reason=str(error))
             if self._store.begin_notice(_NOT_JUDGED, str(error)):
                 self._tell(str(error))
             return
+        # What was stopped meanwhile is not judged any more.
+        self._found = {name: one for name, one in found_now.items() if name in self._experiments}
         self._store.end_notice(_NOT_JUDGED)
         with self._store.together():
             news = [

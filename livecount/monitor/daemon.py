@@ -20,20 +20,19 @@ import structlog
 from livecount import __version__
 from livecount.config import Config
 from livecount.errors import (
-    ConfigError,
     DatabaseBusyError,
     DatabaseFullError,
     WorkerStartError,
 )
 from livecount.frame import FrameCount
-from livecount.monitor.alerts import Alerts, Pace
+from livecount.monitor.alerts import Alerts
 from livecount.monitor.backups import RegularBackup
 from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.folders import say_how_it_is, state_of
-from livecount.monitor.intake import Intake
+from livecount.monitor.line_up import LineUp, no_folder, wanted
 from livecount.monitor.sending import check_targets
 from livecount.monitor.trouble import Trouble
-from livecount.monitor.watched import Calls, WatchedExperiment, register
+from livecount.monitor.watched import Calls, register
 from livecount.monitor.worker import StopAskedError, Worker
 from livecount.platform.process import keep_awake, lower_priority
 from livecount.platform.service import ServiceNotifier
@@ -85,10 +84,8 @@ def run_monitor(
     MonitorRunningError
         Another monitor writes to the same database.
     """
-    if not config.folders:
-        raise ConfigError(
-            "No folder to watch", hint="Name one: `livecount run FOLDER`, or [watch] folders"
-        )
+    if not config.folders and not config.database.file.is_file():
+        raise no_folder()
     check_targets(config.alerts.targets)
     with ExitStack() as stack:
         stack.enter_context(MonitorLock(config.database.file))
@@ -125,36 +122,28 @@ class _Monitor:
         self._beaten_s = -_BEAT_EVERY_S
         self._service = ServiceNotifier()
         self._log = structlog.get_logger("livecount.monitor")
-        each = [(one, register(one, store)) for one in config.each_experiment]
-        self._alerts = Alerts(config, store, [experiment for _, experiment in each], on_notice)
-        since = min(experiment.created_at for _, experiment in each)
+        chosen = wanted(config, store, on_notice)
+        each = [(one, register(one, store)) for one in chosen]
+        watched = [experiment for _, experiment in each]
+        self._alerts = Alerts(config, store, watched, on_notice)
+        since = min((one.created_at for one in watched), default=self._started_at)
         self._backup = RegularBackup(config.backup, store, since, on_notice)
         self._worker = Worker(
-            config,
+            config.model_copy(update={"experiments": tuple(chosen)}),
             patience_s=config.watch.patience_s,
             stop=stop,
             on_wait=self._beat_when_due,
         )
         calls = Calls(self._between_pages, self._counted, on_notice)
-        self._watched: list[WatchedExperiment] = []
-        for number, (one, experiment) in enumerate(each):
-            self._watched.append(
-                WatchedExperiment(number, one, store, experiment, self._worker, calls)
-            )
+        self._line_up = LineUp(config, store, each, self._worker, calls, self._alerts.watch)
         self._worker.start()
 
     def watch(self, stack: ExitStack, until_idle_s: float | None) -> None:
         """Start the watchers and take files until stopped or idle."""
         stack.callback(self._worker.give_up)
         stack.callback(self._alerts.give_up)
-        for one in self._watched:
-            one.watch(stack)
-            self._log.info(
-                "watching",
-                folders=[str(folder) for folder in one.config.watch.folders],
-                engine=self._worker.engine.words,
-                experiment=one.experiment.name,
-            )
+        stack.callback(self._line_up.leave)
+        self._line_up.watch()
         self._beaten_s = -_BEAT_EVERY_S  # what the worker is was not known at the first beat
         self._service.ready("watching")
         stack.callback(self._service.stopping)
@@ -162,7 +151,7 @@ class _Monitor:
             taken = self._survive(self._take_one)
             self._beat_when_due()
             self._survive(self._look_up_late)
-            if not taken and until_idle_s is not None and self._idle_for_s() >= until_idle_s:
+            if not taken and until_idle_s is not None and self._line_up.idle_for_s >= until_idle_s:
                 self._survive(self._finish_late)
                 break
 
@@ -180,20 +169,16 @@ class _Monitor:
                 doing="stopped" if stopped else self._doing(),
                 engine=self._worker.engine.words,
                 source_states={
-                    intake.source.folder: state_of(intake.watcher) for intake in self._intakes
+                    intake.source.folder: state_of(intake.watcher)
+                    for intake in self._line_up.intakes
                 },
                 stopped_at=now if stopped else None,
             )
         )
 
-    @property
-    def _intakes(self) -> list[Intake]:
-        """All folders of all experiments."""
-        return [intake for one in self._watched for intake in one.intakes]
-
     def _take_one(self) -> bool:
         """Take the next due file of each folder; wait a moment where none is due."""
-        taken = [one.take_one() for one in self._watched]
+        taken = [one.take_one() for one in self._line_up.watched]
         if not any(taken):
             self._stop.wait(_WAIT_S)
         return any(taken)
@@ -219,7 +204,7 @@ class _Monitor:
 
     @property
     def _n_counted(self) -> int:
-        return sum(one.n_counted for one in self._watched)
+        return sum(one.n_counted for one in self._line_up.watched)
 
     def _counted(self, count: FrameCount) -> None:
         self._progress_at = datetime.now(UTC)
@@ -232,36 +217,32 @@ class _Monitor:
         self._trouble.keep()
         with suppress(DatabaseBusyError, DatabaseFullError):
             self.beat()
-            for intake in self._intakes:
+            for intake in self._line_up.intakes:
                 say_how_it_is(intake.source.folder, intake.watcher, self._store, self._tell)
             say_what_counts(self._worker.engine, self._store, self._tell)
             self._backup.tick()
             # Here the database has just taken a heartbeat, and the monitor's loop goes round.
-            if self._intakes and all(one.watcher.is_scanning() for one in self._intakes):
+            if self._line_up.is_scanning:
                 self._service.progressed(self._doing())
 
     def _look_up_late(self) -> bool:
-        """Take in what files beside the frames say by now, a little at each turn."""
-        self._alerts.tick(self._n_counted, self._idle_for_s(), self._trouble.unkept, self._paces())
-        return sum(one.look_up_late() for one in self._watched) > 0
+        """Take in what people and files beside the frames say by now, a little at each turn."""
+        self._line_up.follow_orders()
+        idle_for_s, unkept = self._line_up.idle_for_s, self._trouble.unkept
+        self._alerts.tick(self._n_counted, idle_for_s, unkept, self._line_up.paces)
+        return sum(one.look_up_late() for one in self._line_up.watched) > 0
 
     def _finish_late(self) -> bool:
         """Ask once more, before the end, what files beside the frames say by now."""
-        refined = sum(one.finish_late(self._beat_when_due) for one in self._watched)
+        refined = sum(one.finish_late(self._beat_when_due) for one in self._line_up.watched)
         self._alerts.finish(self._n_counted, on_wait=self._between_pages)
         return refined > 0
-
-    def _paces(self) -> dict[str, Pace]:
-        return {one.experiment.name: Pace(one.n_counted, one.idle_for_s) for one in self._watched}
-
-    def _idle_for_s(self) -> float:
-        return min((one.idle_for_s for one in self._watched), default=0.0)
 
     def _doing(self) -> str:
         waited_s = time.monotonic() - self._worker.awaited_since_s
         if self._worker.awaited and waited_s > _BEAT_EVERY_S:
             return f"waiting for {self._worker.awaited} for {waited_s:.0f} s"
-        return "waiting for new frames" if self._idle_for_s() > 0 else "counting"
+        return "waiting for new frames" if self._line_up.idle_for_s > 0 else "counting"
 
 
 _Shown = TypeVar("_Shown")

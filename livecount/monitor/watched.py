@@ -105,15 +105,27 @@ class WatchedExperiment:
         self._store = store
         self._worker = worker
         self._calls = calls
+        self._watching = ExitStack()
         self._naming_due = True
         self._looked_up_s = -_LOOK_UP_EVERY_S
         self._plate_check = PlateCheck(store, experiment, calls.on_notice)
         self._counting = open_counting(config, store, experiment, worker)
 
-    def watch(self, stack: ExitStack) -> None:
-        """Start to watch the folders; they are left when the stack ends."""
-        for folder in self.config.watch.folders:
-            self.intakes.append(self._open_intake(folder, stack))
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self.experiment.name
+
+    def watch(self) -> None:
+        """Start to watch the folders; where one cannot be, none is."""
+        with ExitStack() as stack:
+            for folder in self.config.watch.folders:
+                self.intakes.append(self._open_intake(folder, stack))
+            self._watching = stack.pop_all()
+
+    def leave(self) -> None:
+        """Leave the folders."""
+        self._watching.close()
 
     @property
     def idle_for_s(self) -> float:

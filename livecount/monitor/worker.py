@@ -89,6 +89,16 @@ class Worker:
         """Let the frames below a folder be read by the settings of that experiment."""
         self._number_of[root] = number
 
+    def add(self, config: Config) -> int:
+        """Make one more experiment's settings known; give its number.
+
+        The next question starts a process that knows them.
+        """
+        each = (*self._config.each_experiment, config)
+        self._config = self._config.model_copy(update={"experiments": each})
+        self.give_up()
+        return len(each) - 1
+
     def start(self) -> None:
         """Start a process and wait until it can work; one that ends meanwhile is started again.
 

@@ -36,6 +36,7 @@ from livecount.storage.records import (
 from livecount.storage.recounts import Recounted, StoredCount
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
+from livecount.storage.watch_orders import WatchOrder
 
 __all__ = [
     "COUNTING_PAUSED",
@@ -68,6 +69,7 @@ __all__ = [
     "Tally",
     "ValidatedField",
     "Validation",
+    "WatchOrder",
     "back_up",
     "backup_folder",
     "kept_backups",

@@ -70,6 +70,7 @@ __all__ = [
     "sources",
     "validated_fields",
     "validations",
+    "watch_orders",
 ]
 
 
@@ -430,3 +431,17 @@ exclusions = Table(
     sqlite_strict=True,
 )
 Index("exclusions_of_experiment", exclusions.c.experiment_id)
+
+watch_orders = Table(
+    "watch_orders",
+    metadata,
+    identity(),
+    refers("experiment_id", "experiments.id"),
+    whole("is_watched", nullable=False),
+    words("settings"),
+    words("made_by", nullable=False),
+    Column("made_at", Text, nullable=False),
+    CheckConstraint("is_watched IN (0, 1)", name="watched_is_yes_or_no"),
+    sqlite_strict=True,
+)
+Index("watch_orders_of_experiment", watch_orders.c.experiment_id)

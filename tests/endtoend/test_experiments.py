@@ -173,3 +173,94 @@ def test_folders_beside_the_tables_are_refused_in_one_line(folder: Path, tmp_pat
     )
     assert refused.returncode == 2
     assert "command line: watch.folders: is set beside [[experiments]]" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+def test_added_stopped_and_started_while_the_monitor_runs(folder: Path, tmp_path: Path) -> None:
+    database = tmp_path / "run.db"
+    shutil.copytree(folder / "a549", tmp_path / "a549")
+    shutil.copytree(folder / "hela", tmp_path / "hela")
+    frames = sorted((folder / "a549").glob("*.tif"))
+    words = command("run", tmp_path / "a549", "--database", database, "--no-dashboard",
+                    "--cell-diameter-px", 40, "--experiment", "A549")  # fmt: skip
+    where = ("--database", database)
+    with subprocess.Popen(
+        words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as monitor:
+        try:
+            await_worker(database)
+            await_counted(database, {"A549": 3})
+            livecount(
+                "experiment", "add", "HeLa", tmp_path / "hela", "--cell-diameter-px", 30, "--h",
+                0.4, "--pattern", r"(?P<well>[A-H]\d+)_t(?P<time_point>\d+)", "--by", "ada", *where,
+            )  # fmt: skip
+            await_counted(database, {"A549": 3, "HeLa": 3})
+            livecount("experiment", "stop", "A549", "--by", "ada", *where)
+            await_state(database, {"A549": False, "HeLa": True})
+            shutil.copyfile(frames[0], tmp_path / "a549" / f"again-{frames[0].name}")
+            shutil.copyfile(frames[0], tmp_path / "hela" / "B7_t9.tif")
+            await_counted(database, {"A549": 3, "HeLa": 4})
+            livecount("experiment", "start", "A549", *where)
+            await_counted(database, {"A549": 4, "HeLa": 4})
+        finally:
+            monitor.send_signal(signal.SIGTERM)
+        assert monitor.stderr is not None
+        said = monitor.stderr.read()
+        assert monitor.wait(30) == 0
+    assert "Experiment 'A549' is not watched: ada stopped it" in said
+    assert {row["well"] for row in counts_of(database, "HeLa")} == {"B7"}
+    with CountStore.open(database, read_only=True) as store:
+        by_name = {one.name: store.analysis(one).settings for one in store.experiments()}
+    assert (by_name["HeLa"].h, by_name["HeLa"].cell_diameter) == (0.4, 30)
+    assert by_name["A549"].cell_diameter == 40
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+def test_what_people_said_holds_after_a_restart(folder: Path, tmp_path: Path) -> None:
+    database = tmp_path / "run.db"
+    shutil.copytree(folder / "a549", tmp_path / "a549")
+    shutil.copytree(folder / "hela", tmp_path / "hela")
+    options = ["--cell-diameter-px", 40, "--experiment", "A549", *SOON]
+    run_until_idle(tmp_path / "a549", database, options)
+    livecount("experiment", "add", "HeLa", tmp_path / "hela", "--database", database)
+    livecount("experiment", "stop", "A549", "--by", "ada", "--database", database)
+    first = sorted((folder / "a549").glob("*.tif"))[0]
+    shutil.copyfile(first, tmp_path / "a549" / f"again-{first.name}")
+    done = livecount("run", tmp_path / "a549", "--database", database, "--no-dashboard", *options)
+    assert "ada stopped it" in done.stderr
+    with CountStore.open(database, read_only=True) as store:
+        counted = {one.name: store.tally(one).counted for one in store.experiments()}
+        assert [one.code for one in store.notices()].count("experiment_stopped") == 1
+    assert counted == {"A549": 3, "HeLa": 3}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("add", "A549", "x"), 1, "There is an experiment 'A549'"),
+        (("add", "B", "x", "--h", 7), 2, "experiments.h, item 1: must be at most 1 (is 7"),
+        (("add", "B", "x", "--pattern", "("), 2, "not a usable regular expression"),
+        (("add", " ", "x"), 2, "needs a name"),
+        (("stop", "B"), 1, "Known are: 'A549', 'HeLa'"),
+    ],
+)
+def test_orders_that_cannot_be_followed_are_refused_in_one_line(
+    together: Path, words: tuple[object, ...], status: int, said: str
+) -> None:
+    refused = livecount("experiment", *words, "--database", together, check=False)
+    assert refused.returncode == status
+    assert said in refused.stderr
+
+
+def await_state(database: Path, wanted: dict[str, bool]) -> None:
+    deadline = time.monotonic() + 60
+    found: dict[str, bool] = {}
+    while time.monotonic() < deadline:
+        listed = json.loads(
+            livecount("experiment", "list", "--database", database, "--json").stdout
+        )
+        found = {one["name"]: one["is_watched"] for one in listed["experiments"]}
+        if found == wanted:
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"watched are {found}, not {wanted}")

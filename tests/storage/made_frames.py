@@ -146,6 +146,15 @@ def say_things(store, experiment):
     store.add_exclusion(experiment, EXCLUSION)
 
 
+WATCH_SETTINGS = {"name": "run", "folders": [FOLDER], "h": 0.2}
+
+
+def order(store, experiment):
+    """Let an experiment be added, then be stopped."""
+    store.order_watching(experiment, ADA, is_watched=True, settings=WATCH_SETTINGS)
+    store.order_watching(experiment, ADA, is_watched=False)
+
+
 def tell_of_incidents(store, experiment):
     """Let one incident be told in vain and another one end."""
     store.tell(Audience(("lab",), frozenset({"well_missing", "disk_low"})))

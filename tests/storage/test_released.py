@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livecount.storage import CountStore
+from livecount.storage import CountStore, WatchOrder
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
 from tests.storage.made_frames import (
+    ADA,
     EVENT,
     EXCLUSION,
     PLATE_MAP,
+    WATCH_SETTINGS,
     make_candidates,
     make_shapes,
     make_validation,
@@ -76,4 +78,6 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             told = [(one.notice.well, one.part, one.attempts) for one in store.deliveries()]
             assert told == [("A1", "begin", 1), (None, "begin", 0), (None, "end", 0)]
             assert [one.delivered_at is None for one in store.deliveries()] == [True, False, True]
+        if dump.stem >= "0009":
+            assert store.watch_orders() == {"run": WatchOrder("run", False, WATCH_SETTINGS, ADA)}
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])
