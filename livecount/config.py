@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +22,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from livecount.errors import ConfigError
+from livecount.experiment_tables import (
+    EXPERIMENTS,
+    OF_EACH,
+    SETTINGS_OF_ONE,
+    UnusableTablesError,
+    with_experiments,
+)
+from livecount.setting_trees import laid_over, look_up, merged, nested
 from livecount.settings import Config, default_database
 from livecount.toml_lines import TomlPath, key_lines
 
@@ -30,6 +39,7 @@ __all__ = [
     "explained_config",
     "load_config",
     "setting_names",
+    "settings_of_added",
     "variable_names",
 ]
 
@@ -37,11 +47,6 @@ VARIABLE_PREFIX = "LIVECOUNT_"
 OTHER_VARIABLES = frozenset({"LIVECOUNT_DATA"})
 """``LIVECOUNT_*`` variables that are no settings: where the tests find real images."""
 
-# One of these given on a higher level takes back all of its group on the lower ones.
-_EXCLUSIVE = (
-    (("counting", "cell_diameter_um"), ("counting", "cell_diameter_px")),
-    (("counting", "channel"), ("counting", "channel_roles")),
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 _PLAIN_WORDS = {
@@ -95,17 +100,45 @@ def load_config(
         _environment_layer(environment, problems),
         _override_layer(overrides),
     ]
-    values: dict[str, Any] = {}
-    for layer in layers:
-        values = _merged(_without_exclusives(values, layer.values), layer.values)
+    values = laid_over(layer.values for layer in layers)
+    tables = values.pop(EXPERIMENTS, None)
     try:
         config = Config.model_validate(values)
+        if tables is not None:
+            trees = [layer.values for layer in layers]
+            config = with_experiments(config, tables, trees, setting_names(), whole=not problems)
     except ValidationError as error:
         problems += _described(error.errors(include_url=False), layers)
+    except UnusableTablesError as error:
+        problems += _described(error.problems, layers)
     else:
         if not problems:
             return config
     raise _config_error(problems)
+
+
+def settings_of_added(config: Config, table: Mapping[str, Any]) -> Config:
+    """Give the settings of an experiment that was added beside those of a file.
+
+    Parameters
+    ----------
+    config
+        What holds for all.
+    table
+        What differs, as in a table of ``[[experiments]]``, folders as absolute paths.
+
+    Raises
+    ------
+    ConfigError
+        With every problem on a line of its own.
+    """
+    for_all = config.model_dump(exclude_unset=True, exclude={EXPERIMENTS: True, **OF_EACH})
+    layers = [_Layer({EXPERIMENTS: [dict(table)]}, lambda _: "the experiment")]
+    try:
+        all_of_it = with_experiments(Config(), [dict(table)], [for_all], setting_names())
+    except UnusableTablesError as error:
+        raise _config_error(_described(error.problems, layers)) from error
+    return all_of_it.each_experiment[0]
 
 
 def explained_config() -> Path:
@@ -169,7 +202,28 @@ def _file_layer(path: Path, problems: list[str]) -> _Layer:
     for setting, info in _settings():
         if _is_path(info.annotation):
             _anchor(values, setting, path.absolute().parent, where, problems)
+    _anchor_tables(values, path.absolute().parent, where, problems)
     return _Layer(values, where, lines)
+
+
+def _anchor_tables(
+    values: dict[str, Any],
+    folder: Path,
+    where: Callable[[TomlPath], str],
+    problems: list[str],
+) -> None:
+    """Do the same for each table of ``[[experiments]]``."""
+    kinds = dict(_settings())
+    tables = values.get(EXPERIMENTS)
+    for index, table in enumerate(tables if isinstance(tables, list) else []):
+        within = partial(_within_table, where, index)
+        for key, setting in SETTINGS_OF_ONE.items():
+            if _is_path(kinds[setting].annotation):
+                _anchor(table, (key,), folder, within, problems)
+
+
+def _within_table(where: Callable[[TomlPath], str], index: int, key: TomlPath) -> str:
+    return where((EXPERIMENTS, index, *key))
 
 
 def _read_text(path: Path) -> str:
@@ -250,7 +304,7 @@ def _environment_layer(environment: Mapping[str, str], problems: list[str]) -> _
             )
         elif text:
             path, info = known[variable]
-            values = _merged(values, _nested(path, _variable_value(text, info)))
+            values = merged(values, nested(path, _variable_value(text, info)))
 
     def where(key: TomlPath) -> str:
         names = [variable for variable, (path, _) in known.items() if path == key[: len(path)]]
@@ -281,49 +335,11 @@ def _override_layer(overrides: Mapping[str, Any]) -> _Layer:
     values: dict[str, Any] = {}
     for name, value in overrides.items():
         if value is not None:
-            values = _merged(values, _nested(tuple(name.split(".")), value))
+            values = merged(values, nested(tuple(name.split(".")), value))
     return _Layer(values, lambda _: "command line")
 
 
-def _nested(path: Iterable[str], value: Any) -> dict[str, Any]:
-    first, *rest = path
-    return {first: _nested(rest, value) if rest else value}
-
-
-def _merged(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one tree of settings over another; tables are joined, all else is replaced."""
-    merged = dict(lower)
-    for key, value in upper.items():
-        below = merged.get(key)
-        if isinstance(value, Mapping) and key in merged:
-            # A number where a table belongs stays, so that it is refused.
-            merged[key] = _merged(below, value) if isinstance(below, dict) else below
-        else:
-            merged[key] = value
-    return merged
-
-
-def _without_exclusives(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    kept = dict(lower)
-    for group in _EXCLUSIVE:
-        if any(_lookup(upper, path)[0] for path in group):
-            for table, name in group:
-                if isinstance(kept.get(table), dict):
-                    kept[table] = {key: kept[table][key] for key in kept[table] if key != name}
-    return kept
-
-
 # --- what is wrong, in words ----------------------------------------------------------------------
-
-
-def _lookup(values: Any, path: TomlPath) -> tuple[bool, Any]:
-    for key in path:
-        if isinstance(values, list | tuple):
-            values = dict(enumerate(values))
-        if not isinstance(values, Mapping) or key not in values:
-            return False, None
-        values = values[key]
-    return True, values
 
 
 def _name(path: TomlPath) -> str:
@@ -354,7 +370,7 @@ def _origin(location: TomlPath, layers: list[_Layer]) -> tuple[TomlPath, int]:
     """Find what gave a value: the highest layer that holds most of its path, and that path."""
     for end in range(len(location), 0, -1):
         for order in reversed(range(len(layers))):
-            if _lookup(layers[order].values, location[:end])[0]:
+            if look_up(layers[order].values, location[:end])[0]:
                 return location[:end], order
     return location, 0
 

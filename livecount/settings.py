@@ -384,6 +384,22 @@ class Config(_Section):
     backup: BackupSettings = BackupSettings()
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    experiments: tuple[Config, ...] | None = None
+    """Each a complete set of settings; None: the one experiment that the sections speak of."""
+
+    @property
+    def each_experiment(self) -> tuple[Config, ...]:
+        """The settings of each experiment that is watched, the only one's are these."""
+        return self.experiments or (self,)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All watched folders of all experiments."""
+        return tuple(folder for one in self.each_experiment for folder in one.watch.folders)
+
+    def of_experiment(self, name: str) -> Config:
+        """Give the settings of an experiment; these where it has none of its own."""
+        return next((one for one in self.experiments or () if one.experiment_name == name), self)
 
     @property
     def experiment_name(self) -> str:

@@ -19,6 +19,7 @@ from livecount.cli.doctor import doctor
 from livecount.cli.engine import engine
 from livecount.cli.event import event
 from livecount.cli.exclude import exclude
+from livecount.cli.experiment import experiment
 from livecount.cli.finetune import finetune
 from livecount.cli.incident import alert, forecast, incidents
 from livecount.cli.keeping import backup, restore, verify
@@ -51,6 +52,7 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(experiment)
 app.add_typer(plate)
 app.add_typer(event)
 app.add_typer(exclude)

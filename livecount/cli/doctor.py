@@ -64,7 +64,7 @@ def _checks(settings: Config) -> Iterator[_Check]:
     yield _attempt("model and runtime", lambda: _try_engine(settings))
     yield _attempt("database", lambda: _try_database(settings.database.file))
     yield _disk(settings.database.file)
-    for folder in settings.watch.folders:
+    for folder in settings.folders:
         yield _watched(folder)
 
 

@@ -188,7 +188,8 @@ def edge_rule(
     from livecount.inside import EdgeRule
     from livecount.monitor import edges_said
 
-    said = {**(experiment.settings if experiment else {}), **edges_said(settings)}
+    own = settings.of_experiment(experiment.name) if experiment else settings
+    said = {**(experiment.settings if experiment else {}), **edges_said(own)}
     axes = StageAxes(*said["stage_axes"].split()) if "stage_axes" in said else None
     return EdgeRule((guard or said.get("edge_guard")) == "half-diameter", axes)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -29,7 +30,7 @@ from livecount.plate import spell_well
 from livecount.settings import AlertSettings
 from livecount.storage import Audience, CountStore, Experiment, Notice
 
-__all__ = ["Alerts", "rules_of"]
+__all__ = ["Alerts", "Pace", "rules_of"]
 
 _EVERY_S = 5.0
 _ASSESS_EVERY_S = 60.0
@@ -52,6 +53,22 @@ def rules_of(settings: AlertSettings) -> Rules:
         wells=tuple(spell_well(well) for well in settings.wells),
         ahead_h=settings.forecast_ahead_h,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How one experiment goes on.
+
+    Attributes
+    ----------
+    n_counted
+        Frames counted so far in this run; as long as it stays, the counts say nothing new.
+    idle_for_s
+        For how long nothing was new, settling, queued or due.
+    """
+
+    n_counted: int
+    idle_for_s: float
 
 
 class Alerts:
@@ -87,13 +104,30 @@ class Alerts:
         self._errand: Errand | None = None
         self._assess_again_s = self._started_s
         self._assessed = self._assessing = -1
+        self._paces: dict[str, Pace] = {}
+        self._assessed_of: dict[str, int] = {}
+        self._assessing_of: dict[str, int] = {}
         self._found: dict[str, Assessment] = {}
         codes = frozenset(self._settings.rules)
         calm_s = self._settings.calm_min * 60
         store.tell(Audience(tuple(self._settings.targets), codes, calm_s))
         self._postman = Postman(config, store, on_notice)
 
-    def tick(self, n_counted: int, idle_for_s: float, unkept: str = "") -> None:
+    def watch(self, experiments: Sequence[Experiment]) -> None:
+        """Look for incidents of these experiments from now on."""
+        self._experiments = {each.name: each for each in experiments}
+        self._found = {
+            name: found for name, found in self._found.items() if name in self._experiments
+        }
+        self._assessed = -1
+
+    def tick(
+        self,
+        n_counted: int,
+        idle_for_s: float,
+        unkept: str = "",
+        paces: Mapping[str, Pace] | None = None,
+    ) -> None:
         """Look for incidents and have them told, every few seconds.
 
         Parameters
@@ -104,6 +138,9 @@ class Alerts:
             For how long nothing was new, settling, queued or due.
         unkept
             What holds up the counting and could not be kept among the notices.
+        paces
+            How each experiment goes on, by name, where there are several: one that waits for its
+            next frame is not hidden by another that is being counted.
 
         Raises
         ------
@@ -116,9 +153,10 @@ class Alerts:
         if time.monotonic() - self._started_s > _STALE_AFTER_S:
             self._sweep()
         self._look_at_disk()
+        of_all = Pace(n_counted, idle_for_s)
+        self._paces = {name: (paces or {}).get(name, of_all) for name in self._experiments}
         self._assess(n_counted)
-        if self._assessed == n_counted:
-            self._look_at_rhythm(may_begin=idle_for_s >= _QUIET_S)
+        self._look_at_rhythm()
         self._postman.tick(unkept)
 
     def finish(self, n_counted: int, on_wait: Callable[[], None]) -> None:
@@ -161,6 +199,7 @@ class Alerts:
 
     def _start_assessing(self, n_counted: int) -> None:
         self._assessing = n_counted
+        self._assessing_of = {name: pace.n_counted for name, pace in self._paces.items()}
         self._errand = Errand(
             assess_experiments,
             (self._store.database, tuple(self._experiments), rules_of(self._settings)),
@@ -174,12 +213,14 @@ class Alerts:
         wait_s = max(_ASSESS_EVERY_S, _SHARE_OF_TIME * errand.took_s)
         self._assess_again_s = time.monotonic() + wait_s
         try:
-            self._found = errand.outcome()
+            found_now: dict[str, Assessment] = errand.outcome()
         except LivecountError as error:
             self._log.error("incidents not looked for", reason=str(error))
             if self._store.begin_notice(_NOT_JUDGED, str(error)):
                 self._tell(str(error))
             return
+        # What was stopped meanwhile is not judged any more.
+        self._found = {name: one for name, one in found_now.items() if name in self._experiments}
         self._store.end_notice(_NOT_JUDGED)
         with self._store.together():
             news = [
@@ -187,7 +228,7 @@ class Alerts:
                 for name, found in self._found.items()
                 for text in self._take(self._experiments[name], found)
             ]
-        self._assessed = self._assessing
+        self._assessed, self._assessed_of = self._assessing, self._assessing_of
         for text in news:
             self._tell(text)
 
@@ -221,15 +262,16 @@ class Alerts:
             each for each in self._store.notices() if each.code in kinds and each.experiment == name
         ]
 
-    def _look_at_rhythm(self, *, may_begin: bool) -> None:
+    def _look_at_rhythm(self) -> None:
         """Say that the next frame is overdue, until one has come."""
         for name, found in self._found.items():
-            if found.rhythm is None:
+            pace = self._paces[name]
+            if found.rhythm is None or pace.n_counted != self._assessed_of.get(name):
                 continue
             experiment = self._experiments[name]
             last = local_time(found.rhythm.last_at, experiment.time_zone)
             late = overdue(found.rhythm, self._settings.overdue_factor, datetime.now(UTC), last)
-            if late is None or may_begin:
+            if late is None or pace.idle_for_s >= _QUIET_S:
                 self._follow(FRAME_OVERDUE, experiment, late, f"Frames of {name!r} come again")
 
     def _look_at_disk(self) -> None:

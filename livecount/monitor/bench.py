@@ -7,6 +7,7 @@ goes on. The frame last read stays here; only what is known of it leaves.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,21 @@ from livecount.segmentation import SegmentationRule
 __all__ = ["Bench"]
 
 
+class _Choices:
+    """What one experiment's settings choose of frames and of how cells are counted."""
+
+    def __init__(self, config: Config, limits: ReadLimits, card: Mapping[str, Any]) -> None:
+        self.config = config
+        self.reading: dict[str, Any] = {
+            "patterns": patterns_for(config),
+            "limits": limits,
+            "time_zone": ZoneInfo(config.experiment.time_zone),
+        }
+        self.segmentation = SegmentationRule.of_card(card) if config.counting.segment else None
+
+
 class Bench:
-    """Reads and counts one frame after the other.
+    """Reads and counts one frame after the other, each by the settings of its experiment.
 
     Raises
     ------
@@ -51,17 +65,13 @@ class Bench:
         counting = config.counting
         self._config = config
         self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
-        self._reading: dict[str, Any] = {
-            "patterns": patterns_for(config),
-            "limits": self._limits,
-            "time_zone": ZoneInfo(config.experiment.time_zone),
-        }
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
         self._engine = LongRunEngine(self._model, runtime=counting.runtime, threads=threads)
-        self._segmentation = (
-            SegmentationRule.of_card(self._model.card) if counting.segment else None
-        )
+        self._choices = [
+            _Choices(one, self._limits, self._model.card) for one in config.each_experiment
+        ]
+        self._number_of: dict[Path, int] = {}
         self._frame: Frame | None = None
         self._ahead = ReadAhead(self._read_page)
 
@@ -75,9 +85,10 @@ class Bench:
         self._ahead.wait()
         return look(path, settled=settled, limits=self._limits)
 
-    def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
-        """Read one page and keep it; say all that is known of it."""
+    def read(self, root: Path, relative_path: bytes, page: int, number: int = 0) -> PageRead:
+        """Read one page by the settings of experiment ``number``; keep it, say what is known."""
         self._frame = None
+        self._number_of[root] = number
         read_ahead = self._ahead.take(root, relative_path, page)
         if read_ahead is not None:
             frame, stamp = read_ahead
@@ -89,8 +100,12 @@ class Bench:
         return PageRead(frame.key, frame.attributes, frame.flags, frame.pixels.size, stamp)
 
     def _read_page(self, root: Path, relative_path: bytes, page: int) -> Frame:
-        frame = read_page(root, relative_path, page, **self._reading)
-        return with_pixel_size(frame, self._config)
+        choices = self._choices_for(root)
+        frame = read_page(root, relative_path, page, **choices.reading)
+        return with_pixel_size(frame, choices.config)
+
+    def _choices_for(self, root: Path) -> _Choices:
+        return self._choices[self._number_of.get(root, 0)]
 
     def count(
         self, key: FrameKey, rule: CountingRule, analysis_id: str, ahead: PageAhead | None = None
@@ -108,7 +123,7 @@ class Bench:
             rule,
             analysis_id=analysis_id,
             memory_limit_mb=self._config.counting.memory_limit_mb,
-            segmentation=self._segmentation,
+            segmentation=self._choices_for(Path(key.source)).segmentation,
         ).count(self._kept(key))
         release_memory()
         return found, self.engine_state
@@ -147,11 +162,15 @@ class Bench:
             cell_diameter_px=diameter_px,
         )
 
-    def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
+    def read_attributes(
+        self, root: Path, relative_path: bytes, page: int, number: int = 0
+    ) -> FrameAttributes:
         """Gather what is known of a page by now, without its pixels."""
         self._ahead.wait()
-        attributes = read_attributes(root, relative_path, page, **self._reading)
-        return completed_pixel_size(attributes, self._config)
+        self._number_of[root] = number
+        choices = self._choices_for(root)
+        attributes = read_attributes(root, relative_path, page, **choices.reading)
+        return completed_pixel_size(attributes, choices.config)
 
     def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:
         """Tell the state of the companion files that speak of a folder's frames."""

@@ -127,12 +127,12 @@ def _rule(h: float, diameter: CellDiameter) -> CountingRule:
 def open_counting(
     config: Config, store: CountStore, experiment: Experiment, worker: Worker
 ) -> Counting:
-    """Start the worker, and make the analysis as far as the cell diameter is known.
+    """Find the model, and make the analysis as far as the cell diameter is known.
 
     Raises
     ------
-    ModelError, EngineError
-        The model or the runtime cannot be used.
+    ModelError
+        The model cannot be used.
     ConfigError
         The experiment was counted with other settings before.
     """
@@ -141,7 +141,6 @@ def open_counting(
     diameter = _declared_diameter(config, experiment)
     if diameter is not None:
         counting.settle_on(diameter)
-    worker.start()
     return counting
 
 

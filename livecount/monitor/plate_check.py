@@ -89,11 +89,12 @@ class PlateCheck:
         if text == self._said:
             return
         self._said = text
+        name = self._experiment.name
         if not text:
-            self._store.end_notice(_NOT_FITTING)
-            self._tell("The plate map fits the wells that appear")
+            self._store.end_notice(_NOT_FITTING, experiment=self._experiment)
+            self._tell(f"The plate map of {name!r} fits the wells that appear")
             return
-        told = f"The plate map does not fit: {text}"
-        self._store.begin_notice(_NOT_FITTING, told)
+        told = f"The plate map of {name!r} does not fit: {text}"
+        self._store.begin_notice(_NOT_FITTING, told, experiment=self._experiment)
         self._log.warning("plate map does not fit", problems=text)
         self._tell(told)

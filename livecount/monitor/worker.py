@@ -84,6 +84,21 @@ class Worker:
         self.engine = EngineState()
         self.awaited = ""
         self.awaited_since_s = 0.0
+        self._number_of: dict[Path, int] = {}
+
+    def assign(self, root: Path, number: int) -> None:
+        """Let the frames below a folder be read by the settings of that experiment."""
+        self._number_of[root] = number
+
+    def add(self, config: Config) -> int:
+        """Make one more experiment's settings known; give its number.
+
+        The next question starts a process that knows them.
+        """
+        each = (*self._config.each_experiment, config)
+        self._config = self._config.model_copy(update={"experiments": each})
+        self.give_up()
+        return len(each) - 1
 
     def start(self) -> None:
         """Start a process and wait until it can work; one that ends meanwhile is started again.
@@ -139,8 +154,9 @@ class Worker:
     def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
         """Ask :meth:`Bench.read`."""
         found: PageRead = self._ask(
-            "read", root, relative_path, page, shown=os.fsdecode(relative_path)
-        )
+            "read", root, relative_path, page, self._number_of.get(root, 0),
+            shown=os.fsdecode(relative_path),
+        )  # fmt: skip
         return found
 
     def count(
@@ -181,8 +197,9 @@ class Worker:
     def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
         """Ask :meth:`Bench.read_attributes`."""
         found: FrameAttributes = self._ask(
-            "read_attributes", root, relative_path, page, shown=os.fsdecode(relative_path)
-        )
+            "read_attributes", root, relative_path, page, self._number_of.get(root, 0),
+            shown=os.fsdecode(relative_path),
+        )  # fmt: skip
         return found
 
     def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:

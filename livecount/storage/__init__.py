@@ -42,6 +42,7 @@ from livecount.storage.records import (
 from livecount.storage.recounts import Recounted, StoredCount
 from livecount.storage.restoring import restore
 from livecount.storage.store import CountStore
+from livecount.storage.watch_orders import WatchOrder
 
 __all__ = [
     "COUNTING_PAUSED",
@@ -79,6 +80,7 @@ __all__ = [
     "Tally",
     "ValidatedField",
     "Validation",
+    "WatchOrder",
     "back_up",
     "backup_folder",
     "is_referee",

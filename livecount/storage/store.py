@@ -47,12 +47,12 @@ from livecount.storage.records import (
     ValidatedField,
     Validation,
 )
-from livecount.storage.recounts import RecountWriter
+from livecount.storage.watch_orders import WatchOrderWriter
 
 __all__ = ["CountStore"]
 
 
-class CountStore(CalibrationWriter, CorrectionWriter, RecountWriter):
+class CountStore(CalibrationWriter, CorrectionWriter, WatchOrderWriter):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to

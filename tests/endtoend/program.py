@@ -73,12 +73,17 @@ def start_copying(
     )
 
 
-def run_until_idle(folder: Path, database: Path, options: Sequence[object]) -> None:
-    livecount("run", folder, "--database", database, "--no-dashboard", *options)
+def run_until_idle(folder: Path | None, database: Path, options: Sequence[object]) -> None:
+    """Run the monitor on a folder (None: on those that the settings name) until nothing is new."""
+    livecount("run", *_named(folder), "--database", database, "--no-dashboard", *options)
+
+
+def _named(folder: Path | None) -> list[Path]:
+    return [] if folder is None else [folder]
 
 
 def run_with_kills(
-    folder: Path,
+    folder: Path | None,
     database: Path,
     options: Sequence[object],
     *,
@@ -95,7 +100,7 @@ def run_with_kills(
     met = 0
     while met < kills:
         monitor = subprocess.Popen(
-            command("run", folder, "--database", database, "--no-dashboard", *options),
+            command("run", *_named(folder), "--database", database, "--no-dashboard", *options),
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

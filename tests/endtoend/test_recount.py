@@ -227,8 +227,8 @@ def _await_folder(database: Path) -> None:
     ("words", "status", "said"),
     [
         (("--h", 0.3, "--model", "other"), 2, "livecount run FOLDER --model NAME"),
-        (("--h", 0.01), 2, "0.02<=x<=1"),
-        (("--h", "nan"), 2, "not a finite number"),
+        (("--h", 0.01), 2, "greater than or equal to 0.02"),
+        (("--h", "nan"), 2, "Invalid value for '--h'"),
         (("--h", 0.3, "--experiment", "x"), 1, "Known are: 'e'"),
     ],
 )

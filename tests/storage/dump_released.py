@@ -33,6 +33,7 @@ def main() -> None:
             store.add_nuclei_calibration(analysis, made_frames.CALIBRATION)
             made_frames.say_things(store, experiment)
             made_frames.tell_of_incidents(store, experiment)
+            made_frames.order(store, experiment)
         with closing(sqlite3.connect(database)) as connection:
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             lines = "\n".join(connection.iterdump())

@@ -193,6 +193,15 @@ def correct_cells(store, analysis):
     store.withdraw_correction(analysis, frame_id, last, ADA)
 
 
+WATCH_SETTINGS = {"name": "run", "folders": [FOLDER], "h": 0.2}
+
+
+def order(store, experiment):
+    """Let an experiment be added, then be stopped."""
+    store.order_watching(experiment, ADA, is_watched=True, settings=WATCH_SETTINGS)
+    store.order_watching(experiment, ADA, is_watched=False)
+
+
 def tell_of_incidents(store, experiment):
     """Let one incident be told in vain and another one end."""
     store.tell(Audience(("lab",), frozenset({"well_missing", "disk_low"})))

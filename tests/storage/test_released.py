@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livecount.storage import CountStore
+from livecount.storage import CountStore, WatchOrder
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
 from tests.storage.made_frames import (
@@ -18,6 +18,7 @@ from tests.storage.made_frames import (
     EVENT,
     EXCLUSION,
     PLATE_MAP,
+    WATCH_SETTINGS,
     make_candidates,
     make_look,
     make_shapes,
@@ -95,4 +96,6 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             kinds = [(one.kind, one.withdrawn) for one in store.corrections(analysis, corrected)]
             assert kinds == [("add", None), ("remove", None), ("move", None), ("add", ADA)]
             assert change == 0
+        if dump.stem >= "0009":
+            assert store.watch_orders() == {"run": WatchOrder("run", False, WATCH_SETTINGS, ADA)}
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])

@@ -1,0 +1,42 @@
+"""What people say of which experiments are to be watched.
+
+Revision ID: 0009
+Revises: 0008
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+_STATEMENTS = (
+    """
+    CREATE TABLE watch_orders (
+        id INTEGER NOT NULL,
+        experiment_id INTEGER NOT NULL,
+        is_watched INTEGER NOT NULL,
+        settings TEXT,
+        made_by TEXT NOT NULL,
+        made_at TEXT NOT NULL,
+        PRIMARY KEY (id),
+        CONSTRAINT watched_is_yes_or_no CHECK (is_watched IN (0, 1)),
+        FOREIGN KEY(experiment_id) REFERENCES experiments (id)
+    ) STRICT
+    """,
+    "CREATE INDEX watch_orders_of_experiment ON watch_orders (experiment_id)",
+)
+
+
+def upgrade() -> None:
+    """Add the orders."""
+    for statement in _STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    """What people said is not forgotten."""
+    raise NotImplementedError
