@@ -266,7 +266,8 @@ class Alerts:
         """Say that the next frame is overdue, until one has come."""
         for name, found in self._found.items():
             pace = self._paces[name]
-            if found.rhythm is None or pace.n_counted != self._assessed_of.get(name):
+            assessed = self._assessed_of.get(name, self._assessed)
+            if found.rhythm is None or pace.n_counted != assessed:
                 continue
             experiment = self._experiments[name]
             last = local_time(found.rhythm.last_at, experiment.time_zone)

@@ -122,7 +122,7 @@ class _Monitor:
         self._beaten_s = -_BEAT_EVERY_S
         self._service = ServiceNotifier()
         self._log = structlog.get_logger("livecount.monitor")
-        chosen = wanted(config, store, on_notice)
+        chosen = wanted(config, store)
         each = [(one, register(one, store)) for one in chosen]
         watched = [experiment for _, experiment in each]
         self._alerts = Alerts(config, store, watched, on_notice)

@@ -30,7 +30,7 @@ _STOPPED = "experiment_stopped"
 _NOT_STARTED = "experiment_not_started"
 
 
-def wanted(config: Config, store: CountStore, tell: Callable[[str], None]) -> list[Config]:
+def wanted(config: Config, store: CountStore) -> list[Config]:
     """Give the settings of each experiment to watch, those that people added or stopped included.
 
     Raises
@@ -45,8 +45,6 @@ def wanted(config: Config, store: CountStore, tell: Callable[[str], None]) -> li
         order = orders.pop(one.experiment_name, None)
         if order is None or order.is_watched:
             chosen.append(one)
-        else:
-            _say_stopped(store, order, tell)
     if not of_file and not orders:
         raise no_folder()
     chosen += [
@@ -114,7 +112,11 @@ class LineUp:
         self.is_watching = False
 
     def watch(self) -> None:
-        """Start to watch every folder."""
+        """Start to watch every folder; say which are not watched because somebody stopped them."""
+        of_file = {one.experiment_name for one in self._config.each_experiment}
+        for order in self._store.watch_orders().values():
+            if not order.is_watched and (order.settings or order.experiment in of_file):
+                _say_stopped(self._store, order, self._calls.on_notice)
         for one in self.watched:
             self._watch(one)
         self.is_watching = True

@@ -131,6 +131,7 @@ def test_one_whose_folder_is_away_does_not_stop_the_other(folder: Path, tmp_path
             await_counted(database, {"A549": 3, "HeLa": 0})
             shutil.copytree(folder / "hela", tmp_path / "hela")
             await_counted(database, {"A549": 3, "HeLa": 3})
+            await_end_of(database, "source_offline")
         finally:
             monitor.send_signal(signal.SIGTERM)
         assert monitor.stderr is not None
@@ -138,6 +139,14 @@ def test_one_whose_folder_is_away_does_not_stop_the_other(folder: Path, tmp_path
         assert monitor.wait(30) == 0
     assert f"{tmp_path / 'hela'} cannot be reached" in said
     assert f"{tmp_path / 'hela'} can be reached again" in said
+
+
+def await_end_of(database: Path, code: str) -> None:
+    deadline = time.monotonic() + 60
+    with CountStore.open(database, read_only=True) as store:
+        while code in [one.code for one in store.notices()]:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
 
 
 def await_counted(database: Path, wanted: dict[str, int]) -> None:
