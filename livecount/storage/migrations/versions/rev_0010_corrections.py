@@ -1,7 +1,7 @@
 """Cells that people added, removed or moved, beside the model's.
 
 Revision ID: 0010
-Revises: 0009
+Revises: 0008
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0010"
-down_revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
