@@ -72,7 +72,6 @@ __all__ = [
     "sources",
     "validated_fields",
     "validations",
-    "watch_orders",
 ]
 
 
@@ -456,17 +455,3 @@ nuclei_calibrations = Table(
     sqlite_strict=True,
 )
 Index("nuclei_calibrations_of_analysis", nuclei_calibrations.c.analysis_row_id)
-
-watch_orders = Table(
-    "watch_orders",
-    metadata,
-    identity(),
-    refers("experiment_id", "experiments.id"),
-    whole("is_watched", nullable=False),
-    words("settings"),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    CheckConstraint("is_watched IN (0, 1)", name="watched_is_yes_or_no"),
-    sqlite_strict=True,
-)
-Index("watch_orders_of_experiment", watch_orders.c.experiment_id)

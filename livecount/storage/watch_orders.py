@@ -13,7 +13,8 @@ from livecount.storage.edit_records import Said
 from livecount.storage.moments import from_text, to_text
 from livecount.storage.records import Experiment
 from livecount.storage.recounts import RecountWriter
-from livecount.storage.tables import experiments, watch_orders
+from livecount.storage.tables import experiments
+from livecount.storage.watch_order_table import watch_orders
 
 __all__ = ["WatchOrder", "WatchOrderWriter"]
 
