@@ -8,6 +8,7 @@ covers the truth in about a quarter of runs. Intervals therefore come from repli
 averaged, never treated as replicates.
 """
 
+from livecount.growth.averaging import GroupCurve, SpreadKind, group_curve, mean_line
 from livecount.growth.combining import combine_wells
 from livecount.growth.comparing import (
     Comparison,
@@ -62,6 +63,7 @@ __all__ = [
     "Doubling",
     "FittedCurve",
     "Forecast",
+    "GroupCurve",
     "GrowthFit",
     "GrowthModel",
     "GrowthRow",
@@ -73,6 +75,7 @@ __all__ = [
     "Reference",
     "Scale",
     "Spread",
+    "SpreadKind",
     "Verdict",
     "WellCurve",
     "WellSeries",
@@ -92,8 +95,10 @@ __all__ = [
     "gr_of_rates",
     "gr_of_wells",
     "gr_value",
+    "group_curve",
     "growth_table",
     "joined",
+    "mean_line",
     "relative_wells",
     "sigmoid",
     "spread_of",

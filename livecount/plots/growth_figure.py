@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -21,9 +20,9 @@ from livecount.growth import (
     Reference,
     WellSeries,
     bases_of,
+    group_curve,
     growth_table,
     relative_wells,
-    well_curve,
     wells_of,
 )
 from livecount.plots.bands import Band, bands_of
@@ -208,16 +207,12 @@ def _draw_group(
     axes: Axes, axis: ValueAxis, curves: Sequence[Curve], row: GrowthRow | None, colour: str
 ) -> _Entry:
     """Draw the wells thinly, their mean, and the 95 % interval of the mean across wells."""
-    from scipy import stats
-
     for curve in curves:
         values = axis.placed(curve.mean.values)
         axes.plot(curve.mean.times_h, values, color=colour, alpha=0.35, linewidth=0.5)
         draw_excluded(axes, axis, curve, size=2.6, colour=colour)
-    mean = well_curve([GrowthSeries(c.mean.times_h, c.mean.values) for c in curves])
-    n = np.maximum(mean.n_fields, 2)
-    half = stats.t.ppf(0.975, n - 1) * mean.sd / np.sqrt(n)
-    low, high = axis.placed(mean.values - half), axis.placed(mean.values + half)
+    mean = group_curve([GrowthSeries(c.mean.times_h, c.mean.values) for c in curves])
+    low, high = axis.placed(mean.low), axis.placed(mean.high)
     axes.fill_between(mean.times_h, low, high, color=colour, alpha=0.18, linewidth=0)
     axes.plot(mean.times_h, axis.placed(mean.values), color=colour)
     line = Line2D([], [], color=colour)

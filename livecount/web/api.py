@@ -17,7 +17,7 @@ from livecount.web.board import Board, Shown
 from livecount.web.health import read_health
 from livecount.web.snapshots import Trace
 
-__all__ = ["make_api"]
+__all__ = ["Curve", "EventShown", "ExperimentId", "Hour", "find_experiment", "make_api", "packed"]
 
 ExperimentId = Annotated[int, Path(ge=1, le=2**53, description="As listed by `experiments`.")]
 Hour = Annotated[float | None, Query(ge=-1e6, le=1e6, description="Hours after t0.")]
@@ -229,8 +229,9 @@ def plain(value: Any) -> Any:
 
 
 def _curve(trace: Trace) -> Curve:
-    return Curve(hours=_packed(trace.hours), values=_packed(trace.values))
+    return Curve(hours=packed(trace.hours), values=packed(trace.values))
 
 
-def _packed(values: Iterable[float]) -> str:
+def packed(values: Iterable[float]) -> str:
+    """Pack numbers as base64 of little-endian float32."""
     return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode("ascii")

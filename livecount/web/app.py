@@ -20,6 +20,7 @@ from livecount.storage import CountStore
 from livecount.web.access import Access, AccessMiddleware
 from livecount.web.api import make_api
 from livecount.web.board import Board
+from livecount.web.growth_api import make_growth_api
 from livecount.web.health import metrics, read_health
 from livecount.web.pages import error_page, make_pages
 from livecount.web.problems import problem, problem_of
@@ -56,6 +57,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
         lifespan=lifespan,
     )
     app.include_router(make_api(board))
+    app.include_router(make_growth_api(board))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))
     _add_health(app, database)

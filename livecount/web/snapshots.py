@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
-from livecount.plate import PlateMap, map_of_lines
+from livecount.plate import PlateMap, WellContents, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
 from livecount.tables import count_table
 from livecount.time_axis import hours_of, zero_of
@@ -66,8 +66,8 @@ class Track:
         Its fields, for fits.
     growth, confluence
         What rates are fitted to (:attr:`WellSeries.metric` says what it is), and the confluence.
-    contents
-        What the plate map says of the well, in words.
+    contents, held
+        What the plate map says of the well, in words and as it is; None where it says nothing.
     n_frames, n_flagged, n_excluded
         Frames of it, and how many carry a flag or are not used.
     """
@@ -80,6 +80,7 @@ class Track:
     n_frames: int
     n_flagged: int
     n_excluded: int
+    held: WellContents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
                 n_frames=n_frames,
                 n_flagged=n_flagged,
                 n_excluded=n_excluded,
+                held=contents,
             )
         )
     return found
