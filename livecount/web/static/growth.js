@@ -1,51 +1,399 @@
-// Growth curves to look into: wells and groups, with their fits.
-import { ask, clearProblem, element, showProblem } from "/static/api.js";
+// Growth curves to look into: groups with bands or wells, their fits, and all of it as files.
+import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import { ink } from "/static/chrome.js";
-import { SERIES } from "/static/colours.js";
-import { UNITS, number } from "/static/format.js";
-import { followWells } from "/static/wells.js";
+import { hours as inHours, number } from "/static/format.js";
+import { BANDS, keyOf, layoutOf, plain, seriesOf, tracesOf } from "/static/growth_figure.js";
+import { csvOf, save, saveFigure } from "/static/growth_files.js";
+import { inOrder, looksOf, swatch } from "/static/growth_looks.js";
+import { GROUP_COLUMNS, WELL_COLUMNS, doublingInterval, makeTable } from "/static/growth_tables.js";
+import { makeWindow } from "/static/growth_window.js";
+import { listen } from "/static/live.js";
 
 const experiment = document.body.dataset.experiment;
-const figure = document.getElementById("curves");
-let plate = null;
+const at = (id) => document.getElementById(id);
+const figure = at("curves");
+const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "toImage", "lasso2d", "select2d"] };
+const MOST_APART = 48;
+const LEAST_WAIT_MS = 1000;
+const REFIT_COST = 4; // fits of new counts take at most a fifth of the server's one analyst
 
-function groups() {
-  const names = [...new Set(plate.wells.map((well) => well.group ?? well.well ?? ""))];
-  return new Map(names.map((name, i) => [name, SERIES[i % SERIES.length]]));
+const view = readView();
+let data = null;
+let fits = { rows: [], lines: [], cost: 0, at: 0 };
+let knownEvents = [];
+let timing = null;
+
+const fitWindow = makeWindow(at("window"), figure, { onChange: setWindow });
+const tables = { group: makeTable(at("group-rows"), GROUP_COLUMNS), well: makeTable(at("well-rows"), WELL_COLUMNS) };
+
+// --- what is looked at, in the page's address so that it can be passed on
+
+function readView() {
+  const given = new URLSearchParams(location.search);
+  const oneOf = (name, values) => (values.includes(given.get(name)) ? given.get(name) : values[0]);
+  const hour = (name) => (given.get(name) !== null && given.get(name) !== "" && Number.isFinite(Number(given.get(name))) ? Number(given.get(name)) : null);
+  return {
+    level: oneOf("level", ["groups", "wells"]), scale: oneOf("scale", ["log", "linear"]),
+    spread: oneOf("spread", ["interval", "sd", "sem"]), relative: given.get("relative_to") ?? "",
+    lines: given.get("lines") !== "no", start: hour("start_h"), end: hour("end_h"),
+    hidden: new Set(given.getAll("hide")), only: given.has("show") ? new Set(given.getAll("show")) : null,
+  };
+}
+
+function keepView() {
+  const told = new URLSearchParams();
+  if (view.level !== "groups") told.set("level", view.level);
+  if (view.scale !== "log") told.set("scale", view.scale);
+  if (view.spread !== "interval") told.set("spread", view.spread);
+  if (view.relative) told.set("relative_to", view.relative);
+  if (!view.lines) told.set("lines", "no");
+  if (view.start !== null) told.set("start_h", view.start);
+  if (view.end !== null) told.set("end_h", view.end);
+  const shown = names().filter(isShown);
+  if (data && view.hidden.size > shown.length) for (const name of shown.length ? shown : [""]) told.append("show", name);
+  else for (const name of view.hidden) told.append("hide", name);
+  history.replaceState(null, "", told.size ? `?${told}` : location.pathname);
+}
+
+function names() {
+  if (!data) return [];
+  return data.groups.length ? data.groups.map((group) => group.name) : [...new Set(data.wells.map((well) => keyOf(data, well)))];
+}
+
+function isShown(name) {
+  return !view.hidden.has(name);
+}
+
+// --- asking the server
+
+let asked = 0;
+
+async function load() {
+  asked += 1;
+  const mine = asked;
+  const query = new URLSearchParams({ level: view.level, relative_to: view.relative, spread: view.spread });
+  try {
+    const found = await ask(`experiments/${experiment}/curves?${query}`);
+    if (mine !== asked) return;
+    take(found);
+    clearProblem();
+  } catch (problem) {
+    if (mine !== asked) return;
+    showProblem(problem);
+    if (![401, 404, 422].includes(problem.status)) setTimeout(load, 3000);
+  }
+}
+
+function take(found) {
+  for (const group of found.groups) for (const part of ["hours", "values", "low", "high", "n"]) group[part] = floats(group[part]);
+  for (const well of found.wells) for (const part of ["curve", "excluded"]) well[part] = unpacked(well[part]);
+  found.groups = inOrder(found.groups);
+  const groups = new Set(found.wells.map((well) => well.group));
+  found.apart = groups.size < 2 && found.wells.length <= MOST_APART;
+  data = found;
+  if (view.only) {
+    view.hidden = new Set(names().filter((name) => !view.only.has(name)));
+    view.only = null;
+  }
+  draw();
+}
+
+function unpacked({ hours, values }) {
+  return { hours: floats(hours), values: floats(values) };
+}
+
+let fitting = 0;
+
+async function fit() {
+  fitting += 1;
+  const mine = fitting;
+  const began = performance.now();
+  at("fitting").textContent = "fitting…";
+  const query = new URLSearchParams();
+  if (view.start !== null) query.set("start_h", view.start);
+  if (view.end !== null) query.set("end_h", view.end);
+  try {
+    const { rows } = await ask(`experiments/${experiment}/growth?${query}`);
+    if (mine !== fitting) return;
+    fits.rows = rows.filter((row) => row.level !== "position");
+    fits.cost = performance.now() - began;
+    showRows();
+    await loadLines(query);
+    if (mine === fitting) at("fitting").textContent = "";
+  } catch (problem) {
+    if (mine !== fitting) return;
+    at("fitting").textContent = `not fitted: ${problem.message}`;
+    fits.rows = [];
+    fits.lines = [];
+    showRows();
+    draw();
+  } finally {
+    fits.at = performance.now();
+  }
+}
+
+async function loadLines(query) {
+  const mine = fitting;
+  const also = new URLSearchParams(query);
+  also.set("level", view.level);
+  also.set("relative_to", view.relative);
+  const { lines } = await ask(`experiments/${experiment}/lines?${also}`);
+  if (mine !== fitting) return;
+  fits.lines = lines.map(({ of, curve }) => ({ of, curve: unpacked(curve) }));
+  draw();
+}
+
+function showRows() {
+  const groups = fits.rows.filter((row) => row.level === "group");
+  tables.group.show(groups);
+  tables.well.show(fits.rows.filter((row) => row.level === "well"));
+  at("group-fits").hidden = groups.length === 0;
+  if (data) drawKey();
+}
+
+// --- drawing
+
+function dark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function timeRange() {
+  let first = Infinity, last = -Infinity, step = Infinity;
+  const curves = data.groups.length ? data.groups : data.wells.map((well) => well.curve);
+  for (const { hours } of curves) {
+    if (!hours.length) continue;
+    first = Math.min(first, hours[0]);
+    last = Math.max(last, hours[hours.length - 1]);
+    if (hours.length > 1) step = Math.min(step, (hours[hours.length - 1] - hours[0]) / (hours.length - 1));
+  }
+  return Number.isFinite(first) ? { first, last, step: Number.isFinite(step) ? step : 1 } : null;
+}
+
+function shownRange() {
+  const axis = figure._fullLayout?.xaxis;
+  const span = timeRange();
+  const whole = [span.first, Math.max(span.last, span.first + 0.1)];
+  return axis && axis.autorange !== true && timing ? [...axis.range] : whole;
+}
+
+function parts(isDark) {
+  const series = seriesOf(data, names()).filter((one) => isShown(one.name));
+  const groups = data.groups.length ? data.groups : names().map((name) => ({ name, treatment: "", dose: null }));
+  const shownLines = view.lines ? fits.lines : [];
+  return { data, series, looks: looksOf(groups, isDark), lines: shownLines, isLog: view.scale === "log" };
 }
 
 function draw() {
-  if (!plate) return;
-  const colours = groups();
-  const traces = plate.wells.map((well) => ({
-    x: well.growth.hours, y: well.growth.values, mode: "lines", name: well.well ?? "",
-    line: { color: colours.get(well.group ?? well.well ?? ""), width: 1.25 },
-    hovertemplate: `${well.well ?? ""} ${well.group ?? ""}<br>%{x:.1f} h: %{y:.4g}<extra></extra>`,
-    showlegend: false,
-  }));
-  const layout = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink("ink") }, height: 520,
-    margin: { t: 10, r: 10, l: 70, b: 50 },
-    xaxis: { title: { text: "Time, h" }, gridcolor: ink("line"), zeroline: false },
-    yaxis: { title: { text: UNITS[plate.wells[0]?.metric ?? "count"] }, type: "log", gridcolor: ink("line") },
-  };
-  Plotly.react(figure, traces, layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d"] });
+  if (!data) return;
+  const span = timeRange();
+  at("none").hidden = span !== null || data.not_drawn.length > 0;
+  at("shown").hidden = span === null && data.not_drawn.length === 0;
+  drawControls();
+  drawMissing();
+  keepView();
   figure.removeAttribute("aria-busy");
+  if (span === null) return;
+  const shared = { ...parts(dark()), ink: ink("ink"), soft: ink("soft") };
+  const layout = layoutOf({
+    ...shared, line: ink("line"), paper: ink("paper"), range: shownRange(), widthPx: Math.max(200, figure.clientWidth - 100),
+    revision: { page: "page", values: [view.level, view.scale, view.relative].join() },
+  });
+  const began = performance.now();
+  Plotly.react(figure, tracesOf(shared), layout, CONFIG);
+  if (!timing) follow();
+  timing = performance.now() - began;
+  figure.dataset.drawnMs = timing.toFixed(0);
+  drawKey();
+  drawEvents();
+  fitWindow.span(Math.round(span.first * 20) / 20, Math.round(span.last * 20) / 20, span.step, { start: view.start, end: view.end });
+  showWindow(span);
 }
 
-async function drawRows() {
-  const { rows } = await ask(`experiments/${experiment}/growth`);
-  const shown = rows.filter((row) => row.level === "group");
-  document.querySelector("#rows thead").replaceChildren(element("tr", {}, ...["group", "wells", "doubling time, h", "95 % interval", "remarks"].map((text) => element("th", { text }))));
-  document.querySelector("#rows tbody").replaceChildren(...shown.map((row) => element("tr", {},
-    element("td", { text: row.group ?? "" }), element("td", { text: row.n_wells }), element("td", { text: number(row.doubling_time_h) }),
-    element("td", { text: row.doubling_time_low_h ? `${number(row.doubling_time_low_h)} to ${number(row.doubling_time_high_h)}` : "" }),
-    element("td", { text: row.reason }))));
+// The handles stay on the axis, and names of events find new places, when people zoom.
+function follow() {
+  figure.on("plotly_afterplot", fitWindow.draw);
+  figure.on("plotly_relayout", (changed) => {
+    if (Object.keys(changed).some((name) => name.startsWith("xaxis.") || name === "autosize") && data.events.length) draw();
+  });
 }
 
-followWells(experiment, {
-  onAll: (found) => { plate = found; clearProblem(); draw(); drawRows().catch(showProblem); },
-  onTracks: draw,
-  onProblem: showProblem,
+function drawKey() {
+  const { looks } = parts(dark());
+  const found = new Map(fits.rows.map((row) => [row.level === "group" ? row.group : [row.plate, row.well].filter(Boolean).join(" "), row]));
+  const focused = document.activeElement?.dataset?.name;
+  at("key").replaceChildren(...names().map((name) => {
+    const group = data.groups.find((one) => one.name === name);
+    const told = [group ? (group.wells.length === 1 ? "1 well" : `${group.wells.length} wells`) : null, doubling(found.get(name))].filter(Boolean).join(", ");
+    return element("li", {}, element("button", { type: "button", "data-name": name, "aria-pressed": String(isShown(name)), title: "Click: show or hide. Shift and click: this one alone.", onclick: (event) => toggle(name, event.shiftKey) },
+      swatch(looks.get(name)), element("span", { text: name }, told ? element("small", { text: told }) : null)));
+  }));
+  if (focused !== undefined) [...at("key").querySelectorAll("button")].find((button) => button.dataset.name === focused)?.focus();
+  const meaning = data.groups.length ? [`Bands: ${BANDS[view.spread]}.`] : [];
+  if (view.lines && fits.lines.length) meaning.push(data.groups.length ? "Dashed: mean of the lines fitted to the wells." : "Dashed: lines fitted to the wells.");
+  if (data.wells.some((well) => well.excluded.hours.length)) meaning.push("Hollow: excluded, not used.");
+  at("meaning").textContent = meaning.join(" ");
+}
+
+function doubling(row) {
+  if (!row || row.doubling_time_h === null) return row ? row.verdict : "";
+  const interval = row.doubling_time_low_h === null || row.level === "well" ? "" : ` (${doublingInterval(row)})`;
+  return `doubling ${number(row.doubling_time_h)} h${interval}`;
+}
+
+function drawEvents() {
+  at("events").replaceChildren(...data.events.map((event, i) => element("p", { text: `${i + 1}: ${event.name}, ${inHours(event.at_h)}${event.wells.length ? ` (${event.wells.join(", ")})` : ""}` })));
+}
+
+function drawMissing() {
+  const missing = at("missing");
+  missing.hidden = data.not_drawn.length === 0;
+  missing.querySelector("summary").textContent = data.not_drawn.length === 1 ? "1 well is not drawn" : `${data.not_drawn.length} wells are not drawn`;
+  missing.querySelector("ul").replaceChildren(...data.not_drawn.map(({ well, reason }) => element("li", { text: `${well}: ${reason}` })));
+}
+
+function drawControls() {
+  for (const name of ["level", "scale", "spread"]) at(name).value = view[name];
+  at("lines").checked = view.lines;
+  at("level").querySelector("option[value=groups]").disabled = !data.has_groups;
+  if (!data.has_groups) at("level").value = "wells";
+  at("spread-label").hidden = data.groups.length === 0;
+  knownEvents = data.events.map((event) => event.name);
+  drawRelative();
+}
+
+function drawRelative() {
+  const select = at("relative");
+  const isHour = view.relative !== "" && view.relative !== "t0" && !knownEvents.includes(view.relative) && Number.isFinite(Number(view.relative));
+  const options = [["", "as measured"], ["t0", "relative to t0"], ...[...new Set(knownEvents)].map((name) => [name, `relative to ${name}`]), ["hour", "relative to an hour"]];
+  if (!isHour && !options.some(([value]) => value === view.relative)) options.push([view.relative, `relative to ${view.relative}`]);
+  select.replaceChildren(...options.map(([value, text]) => element("option", { value, text })));
+  select.selectedIndex = isHour ? options.findIndex(([value]) => value === "hour") : options.findIndex(([value]) => value === view.relative);
+  at("hour-label").hidden = !isHour;
+  if (isHour && document.activeElement !== at("hour")) at("hour").value = view.relative;
+}
+
+function showWindow(span) {
+  for (const [id, value] of [["start", view.start ?? span.first], ["end", view.end ?? span.last]]) {
+    if (document.activeElement !== at(id)) at(id).value = Math.round(value * 100) / 100;
+  }
+}
+
+// --- what people do
+
+function toggle(name, alone) {
+  if (alone) view.hidden = new Set(names().filter((other) => other !== name));
+  else if (!view.hidden.delete(name)) view.hidden.add(name);
+  draw();
+}
+
+function setWindow({ start, end }) {
+  if (start === view.start && end === view.end) return;
+  if (start !== null && end !== null && start >= end) {
+    at("fitting").textContent = "the window must end after it starts";
+    return;
+  }
+  Object.assign(view, { start, end });
+  draw();
+  fit();
+}
+
+function reload() {
+  keepView();
+  load();
+  fits.lines = [];
+  if (fits.rows.length) fit();
+}
+
+for (const name of ["level", "spread"]) at(name).addEventListener("change", () => { view[name] = at(name).value; reload(); });
+at("scale").addEventListener("change", () => { view.scale = at("scale").value; draw(); });
+at("lines").addEventListener("change", () => { view.lines = at("lines").checked; draw(); });
+at("relative").addEventListener("change", () => {
+  const { value, selectedIndex, options } = at("relative");
+  view.relative = selectedIndex === [...options].findLastIndex((option) => option.textContent === "relative to an hour") ? String(Number(at("hour").value) || 0) : value;
+  at("hour-label").hidden = true;
+  if (!data) drawRelative();
+  reload();
 });
+at("hour").addEventListener("change", () => { view.relative = String(Number(at("hour").value) || 0); reload(); });
+at("all").addEventListener("click", () => { view.hidden = new Set(); draw(); });
+at("nothing").addEventListener("click", () => { view.hidden = new Set(names()); draw(); });
+at("whole").addEventListener("click", () => setWindow({ start: null, end: null }));
+for (const id of ["start", "end"]) {
+  at(id).addEventListener("change", () => setWindow({ start: view.start, end: view.end, [id]: at(id).value === "" ? null : Number(at(id).value) }));
+}
+at("search").addEventListener("input", () => { for (const table of Object.values(tables)) table.search(at("search").value); });
 addEventListener("livecount-theme", draw);
+addEventListener("resize", () => fitWindow.draw());
+
+// --- files
+
+function titled() {
+  return `${document.querySelector(".experiment").textContent} growth`;
+}
+
+async function saveAs(format) {
+  if (!data || !timing) return;
+  const light = { ink: "#111111", soft: "#555555", line: "#d9d9d9", paper: "#ffffff" };
+  const shared = { ...parts(false), ...light };
+  const found = new Map(fits.rows.filter((row) => row.level === "group").map((row) => [row.group, row]));
+  const labels = new Map(shared.series.map(({ name }) => [name, [name, doubling(found.get(name))].filter(Boolean).join(": ")]));
+  const range = shownRange();
+  const keyPx = Math.min(560, 120 + 8.2 * Math.max(0, ...[...labels.values()].map((text) => text.length)));
+  const size = { width: Math.round(820 + keyPx), height: Math.max(600, 130 + 23 * (shared.series.length + 3)) };
+  const layout = layoutOf({ ...shared, range, widthPx: 700, fontPx: 16, revision: { page: 1, values: 1 } });
+  layout.xaxis.range = [...figure._fullLayout.xaxis.range];
+  layout.yaxis.range = [...figure._fullLayout.yaxis.range];
+  layout.showlegend = true;
+  layout.legend = { font: { size: 14 }, title: { text: data.groups.length ? plain(`Bands: ${BANDS[view.spread]}`) : "", font: { size: 14 } } };
+  layout.autosize = false;
+  await saveFigure({ data: tracesOf({ ...shared, withKey: true, labels }), layout: { ...layout, ...size } }, format, size, `${titled()}.${format}`);
+}
+
+for (const format of ["svg", "png"]) at(`save-${format}`).addEventListener("click", () => saveAs(format).catch(showProblem));
+at("save-csv").addEventListener("click", () => {
+  if (!data || !timing) return;
+  const text = csvOf({ ...parts(false), range: figure._fullLayout.xaxis.range, spread: view.spread });
+  save(new Blob(["\ufeff", text], { type: "text/csv" }), `${titled()}.csv`);
+});
+
+// --- live
+
+let isDue = false;
+
+function loadSoon() {
+  if (isDue) return;
+  isDue = true;
+  setTimeout(() => { isDue = false; load(); }, LEAST_WAIT_MS);
+}
+
+function refitSoon() {
+  if (performance.now() - fits.at > REFIT_COST * fits.cost && at("fitting").textContent === "") fit();
+}
+
+function putOn({ snapshot, tracks }) {
+  if (!data || snapshot !== data.snapshot || data.groups.length) return loadSoon();
+  const wells = new Map(data.wells.map((well) => [String(well.number), well]));
+  for (const [key, end] of Object.entries(tracks)) {
+    const well = wells.get(key);
+    if (!well || well.divisor === null) return loadSoon();
+    const { hours, values } = well.curve;
+    if (hours.length < end.keep) return loadSoon();
+    well.curve = {
+      hours: Float32Array.from([...hours.subarray(0, end.keep), ...end.hours]),
+      values: Float32Array.from([...values.subarray(0, end.keep), ...end.values.map((value) => value / well.divisor)]),
+    };
+  }
+  draw();
+}
+
+await load();
+fit();
+listen(experiment, {
+  onCounts: putOn,
+  onSnapshot: (number) => {
+    if (data && number === data.snapshot) return;
+    loadSoon();
+    refitSoon();
+  },
+});
