@@ -48,7 +48,7 @@ export function tracesOf({ data, series, looks, lines, isLog, ink, soft, withKey
     const look = looks.get(one.name);
     const shared = { mode: "lines", type: "scatter", name: plain(labels.get(one.name) ?? one.name), showlegend: withKey, legendgroup: one.name };
     if (one.group) {
-      bands.push(bandOf(one.group, look, floor));
+      bands.push(bandOf(one.group, look, floor, series.length > 8 ? 0.1 : 0.2));
       curves.push({ ...shared, ...groupCurve(one, floor, zeros, isLog), line: { color: look.colour, dash: look.dash, width: 2 }, hovertemplate: `%{text}${unit}<extra></extra>` });
     } else {
       curves.push({ ...shared, ...wellCurves(one, floor, zeros, isLog, unit), line: { color: look.colour, dash: look.dash, width: 1.1 }, opacity: one.wells.length > 40 ? 0.6 : 0.9, hovertemplate: "%{text}<extra></extra>" });
@@ -65,7 +65,7 @@ export function tracesOf({ data, series, looks, lines, isLog, ink, soft, withKey
 }
 
 // A band is one outline for each stretch of visits with two wells or more.
-function bandOf(group, look, floor) {
+function bandOf(group, look, floor, alpha) {
   const x = [], y = [];
   const { hours, low, high } = group;
   for (let i = 0; i < hours.length; ) {
@@ -77,7 +77,7 @@ function bandOf(group, look, floor) {
     for (let k = end - 1; k >= i; k -= 1) { x.push(hours[k]); y.push(Math.max(low[k], floor)); }
     i = end;
   }
-  return { type: "scatter", mode: "none", x, y, fill: "toself", fillcolor: faded(look.colour, 0.2), hoverinfo: "skip", showlegend: false, legendgroup: group.name };
+  return { type: "scatter", mode: "none", x, y, fill: "toself", fillcolor: faded(look.colour, alpha), hoverinfo: "skip", showlegend: false, legendgroup: group.name };
 }
 
 function groupCurve(one, floor, zeros, isLog) {
