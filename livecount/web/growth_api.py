@@ -70,12 +70,13 @@ class NotDrawn(BaseModel):
 
 
 class Curves(BaseModel):
-    """All curves of an experiment on one level; the list of the other is empty."""
+    """All curves of an experiment on one level: wells where there are no groups."""
 
     snapshot: int
     metric: str
     relative_to: str | None = Field(description="The moment whose value is 1, in words.")
     spread: SpreadKind
+    level: Literal["groups", "wells"]
     has_groups: bool
     groups: list[GroupDrawn]
     wells: list[WellDrawn]
@@ -181,8 +182,9 @@ def _curves(
         metric=snapshot.tracks[0].series.metric if snapshot.tracks else "count",
         relative_to=None if reference is None else reference.name,
         spread=spread,
+        level="groups" if by_group else "wells",
         has_groups=bool(drawn.groups),
-        groups=[_group(one) for one in drawn.groups] if by_group else [],
+        groups=[_group(one) for one in drawn.groups],
         wells=[] if by_group else [_well(one) for one in drawn.wells],
         not_drawn=_not_drawn(drawn, by_group),
         events=[

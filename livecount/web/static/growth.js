@@ -2,7 +2,8 @@
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import { ink } from "/static/chrome.js";
 import { hours as inHours, number } from "/static/format.js";
-import { BANDS, keyOf, layoutOf, plain, seriesOf, tracesOf } from "/static/growth_figure.js";
+import { BANDS, axesTrace, extentOf, keyOf, layoutOf, linesShown, plain, seriesOf, tracesOf } from "/static/growth_figure.js";
+import { makeCanvas } from "/static/growth_canvas.js";
 import { csvOf, save, saveFigure } from "/static/growth_files.js";
 import { inOrder, looksOf, swatch } from "/static/growth_looks.js";
 import { GROUP_COLUMNS, WELL_COLUMNS, doublingInterval, makeTable } from "/static/growth_tables.js";
@@ -21,8 +22,9 @@ const view = readView();
 let data = null;
 let fits = { rows: [], lines: [], cost: 0, at: 0 };
 let knownEvents = [];
-let timing = null;
+let isDrawn = false;
 
+const canvas = makeCanvas(at("lines-drawn"), figure);
 const fitWindow = makeWindow(at("window"), figure, { onChange: setWindow });
 const tables = { group: makeTable(at("group-rows"), GROUP_COLUMNS), well: makeTable(at("well-rows"), WELL_COLUMNS) };
 
@@ -57,7 +59,11 @@ function keepView() {
 
 function names() {
   if (!data) return [];
-  return data.groups.length ? data.groups.map((group) => group.name) : [...new Set(data.wells.map((well) => keyOf(data, well)))];
+  return isGrouped() ? data.groups.map((group) => group.name) : [...new Set(data.wells.map((well) => keyOf(data, well)))];
+}
+
+function isGrouped() {
+  return data.level === "groups";
 }
 
 function isShown(name) {
@@ -89,6 +95,8 @@ function take(found) {
   for (const well of found.wells) for (const part of ["curve", "excluded"]) well[part] = unpacked(well[part]);
   found.groups = inOrder(found.groups);
   const groups = new Set(found.wells.map((well) => well.group));
+  const known = found.groups.map((group) => group.name);
+  found.wells.sort((a, b) => known.indexOf(a.group) - known.indexOf(b.group) || a.number - b.number);
   found.apart = groups.size < 2 && found.wells.length <= MOST_APART;
   data = found;
   if (view.only) {
@@ -122,6 +130,10 @@ async function fit() {
     if (mine === fitting) at("fitting").textContent = "";
   } catch (problem) {
     if (mine !== fitting) return;
+    if (problem.status === 503 || problem.status === 0) { // the fits take long, or the server is away
+      setTimeout(() => mine === fitting && fit(), 3000);
+      return;
+    }
     at("fitting").textContent = `not fitted: ${problem.message}`;
     fits.rows = [];
     fits.lines = [];
@@ -160,7 +172,7 @@ function dark() {
 
 function timeRange() {
   let first = Infinity, last = -Infinity, step = Infinity;
-  const curves = data.groups.length ? data.groups : data.wells.map((well) => well.curve);
+  const curves = isGrouped() ? data.groups : data.wells.map((well) => well.curve);
   for (const { hours } of curves) {
     if (!hours.length) continue;
     first = Math.min(first, hours[0]);
@@ -174,18 +186,26 @@ function shownRange() {
   const axis = figure._fullLayout?.xaxis;
   const span = timeRange();
   const whole = [span.first, Math.max(span.last, span.first + 0.1)];
-  return axis && axis.autorange !== true && timing ? [...axis.range] : whole;
+  return axis && axis.autorange !== true && isDrawn ? [...axis.range] : whole;
+}
+
+function shownValues(extent) {
+  const axis = figure._fullLayout?.yaxis;
+  const range = axis && axis.autorange !== true && axis.type === view.scale ? axis.range.map((end) => (axis.type === "log" ? 10 ** end : end)) : extent.y;
+  return range[0] > 0 ? range : [range[1] / 100, range[1]];
 }
 
 function parts(isDark) {
   const series = seriesOf(data, names()).filter((one) => isShown(one.name));
-  const groups = data.groups.length ? data.groups : names().map((name) => ({ name, treatment: "", dose: null }));
-  const shownLines = view.lines ? fits.lines : [];
-  return { data, series, looks: looksOf(groups, isDark), lines: shownLines, isLog: view.scale === "log" };
+  const known = new Map(data.groups.map((group) => [group.name, group]));
+  const order = names().map((name) => (data.apart ? null : known.get(name)) ?? { name, treatment: "", dose: null });
+  const lines = view.lines ? linesShown(fits.lines, series) : [];
+  return { data, series, looks: looksOf(order, isDark), lines, isLog: view.scale === "log" };
 }
 
 function draw() {
   if (!data) return;
+  const began = performance.now();
   const span = timeRange();
   at("none").hidden = span !== null || data.not_drawn.length > 0;
   at("shown").hidden = span === null && data.not_drawn.length === 0;
@@ -195,26 +215,28 @@ function draw() {
   figure.removeAttribute("aria-busy");
   if (span === null) return;
   const shared = { ...parts(dark()), ink: ink("ink"), soft: ink("soft") };
+  const extent = extentOf(shared);
   const layout = layoutOf({
-    ...shared, line: ink("line"), paper: ink("paper"), range: shownRange(), widthPx: Math.max(200, figure.clientWidth - 100),
+    ...shared, line: ink("line"), paper: ink("paper"), range: shownRange(), values: shownValues(extent), widthPx: Math.max(200, figure.clientWidth - 100),
     revision: { page: "page", values: [view.level, view.scale, view.relative].join() },
   });
-  const began = performance.now();
-  Plotly.react(figure, tracesOf(shared), layout, CONFIG);
-  if (!timing) follow();
-  timing = performance.now() - began;
-  figure.dataset.drawnMs = timing.toFixed(0);
+  canvas.show({ ...shared, floor: extent.floor });
+  Plotly.react(figure, axesTrace(extent), layout, CONFIG);
+  canvas.draw();
+  if (!isDrawn) follow();
+  isDrawn = true;
   drawKey();
   drawEvents();
   fitWindow.span(Math.round(span.first * 20) / 20, Math.round(span.last * 20) / 20, span.step, { start: view.start, end: view.end });
   showWindow(span);
+  figure.dataset.drawnMs = (performance.now() - began).toFixed(0);
 }
 
 // The handles stay on the axis, and names of events find new places, when people zoom.
 function follow() {
-  figure.on("plotly_afterplot", fitWindow.draw);
+  for (const name of ["plotly_afterplot", "plotly_relayouting"]) figure.on(name, () => { fitWindow.draw(); canvas.draw(); });
   figure.on("plotly_relayout", (changed) => {
-    if (Object.keys(changed).some((name) => name.startsWith("xaxis.") || name === "autosize") && data.events.length) draw();
+    if (Object.keys(changed).some((name) => /^[xy]axis\.|^autosize$/.test(name))) draw();
   });
 }
 
@@ -223,14 +245,14 @@ function drawKey() {
   const found = new Map(fits.rows.map((row) => [row.level === "group" ? row.group : [row.plate, row.well].filter(Boolean).join(" "), row]));
   const focused = document.activeElement?.dataset?.name;
   at("key").replaceChildren(...names().map((name) => {
-    const group = data.groups.find((one) => one.name === name);
+    const group = data.apart ? null : data.groups.find((one) => one.name === name);
     const told = [group ? (group.wells.length === 1 ? "1 well" : `${group.wells.length} wells`) : null, doubling(found.get(name))].filter(Boolean).join(", ");
     return element("li", {}, element("button", { type: "button", "data-name": name, "aria-pressed": String(isShown(name)), title: "Click: show or hide. Shift and click: this one alone.", onclick: (event) => toggle(name, event.shiftKey) },
       swatch(looks.get(name)), element("span", { text: name }, told ? element("small", { text: told }) : null)));
   }));
   if (focused !== undefined) [...at("key").querySelectorAll("button")].find((button) => button.dataset.name === focused)?.focus();
-  const meaning = data.groups.length ? [`Bands: ${BANDS[view.spread]}.`] : [];
-  if (view.lines && fits.lines.length) meaning.push(data.groups.length ? "Dashed: mean of the lines fitted to the wells." : "Dashed: lines fitted to the wells.");
+  const meaning = isGrouped() ? [`Bands: ${BANDS[view.spread]}.`] : [];
+  if (view.lines && fits.lines.length) meaning.push(isGrouped() ? "Dashed: mean of the lines fitted to the wells." : fits.lines.length > 40 ? "Thin dark lines: fitted to the wells." : "Dashed: lines fitted to the wells.");
   if (data.wells.some((well) => well.excluded.hours.length)) meaning.push("Hollow: excluded, not used.");
   at("meaning").textContent = meaning.join(" ");
 }
@@ -257,7 +279,7 @@ function drawControls() {
   at("lines").checked = view.lines;
   at("level").querySelector("option[value=groups]").disabled = !data.has_groups;
   if (!data.has_groups) at("level").value = "wells";
-  at("spread-label").hidden = data.groups.length === 0;
+  at("spread-label").hidden = !isGrouped();
   knownEvents = data.events.map((event) => event.name);
   drawRelative();
 }
@@ -333,7 +355,7 @@ function titled() {
 }
 
 async function saveAs(format) {
-  if (!data || !timing) return;
+  if (!data || !isDrawn) return;
   const light = { ink: "#111111", soft: "#555555", line: "#d9d9d9", paper: "#ffffff" };
   const shared = { ...parts(false), ...light };
   const found = new Map(fits.rows.filter((row) => row.level === "group").map((row) => [row.group, row]));
@@ -341,18 +363,18 @@ async function saveAs(format) {
   const range = shownRange();
   const keyPx = Math.min(560, 120 + 8.2 * Math.max(0, ...[...labels.values()].map((text) => text.length)));
   const size = { width: Math.round(820 + keyPx), height: Math.max(600, 130 + 23 * (shared.series.length + 3)) };
-  const layout = layoutOf({ ...shared, range, widthPx: 700, fontPx: 16, revision: { page: 1, values: 1 } });
+  const layout = layoutOf({ ...shared, range, values: shownValues(extentOf(shared)), widthPx: 700, fontPx: 16, revision: { page: 1, values: 1 } });
   layout.xaxis.range = [...figure._fullLayout.xaxis.range];
   layout.yaxis.range = [...figure._fullLayout.yaxis.range];
   layout.showlegend = true;
-  layout.legend = { font: { size: 14 }, title: { text: data.groups.length ? plain(`Bands: ${BANDS[view.spread]}`) : "", font: { size: 14 } } };
+  layout.legend = { font: { size: 14 }, title: { text: isGrouped() ? plain(`Bands: ${BANDS[view.spread]}`) : "", font: { size: 14 } } };
   layout.autosize = false;
   await saveFigure({ data: tracesOf({ ...shared, withKey: true, labels }), layout: { ...layout, ...size } }, format, size, `${titled()}.${format}`);
 }
 
 for (const format of ["svg", "png"]) at(`save-${format}`).addEventListener("click", () => saveAs(format).catch(showProblem));
 at("save-csv").addEventListener("click", () => {
-  if (!data || !timing) return;
+  if (!data || !isDrawn) return;
   const text = csvOf({ ...parts(false), range: figure._fullLayout.xaxis.range, spread: view.spread });
   save(new Blob(["\ufeff", text], { type: "text/csv" }), `${titled()}.csv`);
 });
@@ -372,7 +394,7 @@ function refitSoon() {
 }
 
 function putOn({ snapshot, tracks }) {
-  if (!data || snapshot !== data.snapshot || data.groups.length) return loadSoon();
+  if (!data || snapshot !== data.snapshot || isGrouped()) return loadSoon();
   const wells = new Map(data.wells.map((well) => [String(well.number), well]));
   for (const [key, end] of Object.entries(tracks)) {
     const well = wells.get(key);

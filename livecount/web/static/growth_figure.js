@@ -20,7 +20,7 @@ export function axisName(data) {
 
 // All series that are drawn: a group, or the wells that share a colour.
 export function seriesOf(data, names) {
-  if (data.groups.length) return data.groups.map((group) => ({ name: group.name, group, wells: [] }));
+  if (data.level === "groups") return data.groups.map((group) => ({ name: group.name, group, wells: [] }));
   const gathered = new Map(names.map((name) => [name, []]));
   for (const well of data.wells) gathered.get(keyOf(data, well)).push(well);
   return [...gathered].map(([name, wells]) => ({ name, group: null, wells }));
@@ -31,7 +31,30 @@ export function keyOf(data, well) {
   return data.apart ? well.label : well.group ?? "in no group";
 }
 
-function floorOf(series) {
+// Where zeros lie on a logarithmic axis, and what the axes span.
+export function extentOf({ series, lines, isLog }) {
+  const floor = isLog ? floorOf(series) : -Infinity;
+  const span = { x: [Infinity, -Infinity], y: [Infinity, -Infinity], floor };
+  const widen = (range, values, least) => {
+    for (const value of values) {
+      if (!Number.isFinite(value)) continue;
+      const placed = Math.max(value, least);
+      if (placed < range[0]) range[0] = placed;
+      if (placed > range[1]) range[1] = placed;
+    }
+  };
+  for (const { group, wells } of series) {
+    for (const { hours, values } of group ? [group, { hours: [], values: group.low }, { hours: [], values: group.high }] : wells.flatMap((well) => [well.curve, well.excluded])) {
+      widen(span.x, hours, -Infinity);
+      widen(span.y, values, floor);
+    }
+  }
+  const most = span.y[1] * 2; // a line that runs away from its points does not squeeze them
+  for (const { curve } of lines) widen(span.y, curve.values.filter((value) => value < most), floor);
+  return Number.isFinite(span.x[0]) ? span : { ...span, x: [0, 1], y: isLog ? [1, 10] : [0, 1] };
+}
+
+export function floorOf(series) {
   let least = Infinity;
   for (const one of series) {
     const parts = one.group ? [one.group.values, one.group.low] : one.wells.map((well) => well.curve.values);
@@ -40,26 +63,35 @@ function floorOf(series) {
   return Number.isFinite(least) ? least / 1.2 : 0.5;
 }
 
+// On the screen the curves are on a canvas; plotly draws the axes that hold them.
+export function axesTrace({ x, y }) {
+  return [{ type: "scatter", mode: "markers", x, y, marker: { opacity: 0, size: 1 }, hoverinfo: "skip", showlegend: false }];
+}
+
+// The lines of what is shown.
+export function linesShown(lines, series) {
+  const names = new Set(series.flatMap((one) => (one.group ? [one.name] : one.wells.map((well) => well.label))));
+  return lines.filter((line) => names.has(line.of));
+}
+
 export function tracesOf({ data, series, looks, lines, isLog, ink, soft, withKey = false, labels = new Map() }) {
   const floor = isLog ? floorOf(series) : -Infinity;
-  const bands = [], curves = [], fits = [], zeros = { x: [], y: [] }, excluded = { x: [], y: [], text: [] };
-  const unit = data.relative_to === null ? "" : " x";
+  const bands = [], curves = [], fits = [], zeros = { x: [], y: [] }, excluded = { x: [], y: [] };
   for (const one of series) {
     const look = looks.get(one.name);
     const shared = { mode: "lines", type: "scatter", name: plain(labels.get(one.name) ?? one.name), showlegend: withKey, legendgroup: one.name };
     if (one.group) {
       bands.push(bandOf(one.group, look, floor, series.length > 8 ? 0.1 : 0.2));
-      curves.push({ ...shared, ...groupCurve(one, floor, zeros, isLog), line: { color: look.colour, dash: look.dash, width: 2 }, hovertemplate: `%{text}${unit}<extra></extra>` });
+      curves.push({ ...shared, ...groupCurve(one, floor, zeros, isLog), line: { color: look.colour, dash: look.dash, width: 2 } });
     } else {
-      curves.push({ ...shared, ...wellCurves(one, floor, zeros, isLog, unit), line: { color: look.colour, dash: look.dash, width: 1.1 }, opacity: one.wells.length > 40 ? 0.6 : 0.9, hovertemplate: "%{text}<extra></extra>" });
+      curves.push({ ...shared, ...wellCurves(one, floor, zeros, isLog), line: { color: look.colour, dash: one.wells.length > 40 || series.length > 8 ? "solid" : look.dash, width: 1.1 }, opacity: one.wells.length > 40 ? 0.6 : 0.9 });
       for (const well of one.wells) addExcluded(excluded, well, floor);
     }
   }
-  const shownNames = new Set(series.flatMap((one) => (one.group ? [one.name] : one.wells.map((well) => well.label))));
-  for (const line of lines) if (shownNames.has(line.of)) fits.push(line);
+  fits.push(...lines);
   const traces = [...bands, ...curves];
-  traces.push({ type: "scatter", mode: "lines", ...joined(fits, floor), line: { color: ink, width: 1.3, dash: "4px,3px" }, name: "fitted", showlegend: withKey && fits.length > 0, hoverinfo: "skip", connectgaps: false });
-  traces.push({ type: "scatter", mode: "markers", ...excluded, marker: { symbol: "circle-open", color: soft, size: 7, line: { width: 1.2 } }, name: "excluded, not used", showlegend: withKey && excluded.x.length > 0, hovertemplate: "%{text}<extra></extra>" });
+  traces.push({ type: "scatter", mode: "lines", ...joined(fits, floor), line: { color: ink, width: fits.length > 40 ? 0.6 : 1.3, dash: fits.length > 40 ? "solid" : "4px,3px" }, opacity: fits.length > 40 ? 0.35 : 1, name: "fitted", showlegend: withKey && fits.length > 0, hoverinfo: "skip", connectgaps: false });
+  traces.push({ type: "scatter", mode: "markers", ...excluded, marker: { symbol: "circle-open", color: soft, size: 7, line: { width: 1.2 } }, name: "excluded, not used", showlegend: withKey && excluded.x.length > 0 });
   traces.push({ type: "scatter", mode: "markers", ...zeros, marker: { symbol: "triangle-down", color: soft, size: 7 }, name: "0 cells", showlegend: withKey && zeros.x.length > 0, hoverinfo: "skip" });
   return traces;
 }
@@ -77,34 +109,25 @@ function bandOf(group, look, floor, alpha) {
     for (let k = end - 1; k >= i; k -= 1) { x.push(hours[k]); y.push(Math.max(low[k], floor)); }
     i = end;
   }
-  return { type: "scatter", mode: "none", x, y, fill: "toself", fillcolor: faded(look.colour, alpha), hoverinfo: "skip", showlegend: false, legendgroup: group.name };
+  return { type: "scatter", mode: "none", x, y, fill: "toself", fillcolor: faded(look.colour, alpha), showlegend: false, legendgroup: group.name };
 }
 
 function groupCurve(one, floor, zeros, isLog) {
-  const { hours, values, low, high, n } = one.group;
-  const y = new Array(values.length), text = new Array(values.length);
-  const name = plain(one.name);
-  for (let i = 0; i < values.length; i += 1) {
-    y[i] = placed(values[i], hours[i], floor, zeros, isLog);
-    const band = Number.isFinite(low[i]) ? ` (${number(low[i])} to ${number(high[i])}, ${n[i]} wells)` : " (1 well: no band)";
-    text[i] = `${name}<br>${hours[i].toFixed(1)} h: ${number(values[i])}${band}`;
-  }
-  return { x: hours, y, text };
+  const { hours, values } = one.group;
+  return { x: hours, y: Array.from(values, (value, i) => placed(value, hours[i], floor, zeros, isLog)) };
 }
 
-function wellCurves(one, floor, zeros, isLog, unit) {
-  const x = [], y = [], text = [];
+function wellCurves(one, floor, zeros, isLog) {
+  const x = [], y = [];
   for (const well of one.wells) {
     const { hours, values } = well.curve;
-    const name = plain(well.group && well.group !== well.label ? `${well.label}, ${well.group}` : well.label);
     for (let i = 0; i < hours.length; i += 1) {
       x.push(hours[i]);
       y.push(placed(values[i], hours[i], floor, zeros, isLog));
-      text.push(`${name}<br>${hours[i].toFixed(1)} h: ${number(values[i])}${unit}`);
     }
-    x.push(null); y.push(null); text.push("");
+    x.push(null); y.push(null);
   }
-  return { x, y, text, connectgaps: false };
+  return { x, y, connectgaps: false };
 }
 
 function placed(value, hour, floor, zeros, isLog) {
@@ -118,7 +141,6 @@ function addExcluded(excluded, well, floor) {
   for (let i = 0; i < hours.length; i += 1) {
     excluded.x.push(hours[i]);
     excluded.y.push(Math.max(values[i], floor));
-    excluded.text.push(`${plain(well.label)}, excluded<br>${hours[i].toFixed(1)} h: ${number(values[i])}`);
   }
 }
 
@@ -156,23 +178,28 @@ function eventRows(events, [from, to], widthPx, fontPx) {
   return { placed, n: rows.length };
 }
 
-export function layoutOf({ data, isLog, ink, line, paper, soft, range, widthPx, fontPx = 13, revision }) {
+// 1, 2, 5 in full on a logarithmic axis; where less than half a decade shows, plotly's own ticks.
+function logTicks([low, high]) {
+  if (high / low < 4) return {};
+  const steps = high / low > 2000 ? [1] : high / low > 100 ? [1, 3] : [1, 2, 5];
+  const tickvals = [];
+  for (let power = -9; power <= 12; power += 1) for (const step of steps) tickvals.push(step * 10 ** power);
+  return { tickmode: "array", tickvals, ticktext: tickvals.map((value) => number(value)) };
+}
+
+export function layoutOf({ data, isLog, ink, line, paper, soft, range, values, widthPx, fontPx = 13, revision }) {
   const { placed, n } = eventRows(data.events, range, widthPx, fontPx);
   const axis = { color: ink, gridcolor: line, linecolor: soft, zeroline: false, ticks: "outside", tickcolor: soft, automargin: true };
   return {
     paper_bgcolor: paper, plot_bgcolor: paper, font: { color: ink, size: fontPx, family: "system-ui, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-serif" },
-    margin: { t: 14 + n * ROW_PX * (fontPx / 13), r: 16, l: 70, b: 54 }, autosize: true, showlegend: false, hovermode: "closest", dragmode: "zoom",
-    hoverlabel: { namelength: -1, font: { size: 13 } }, uirevision: revision.page,
+    margin: { t: 14 + n * ROW_PX * (fontPx / 13), r: 16, l: 70, b: 54 }, autosize: true, showlegend: false, hovermode: false, dragmode: "zoom",
+    uirevision: revision.page,
     xaxis: { ...axis, title: { text: "time, h" }, uirevision: "time" },
-    yaxis: { ...axis, title: { text: plain(axisName(data)) }, type: isLog ? "log" : "linear", rangemode: isLog ? "normal" : "tozero", exponentformat: "none", uirevision: revision.values, minor: isLog ? { showgrid: true, gridcolor: faint(line) } : {} },
+    yaxis: { ...axis, title: { text: plain(axisName(data)) }, type: isLog ? "log" : "linear", rangemode: isLog ? "normal" : "tozero", exponentformat: "none", uirevision: revision.values, ...(isLog ? logTicks(values) : {}) },
     shapes: data.events.map((event) => ({ type: "line", x0: event.at_h, x1: event.at_h, yref: "paper", y0: 0, y1: 1, line: { color: soft, width: 1.2, dash: "dash" }, layer: "below" })),
     annotations: placed.map(({ event, text, row, flip }) => ({
       x: event.at_h, y: 1, yref: "paper", xanchor: flip ? "right" : "left", yanchor: "bottom", showarrow: false, text: plain(text),
-      yshift: 2 + row * ROW_PX * (fontPx / 13), font: { size: fontPx - 1, color: soft }, hovertext: plain(`${event.name}, ${number(event.at_h)} h`), bgcolor: "rgba(0,0,0,0)",
+      yshift: 2 + row * ROW_PX * (fontPx / 13), font: { size: fontPx - 1, color: soft }, bgcolor: "rgba(0,0,0,0)",
     })),
   };
-}
-
-function faint(colour) {
-  return /^#(..)(..)(..)$/.test(colour) ? faded(colour, 0.5) : colour;
 }

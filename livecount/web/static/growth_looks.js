@@ -49,6 +49,10 @@ export function faded(colour, alpha) {
 
 const STROKES = { solid: "", dash: "9 6", dot: "2 4", dashdot: "9 4 2 4", longdash: "14 6", longdashdot: "14 4 2 4" };
 
+export function strokeOf(dash) {
+  return STROKES[dash].split(" ").filter(Boolean).map(Number);
+}
+
 export function swatch({ colour, dash }) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 35 12");
