@@ -97,7 +97,7 @@ function take(found) {
   const groups = new Set(found.wells.map((well) => well.group));
   const known = found.groups.map((group) => group.name);
   found.wells.sort((a, b) => known.indexOf(a.group) - known.indexOf(b.group) || a.number - b.number);
-  found.apart = groups.size < 2 && found.wells.length <= MOST_APART;
+  found.apart = found.level === "wells" && groups.size < 2 && found.wells.length <= MOST_APART;
   data = found;
   if (view.only) {
     view.hidden = new Set(names().filter((name) => !view.only.has(name)));

@@ -77,7 +77,7 @@ export function makeCanvas(place, figure) {
 
   function drawFits(pen, at) {
     const many = scene.lines.length > MANY;
-    Object.assign(pen, { strokeStyle: scene.ink, lineWidth: many ? 0.6 : 1.3, globalAlpha: many ? 0.35 : 1 });
+    Object.assign(pen, { strokeStyle: scene.ink, lineWidth: many ? 0.6 : 1.3, globalAlpha: many ? 0.25 : 1 });
     pen.setLineDash(many ? [] : [4, 3]);
     pen.beginPath();
     for (const { curve } of scene.lines) trace(pen, at, curve.hours, curve.values);

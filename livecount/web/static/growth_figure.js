@@ -65,7 +65,7 @@ export function floorOf(series) {
 
 // On the screen the curves are on a canvas; plotly draws the axes that hold them.
 export function axesTrace({ x, y }) {
-  return [{ type: "scatter", mode: "markers", x, y, marker: { opacity: 0, size: 1 }, hoverinfo: "skip", showlegend: false }];
+  return [{ type: "scatter", mode: "lines", x, y, line: { color: "rgba(0,0,0,0)" }, hoverinfo: "skip", showlegend: false }];
 }
 
 // The lines of what is shown.
