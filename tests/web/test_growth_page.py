@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,6 +43,10 @@ BEND_H = 12
 HOSTILE = "=<b>cmd</b>&\u0022x\u0022"
 GROUPS = {"A1": "control", "A2": "control", "A3": "control", "B1": HOSTILE, "B2": HOSTILE}
 SAID = Said("tester", START)
+RANGES = """() => {
+  const { xaxis, yaxis } = document.getElementById("curves")._fullLayout;
+  return { x: xaxis.range, y: yaxis.range };
+}"""
 
 
 def cells(well: str, hour: int) -> int:
@@ -53,46 +57,54 @@ def cells(well: str, hour: int) -> int:
     return round((40 + 7 * int(well[1])) * 2**doublings)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("growth") / "run.db"
+def count_of(store: CountStore, hours: Iterable[int]) -> None:
+    """Record what the wells hold at some hours."""
+    experiment = store.ensure_experiment("made")
+    source = store.ensure_source(experiment, "/scans")
+    analysis = store.ensure_analysis(
+        experiment, AnalysisSettings("made", "ab" * 32, 40.0, "px", h=0.08)
+    )
+    for hour in hours:
+        for number, well in enumerate((*GROUPS, "C1")):
+            n = cells(well, hour)
+            rng = np.random.default_rng(n)
+            places = rng.random((2, n), np.float32) * 1000
+            path = f"{well}_{hour:02d}.tif".encode()
+            count = FrameCount(
+                key=FrameKey("/scans", path, 0, f"{well}{hour}".ljust(32, "0")),
+                attributes=FrameAttributes.from_source(
+                    AttributeSource.FILE_TAG, well=well, field="1", time_point=hour,
+                    acquired_at=START + timedelta(hours=hour), pixel_size_um=1.0,
+                ),
+                analysis_id=analysis.id, count=n,
+                candidates=Candidates(*places, np.full(n, 0.9, np.float32)),
+                quality=FrameQuality(1.5, 0.4, 0.0), height_px=1000, width_px=1000,
+                area_mm2=1.0, flags=(), provenance=Provenance("made", "fp32", "0"),
+                confluence_percent=None,
+            )  # fmt: skip
+            store.record(source, count, stamp=FileStamp(9, hour * 100 + number), n_pages=1)
+
+
+def make_run(path: Path, n_visits: int) -> Path:
+    """Make the database of a run with groups, a blank, two events and an excluded frame."""
     held = [WellContents(well=well, stated_group=group) for well, group in GROUPS.items()]
     held.append(WellContents(well="C1", role=Role.BLANK))
     with CountStore.open(path) as store:
         experiment = store.ensure_experiment("made")
-        source = store.ensure_source(experiment, "/scans")
-        settings = AnalysisSettings("made", "ab" * 32, 40.0, "px", h=0.08)
-        analysis = store.ensure_analysis(experiment, settings)
         lines = tuple(sheet_rows(PlateMap(tuple(held))))
         store.add_plate_map(experiment, PlateMapVersion(lines, "made up", SAID))
-        for hour in range(VISITS):
-            for number, well in enumerate((*GROUPS, "C1")):
-                n = cells(well, hour)
-                rng = np.random.default_rng(n)
-                count = FrameCount(
-                    key=FrameKey("/scans", f"{well}_{hour:02d}.tif".encode(), 0,
-                                 f"{well}{hour}".ljust(32, "0")),
-                    attributes=FrameAttributes.from_source(
-                        AttributeSource.FILE_TAG, well=well, field="1", time_point=hour,
-                        acquired_at=START + timedelta(hours=hour), pixel_size_um=1.0,
-                    ),
-                    analysis_id=analysis.id, count=n,
-                    candidates=Candidates(
-                        *(rng.random((2, n), np.float32) * 1000), np.full(n, 0.9, np.float32)
-                    ),
-                    quality=FrameQuality(1.5, 0.4, 0.0), height_px=1000, width_px=1000,
-                    area_mm2=1.0, flags=(), provenance=Provenance("made", "fp32", "0"),
-                    confluence_percent=None,
-                )  # fmt: skip
-                store.record(source, count, stamp=FileStamp(9, hour * 100 + number), n_pages=1)
+        count_of(store, range(n_visits))
         for name, hour in (("drug <i>added</i>", 6.0), ("washed", 6.2)):
             at = Instant(hour, START + timedelta(hours=hour))
             store.add_event(experiment, ExperimentEvent(name, at, (), SAID))
         at = Instant(5.0, START + timedelta(hours=5))
-        store.add_exclusion(
-            experiment, Exclusion("bubble", SAID, well="A1", start=at, end=at)
-        )
+        store.add_exclusion(experiment, Exclusion("bubble", SAID, well="A1", start=at, end=at))
     return path
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("growth") / "run.db", VISITS)
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +268,47 @@ def test_what_is_unknown_is_said(growth: Page, server: Served) -> None:
     growth.goto(f"{server.base}/experiments/1/growth?relative_to=nothing")
     expect(growth.get_by_role("alert")).to_contain_text("no event 'nothing'")
     growth.faults[:] = [one for one in growth.faults if "422" not in one]  # type: ignore[attr-defined]
+
+
+def test_new_counts_move_the_curves_and_nothing_else(tmp_path: Path, page: Page) -> None:
+    """Zoom, what is hidden and the window stay as they were."""
+    database = make_run(tmp_path / "run.db", 8)
+    with served("serve", "--database", database) as server:
+        page.goto(server.address)
+        opened(page, server, "?start_h=2")
+        page.locator("#key").get_by_role("button", name="cmd").click()
+        box = page.locator("#curves .nsewdrag").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 400, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 402, box["y"] + 250, steps=4)
+        page.mouse.up()
+        expect(page.get_by_role("slider", name="End of the fit")).to_have_attribute(
+            "aria-valuetext", "7.0 h"
+        )
+        zoomed = page.evaluate(RANGES)
+        with CountStore.open(database) as store:
+            count_of(store, [8])
+        expect(page.get_by_role("slider", name="End of the fit")).to_have_attribute(
+            "aria-valuetext", "8.0 h"
+        )
+        after = page.evaluate(RANGES)
+        assert after["y"] == pytest.approx(zoomed["y"])
+        assert after["x"][1] > zoomed["x"][1]
+        expect(page.locator("#key").get_by_role("button", name="cmd")).to_have_attribute(
+            "aria-pressed", "false"
+        )
+        expect(page.get_by_role("slider", name="Start of the fit")).to_have_attribute(
+            "aria-valuetext", "2.0 h"
+        )
+
+
+def test_before_the_first_count(tmp_path: Path, page: Page) -> None:
+    with CountStore.open(tmp_path / "run.db") as store:
+        experiment = store.ensure_experiment("made")
+        settings = AnalysisSettings("made", "ab" * 32, 40.0, "px", h=0.08)
+        store.ensure_analysis(experiment, settings)
+    with served("serve", "--database", tmp_path / "run.db") as server:
+        page.goto(server.address)
+        page.goto(f"{server.base}/experiments/1/growth")
+        expect(page.locator("#none")).to_be_visible()

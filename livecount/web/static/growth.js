@@ -95,8 +95,9 @@ function take(found) {
   for (const well of found.wells) for (const part of ["curve", "excluded"]) well[part] = unpacked(well[part]);
   found.groups = inOrder(found.groups);
   const groups = new Set(found.wells.map((well) => well.group));
-  const known = found.groups.map((group) => group.name);
-  found.wells.sort((a, b) => known.indexOf(a.group) - known.indexOf(b.group) || a.number - b.number);
+  const rank = new Map(found.groups.map((group, i) => [group.name, i]));
+  const last = found.groups.length;
+  found.wells.sort((a, b) => (rank.get(a.group) ?? last) - (rank.get(b.group) ?? last) || a.number - b.number);
   found.apart = found.level === "wells" && groups.size < 2 && found.wells.length <= MOST_APART;
   data = found;
   if (view.only) {
@@ -242,11 +243,10 @@ function follow() {
 
 function drawKey() {
   const { looks } = parts(dark());
-  const found = new Map(fits.rows.map((row) => [row.level === "group" ? row.group : [row.plate, row.well].filter(Boolean).join(" "), row]));
+  const found = rowsByName();
   const focused = document.activeElement?.dataset?.name;
   at("key").replaceChildren(...names().map((name) => {
-    const group = data.apart ? null : data.groups.find((one) => one.name === name);
-    const told = [group ? (group.wells.length === 1 ? "1 well" : `${group.wells.length} wells`) : null, doubling(found.get(name))].filter(Boolean).join(", ");
+    const told = keyText(name, found);
     return element("li", {}, element("button", { type: "button", "data-name": name, "aria-pressed": String(isShown(name)), title: "Click: show or hide. Shift and click: this one alone.", onclick: (event) => toggle(name, event.shiftKey) },
       swatch(looks.get(name)), element("span", { text: name }, told ? element("small", { text: told }) : null)));
   }));
@@ -255,6 +255,17 @@ function drawKey() {
   if (view.lines && fits.lines.length) meaning.push(isGrouped() ? "Dashed: mean of the lines fitted to the wells." : fits.lines.length > 40 ? "Thin dark lines: fitted to the wells." : "Dashed: lines fitted to the wells.");
   if (data.wells.some((well) => well.excluded.hours.length)) meaning.push("Hollow: excluded, not used.");
   at("meaning").textContent = meaning.join(" ");
+}
+
+function keyText(name, found) {
+  const group = data.apart ? null : data.groups.find((one) => one.name === name);
+  const wells = group ? (group.wells.length === 1 ? "1 well" : `${group.wells.length} wells`) : "";
+  return [wells, doubling(found.get(name))].filter(Boolean).join(", ");
+}
+
+function rowsByName() {
+  const label = (row) => (row.level === "group" ? row.group : [row.plate, row.well].filter(Boolean).join(" "));
+  return new Map(fits.rows.map((row) => [label(row), row]));
 }
 
 function doubling(row) {
@@ -358,16 +369,17 @@ async function saveAs(format) {
   if (!data || !isDrawn) return;
   const light = { ink: "#111111", soft: "#555555", line: "#d9d9d9", paper: "#ffffff" };
   const shared = { ...parts(false), ...light };
-  const found = new Map(fits.rows.filter((row) => row.level === "group").map((row) => [row.group, row]));
-  const labels = new Map(shared.series.map(({ name }) => [name, [name, doubling(found.get(name))].filter(Boolean).join(": ")]));
+  const found = rowsByName();
+  const labels = new Map(shared.series.map(({ name }) => [name, [name, keyText(name, found)].filter(Boolean).join(": ")]));
   const range = shownRange();
   const keyPx = Math.min(560, 120 + 8.2 * Math.max(0, ...[...labels.values()].map((text) => text.length)));
-  const size = { width: Math.round(820 + keyPx), height: Math.max(600, 130 + 23 * (shared.series.length + 3)) };
+  const size = { width: Math.round(820 + keyPx), height: Math.max(600, 150 + 24 * (shared.series.length + 4)) };
   const layout = layoutOf({ ...shared, range, values: shownValues(extentOf(shared)), widthPx: 700, fontPx: 16, revision: { page: 1, values: 1 } });
   layout.xaxis.range = [...figure._fullLayout.xaxis.range];
   layout.yaxis.range = [...figure._fullLayout.yaxis.range];
   layout.showlegend = true;
-  layout.legend = { font: { size: 14 }, title: { text: isGrouped() ? plain(`Bands: ${BANDS[view.spread]}`) : "", font: { size: 14 } } };
+  layout.legend = { tracegroupgap: 0, font: { size: 14 }, title: { text: isGrouped() ? plain(`Bands: ${BANDS[view.spread]}`) : "", font: { size: 14 } } };
+  layout.margin.b = 72;
   layout.autosize = false;
   await saveFigure({ data: tracesOf({ ...shared, withKey: true, labels }), layout: { ...layout, ...size } }, format, size, `${titled()}.${format}`);
 }

@@ -33,7 +33,7 @@ export function keyOf(data, well) {
 
 // Where zeros lie on a logarithmic axis, and what the axes span.
 export function extentOf({ series, lines, isLog }) {
-  const floor = isLog ? floorOf(series) : -Infinity;
+  const floor = isLog ? floorOf(series) : 0; // a band below 0 cells is cut off, not made room for
   const span = { x: [Infinity, -Infinity], y: [Infinity, -Infinity], floor };
   const widen = (range, values, least) => {
     for (const value of values) {
