@@ -57,6 +57,14 @@ def cells(well: str, hour: int) -> int:
     return round((40 + 7 * int(well[1])) * 2**doublings)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """Allow for the first snapshot and fits on a busy computer."""
+    expect.set_options(timeout=60_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 def count_of(store: CountStore, hours: Iterable[int]) -> None:
     """Record what the wells hold at some hours."""
     experiment = store.ensure_experiment("made")
@@ -171,7 +179,8 @@ def test_a_dragged_window_is_fitted_anew(database: Path, growth: Page) -> None:
     before = group_row(growth, "control")[2]
     handle = growth.get_by_role("slider", name="End of the fit")
     box, frame = handle.bounding_box(), growth.locator("#curves").bounding_box()
-    assert box is not None and frame is not None
+    assert box is not None
+    assert frame is not None
     growth.mouse.move(box["x"] + 12, box["y"] + 60)
     growth.mouse.down()
     growth.mouse.move(frame["x"] + frame["width"] / 2, box["y"] + 60, steps=4)
@@ -244,8 +253,9 @@ def test_files_show_what_is_shown(growth: Page, server: Served) -> None:
     growth.emulate_media(color_scheme="dark")
     growth.locator("#key").get_by_role("button", name="control").click()
     figure = downloaded(growth, "SVG").decode()
-    assert "time, h" in figure and "cells / mm²" in figure
-    assert "cmd" in figure and ">control" not in figure
+    for shown in ("time, h", "cells / mm²", "cmd"):
+        assert shown in figure
+    assert ">control" not in figure
     assert re.search(r"<rect[^>]*style=\"fill: rgb\(255, 255, 255\)", figure)
     assert {row["group"] for row in drawn(growth)} == {f"'{HOSTILE}"}
     picture = downloaded(growth, "PNG")
