@@ -7,8 +7,10 @@ import { makeCanvas } from "/static/growth_canvas.js";
 import { csvOf, save, saveFigure } from "/static/growth_files.js";
 import { inOrder, looksOf, swatch } from "/static/growth_looks.js";
 import { GROUP_COLUMNS, WELL_COLUMNS, doublingInterval, makeTable } from "/static/growth_tables.js";
+import { keepInAddress, readView } from "/static/growth_view.js";
 import { makeWindow } from "/static/growth_window.js";
 import { listen } from "/static/live.js";
+import { joined } from "/static/wells.js";
 
 const experiment = document.body.dataset.experiment;
 const at = (id) => document.getElementById(id);
@@ -28,33 +30,10 @@ const canvas = makeCanvas(at("lines-drawn"), figure);
 const fitWindow = makeWindow(at("window"), figure, { onChange: setWindow });
 const tables = { group: makeTable(at("group-rows"), GROUP_COLUMNS), well: makeTable(at("well-rows"), WELL_COLUMNS) };
 
-// --- what is looked at, in the page's address so that it can be passed on
-
-function readView() {
-  const given = new URLSearchParams(location.search);
-  const oneOf = (name, values) => (values.includes(given.get(name)) ? given.get(name) : values[0]);
-  const hour = (name) => (given.get(name) !== null && given.get(name) !== "" && Number.isFinite(Number(given.get(name))) ? Number(given.get(name)) : null);
-  return {
-    level: oneOf("level", ["groups", "wells"]), scale: oneOf("scale", ["log", "linear"]),
-    spread: oneOf("spread", ["interval", "sd", "sem"]), relative: given.get("relative_to") ?? "",
-    lines: given.get("lines") !== "no", start: hour("start_h"), end: hour("end_h"),
-    hidden: new Set(given.getAll("hide")), only: given.has("show") ? new Set(given.getAll("show")) : null,
-  };
-}
+// --- what is looked at
 
 function keepView() {
-  const told = new URLSearchParams();
-  if (view.level !== "groups") told.set("level", view.level);
-  if (view.scale !== "log") told.set("scale", view.scale);
-  if (view.spread !== "interval") told.set("spread", view.spread);
-  if (view.relative) told.set("relative_to", view.relative);
-  if (!view.lines) told.set("lines", "no");
-  if (view.start !== null) told.set("start_h", view.start);
-  if (view.end !== null) told.set("end_h", view.end);
-  const shown = names().filter(isShown);
-  if (data && view.hidden.size > shown.length) for (const name of shown.length ? shown : [""]) told.append("show", name);
-  else for (const name of view.hidden) told.append("hide", name);
-  history.replaceState(null, "", told.size ? `?${told}` : location.pathname);
+  keepInAddress(view, data ? names() : null);
 }
 
 function names() {
@@ -413,10 +392,7 @@ function putOn({ snapshot, tracks }) {
     if (!well || well.divisor === null) return loadSoon();
     const { hours, values } = well.curve;
     if (hours.length < end.keep) return loadSoon();
-    well.curve = {
-      hours: Float32Array.from([...hours.subarray(0, end.keep), ...end.hours]),
-      values: Float32Array.from([...values.subarray(0, end.keep), ...end.values.map((value) => value / well.divisor)]),
-    };
+    well.curve = { hours: joined(hours, end.keep, end.hours), values: joined(values, end.keep, end.values.map((value) => value / well.divisor)) };
   }
   draw();
 }

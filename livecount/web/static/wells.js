@@ -54,7 +54,7 @@ export async function followWells(experiment, { onAll, onTracks, onProblem }) {
   });
 }
 
-function joined(old, keep, added) {
+export function joined(old, keep, added) {
   const made = new Float32Array(keep + added.length);
   made.set(old.subarray(0, keep));
   made.set(added, keep);
