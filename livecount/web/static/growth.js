@@ -2,7 +2,7 @@
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import { ink } from "/static/chrome.js";
 import { hours as inHours, number } from "/static/format.js";
-import { BANDS, axesTrace, extentOf, keyOf, layoutOf, linesShown, plain, seriesOf, tracesOf } from "/static/growth_figure.js";
+import { BANDS, axesTrace, extentOf, keyOf, layoutOf, linesShown, plain, seriesOf, timeRange, tracesOf } from "/static/growth_figure.js";
 import { makeCanvas } from "/static/growth_canvas.js";
 import { csvOf, save, saveFigure } from "/static/growth_files.js";
 import { inOrder, looksOf, swatch } from "/static/growth_looks.js";
@@ -150,21 +150,9 @@ function dark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-function timeRange() {
-  let first = Infinity, last = -Infinity, step = Infinity;
-  const curves = isGrouped() ? data.groups : data.wells.map((well) => well.curve);
-  for (const { hours } of curves) {
-    if (!hours.length) continue;
-    first = Math.min(first, hours[0]);
-    last = Math.max(last, hours[hours.length - 1]);
-    if (hours.length > 1) step = Math.min(step, (hours[hours.length - 1] - hours[0]) / (hours.length - 1));
-  }
-  return Number.isFinite(first) ? { first, last, step: Number.isFinite(step) ? step : 1 } : null;
-}
-
 function shownRange() {
   const axis = figure._fullLayout?.xaxis;
-  const span = timeRange();
+  const span = timeRange(data);
   const whole = [span.first, Math.max(span.last, span.first + 0.1)];
   return axis && axis.autorange !== true && isDrawn ? [...axis.range] : whole;
 }
@@ -186,7 +174,7 @@ function parts(isDark) {
 function draw() {
   if (!data) return;
   const began = performance.now();
-  const span = timeRange();
+  const span = timeRange(data);
   at("none").hidden = span !== null || data.not_drawn.length > 0;
   at("shown").hidden = span === null && data.not_drawn.length === 0;
   drawControls();

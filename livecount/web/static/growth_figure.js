@@ -31,6 +31,19 @@ export function keyOf(data, well) {
   return data.apart ? well.label : well.group ?? "in no group";
 }
 
+// First and last hour, and the usual interval; null without a single point.
+export function timeRange(data) {
+  let first = Infinity, last = -Infinity, step = Infinity;
+  const curves = data.level === "groups" ? data.groups : data.wells.map((well) => well.curve);
+  for (const { hours } of curves) {
+    if (!hours.length) continue;
+    first = Math.min(first, hours[0]);
+    last = Math.max(last, hours[hours.length - 1]);
+    if (hours.length > 1) step = Math.min(step, (hours[hours.length - 1] - hours[0]) / (hours.length - 1));
+  }
+  return Number.isFinite(first) ? { first, last, step: Number.isFinite(step) ? step : 1 } : null;
+}
+
 // Where zeros lie on a logarithmic axis, and what the axes span.
 export function extentOf({ series, lines, isLog }) {
   const floor = isLog ? floorOf(series) : 0; // a band below 0 cells is cut off, not made room for
