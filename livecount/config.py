@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from livecount.errors import ConfigError
+from livecount.experiment_tables import EXCLUSIVE, EXPERIMENT_KEYS, EXPERIMENT_PATHS
 from livecount.settings import Config, default_database
 from livecount.toml_lines import TomlPath, key_lines
 
@@ -31,17 +32,13 @@ __all__ = [
     "load_config",
     "setting_names",
     "variable_names",
+    "with_experiment",
 ]
 
 VARIABLE_PREFIX = "LIVECOUNT_"
 OTHER_VARIABLES = frozenset({"LIVECOUNT_DATA"})
 """``LIVECOUNT_*`` variables that are no settings: where the tests find real images."""
 
-# One of these given on a higher level takes back all of its group on the lower ones.
-_EXCLUSIVE = (
-    (("counting", "cell_diameter_um"), ("counting", "cell_diameter_px")),
-    (("counting", "channel"), ("counting", "channel_roles")),
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 _PLAIN_WORDS = {
@@ -108,6 +105,24 @@ def load_config(
     raise _config_error(problems)
 
 
+def with_experiment(config: Config, table: Mapping[str, Any], said_by: str) -> Config:
+    """Lay one experiment's own settings, as a table of ``[[experiments]]``, over those for all.
+
+    Raises
+    ------
+    ConfigError
+        With every problem on a line of its own.
+    """
+    try:
+        return config.with_experiment(table)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    for problem in found:
+        problem["loc"] = ("experiments", *problem["loc"][1:])
+    layer = _Layer({"experiments": dict(table)}, lambda _: said_by)
+    raise _config_error(_described(found, [layer]))
+
+
 def explained_config() -> Path:
     """Find the shipped ``config.toml``, which lists and explains every setting."""
     packaged = Path(str(resources.files("livecount"))) / "config.toml"
@@ -169,6 +184,10 @@ def _file_layer(path: Path, problems: list[str]) -> _Layer:
     for setting, info in _settings():
         if _is_path(info.annotation):
             _anchor(values, setting, path.absolute().parent, where, problems)
+    tables = values.get("experiments")
+    for index in range(len(tables) if isinstance(tables, list) else 0):
+        for key in EXPERIMENT_PATHS:
+            _anchor(values, ("experiments", index, key), path.absolute().parent, where, problems)
     return _Layer(values, where, lines)
 
 
@@ -204,15 +223,13 @@ def _not_toml(path: Path, text: str, error: Exception) -> ConfigError:
 
 def _anchor(
     values: dict[str, Any],
-    setting: tuple[str, ...],
+    setting: TomlPath,
     folder: Path,
     where: Callable[[TomlPath], str],
     problems: list[str],
 ) -> None:
     """Take a setting's relative paths from the config file's folder, where they are texts."""
-    table: Any = values
-    for key in setting[:-1]:
-        table = table.get(key) if isinstance(table, dict) else None
+    _, table = _lookup(values, setting[:-1])
     if not isinstance(table, dict):
         return
     given = table.get(setting[-1])
@@ -305,11 +322,11 @@ def _merged(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_exclusives(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(lower)
-    for group in _EXCLUSIVE:
-        if any(_lookup(upper, path)[0] for path in group):
-            for table, name in group:
-                if isinstance(kept.get(table), dict):
-                    kept[table] = {key: kept[table][key] for key in kept[table] if key != name}
+    for table, group in EXCLUSIVE:
+        if isinstance(kept.get(table), dict) and any(
+            _lookup(upper, (table, name))[0] for name in group
+        ):
+            kept[table] = {key: kept[table][key] for key in kept[table] if key not in group}
     return kept
 
 
@@ -373,14 +390,18 @@ def _wrong(problem: ErrorDetails) -> str:
 
 def _unknown(path: TomlPath) -> str:
     """Say that there is no such setting, and which one was probably meant."""
-    *within, wrong = (str(key) for key in path)
+    within, wrong = list(path[:-1]), str(path[-1])
     names = [setting for setting, _ in _settings()]
-    here = {setting[len(within)] for setting in names if list(setting[: len(within)]) == within}
+    depth = len(within)
+    here = {one[depth] for one in names if len(one) > depth and list(one[:depth]) == within}
     wanted = wrong.lower().replace("-", "_")
     elsewhere = [_name(setting) for setting in names if setting[-1] == wanted]
+    if path[0] == "experiments":
+        here = set(EXPERIMENT_KEYS)
+        elsewhere = [] if get_close_matches(wanted, here, 1, 0.8) else elsewhere
     if wanted in here or not elsewhere:
         near = get_close_matches(wanted, sorted(here), 1) or []
-        elsewhere = [".".join([*within, name]) for name in near]
+        elsewhere = [_name((*within, name)) for name in near]
     if not elsewhere:
         near = get_close_matches(wanted, sorted({setting[-1] for setting in names}), 1)
         elsewhere = [_name(setting) for setting in names if setting[-1] in near]

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from livecount.alert_settings import AlertSettings
+from livecount.experiment_tables import overlapping, split_tables
 from livecount.setting_kinds import PlainText as _Text
 from livecount.setting_kinds import Section as _Section
 from livecount.setting_kinds import number as _number
@@ -39,6 +40,7 @@ __all__ = [
     "LogSettings",
     "RetrySettings",
     "WatchSettings",
+    "WatchedSettings",
     "default_database",
 ]
 
@@ -221,16 +223,9 @@ class WatchSettings(_Section):
         # An empty text would otherwise be the current folder.
         if any(not folder.is_absolute() for folder in folders):
             raise ValueError("holds an empty folder name")
-        compared = [Path(os.path.normcase(folder)) for folder in folders]
-        for index, folder in enumerate(compared):
-            for other, shown in zip(compared[:index], folders, strict=False):
-                if folder == other:
-                    raise ValueError(f"names {shown} twice")
-                if folder.is_relative_to(other) or other.is_relative_to(folder):
-                    raise ValueError(
-                        f"{folders[index]} and {shown} lie one inside the other: "
-                        "frames would be counted twice; name the outer one only"
-                    )
+        overlap = overlapping(folders)
+        if overlap:
+            raise ValueError(overlap)
         return folders
 
     @field_validator("pattern")
@@ -336,6 +331,14 @@ class LogSettings(_Section):
     keep_files: Annotated[int, _number(ge=1, le=1000)] = 5
 
 
+class WatchedSettings(_Section):
+    """One of ``[[experiments]]``, laid over the sections that hold for all."""
+
+    experiment: ExperimentSettings
+    watch: WatchSettings
+    counting: CountingSettings
+
+
 class Config(_Section):
     """All settings of livecount; without arguments, the defaults."""
 
@@ -346,6 +349,38 @@ class Config(_Section):
     backup: BackupSettings = BackupSettings()
     alerts: AlertSettings = AlertSettings()
     log: LogSettings = LogSettings()
+    experiments: tuple[WatchedSettings, ...] = ()
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _over_what_holds_for_all(cls, tables: Any, info: ValidationInfo) -> Any:
+        if tables and getattr(info.data.get("watch"), "folders", ()):
+            raise ValueError("each names its own folders: leave [watch] folders and FOLDER out")
+        kinds = {name: field.annotation for name, field in WatchedSettings.model_fields.items()}
+        return split_tables(
+            tables, {name: info.data.get(name) or kind() for name, kind in kinds.items() if kind}
+        )
+
+    @property
+    def each_experiment(self) -> tuple[Config, ...]:
+        """The settings of each experiment that is to be watched: these, or one a table."""
+        if not self.experiments:
+            return (self,) if self.watch.folders else ()
+        return tuple(
+            self.model_copy(update={**dict(one), "experiments": ()}) for one in self.experiments
+        )
+
+    def with_experiment(self, table: Mapping[str, Any]) -> Config:
+        """Give the settings of one experiment more, as a table of ``[[experiments]]`` says them.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The table cannot be used.
+        """
+        base = {name: getattr(self, name) for name in WatchedSettings.model_fields}
+        (sections,) = split_tables([table], base)
+        return self.model_copy(update={**sections, "experiments": ()})
 
     @property
     def experiment_name(self) -> str:

@@ -49,7 +49,7 @@ BAD_FILES = [
         "[dashbord]\n",
         1,
         "dashbord",
-        "those here are alerts, backup, counting, database, experiment, log, watch",
+        "those here are alerts, backup, counting, database, experiment, experiments, log, watch",
     ),
     ("watch.retry.attempts = 0", 1, "watch.retry.attempts", "must be at least 1 (is 0)"),
     ("counting = 5", 1, "counting", "must be a table, written as [counting]"),

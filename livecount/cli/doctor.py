@@ -64,8 +64,9 @@ def _checks(settings: Config) -> Iterator[_Check]:
     yield _attempt("model and runtime", lambda: _try_engine(settings))
     yield _attempt("database", lambda: _try_database(settings.database.file))
     yield _disk(settings.database.file)
-    for folder in settings.watch.folders:
-        yield _watched(folder)
+    for one in settings.each_experiment:
+        for folder in one.watch.folders:
+            yield _watched(folder)
 
 
 def _attempt(what: str, work: Callable[[], str]) -> _Check:

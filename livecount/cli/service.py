@@ -32,7 +32,7 @@ def install_service(
     from livecount.platform.windows import ON_WINDOWS
 
     settings = load_settings(config, {})
-    if not settings.watch.folders:
+    if not settings.each_experiment:
         raise ConfigError(f"{config} names no folder to watch", hint="Set `folders` in [watch]")
     text = systemd_unit(config.absolute(), for_all_users=for_all_users)
     path = unit_path(for_all_users=for_all_users)
