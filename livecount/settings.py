@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from livecount.alert_settings import AlertSettings
-from livecount.experiment_tables import overlapping, split_tables
+from livecount.experiment_tables import EXPERIMENT_KEYS, overlapping, split_tables
 from livecount.setting_kinds import PlainText as _Text
 from livecount.setting_kinds import Section as _Section
 from livecount.setting_kinds import number as _number
@@ -381,6 +381,12 @@ class Config(_Section):
         base = {name: getattr(self, name) for name in WatchedSettings.model_fields}
         (sections,) = split_tables([table], base)
         return self.model_copy(update={**sections, "experiments": ()})
+
+    def own_table(self) -> dict[str, Any]:
+        """Give what one experiment sets, as a table of ``[[experiments]]`` of plain JSON values."""
+        sections = self.model_dump(mode="json", include={*WatchedSettings.model_fields})
+        table = {key: sections[section][key] for key, section in EXPERIMENT_KEYS.items()}
+        return {**table, "name": self.experiment_name}
 
     @property
     def experiment_name(self) -> str:

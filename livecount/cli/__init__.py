@@ -18,10 +18,12 @@ from livecount.cli.doctor import doctor
 from livecount.cli.engine import engine
 from livecount.cli.event import event
 from livecount.cli.exclude import exclude
+from livecount.cli.experiment import experiment
 from livecount.cli.finetune import finetune
 from livecount.cli.incident import alert, forecast, incidents
 from livecount.cli.keeping import backup, restore, verify
 from livecount.cli.plate import plate
+from livecount.cli.recount import analysis, recount
 from livecount.cli.results import export, plot, report
 from livecount.cli.score import evaluate
 from livecount.cli.service import install_service
@@ -43,14 +45,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 COMMANDS = (
-    demo, run, count, export, plot, report, serve, status, incidents, forecast, doctor, backup,
-    restore, verify,
+    demo, run, count, recount, export, plot, report, serve, status, incidents, forecast, doctor,
+    backup, restore, verify,
     install_service, evaluate, train, finetune, simulate,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(plate)
 app.add_typer(event)
+app.add_typer(experiment)
+app.add_typer(analysis)
 app.add_typer(exclude)
 app.add_typer(alert)
 app.add_typer(validate)

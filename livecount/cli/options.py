@@ -146,7 +146,7 @@ def people_edit(
 @contextmanager
 def people_look(
     config: Path | None, database: Path | None, experiment: str | None
-) -> Iterator[tuple[CountReader, Experiment]]:
+) -> Iterator[tuple[CountStore, Experiment]]:
     """Open the run's database for reading what people said of an experiment."""
     from livecount.storage import CountStore
 

@@ -121,7 +121,10 @@ def _watch(
     stop = threading.Event()
     install_stop_signals(lambda _: stop.set())
     say(f"database: {settings.database.file}\nlog: {settings.log_file}")
-    say("watching " + ", ".join(str(folder) for folder in settings.watch.folders))
+    for one in settings.each_experiment:
+        folders = ", ".join(str(folder) for folder in one.watch.folders)
+        named = f" for experiment {one.experiment_name!r}" if settings.experiments else ""
+        say(f"watching {folders}{named}")
     with ExitStack() as stack:
         if serving is not None:
             address = stack.enter_context(start_server(settings.database.file, serving.port))

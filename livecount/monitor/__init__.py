@@ -19,18 +19,25 @@ if TYPE_CHECKING:
     from livecount.monitor.counting import open_counting
     from livecount.monitor.daemon import run_monitor
     from livecount.monitor.logs import set_up_logs
+    from livecount.monitor.recounts import ModelRecount, count_at_h, settings_with
 
 __all__ = [
+    "ModelRecount",
     "channel_rule",
+    "count_at_h",
     "edges_said",
     "open_counting",
     "patterns_for",
     "run_monitor",
     "set_up_logs",
+    "settings_with",
     "with_pixel_size",
 ]
 
 _HOMES = {
+    "ModelRecount": "recounts",
+    "count_at_h": "recounts",
+    "settings_with": "recounts",
     "channel_rule": "choices",
     "edges_said": "choices",
     "open_counting": "counting",

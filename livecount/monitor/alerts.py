@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -29,7 +30,7 @@ from livecount.plate import spell_well
 from livecount.settings import AlertSettings
 from livecount.storage import Audience, CountStore, Experiment, Notice
 
-__all__ = ["Alerts", "rules_of"]
+__all__ = ["Alerts", "Progress", "rules_of"]
 
 _EVERY_S = 5.0
 _ASSESS_EVERY_S = 60.0
@@ -52,6 +53,22 @@ def rules_of(settings: AlertSettings) -> Rules:
         wells=tuple(spell_well(well) for well in settings.wells),
         ahead_h=settings.forecast_ahead_h,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an experiment is.
+
+    Attributes
+    ----------
+    n_counted
+        Frames counted so far in this run; as long as it stays, the counts say nothing new.
+    idle_for_s
+        For how long nothing was new, settling, queued or due in its folders.
+    """
+
+    n_counted: int
+    idle_for_s: float
 
 
 class Alerts:
@@ -86,22 +103,33 @@ class Alerts:
         self._is_swept = False
         self._errand: Errand | None = None
         self._assess_again_s = self._started_s
-        self._assessed = self._assessing = -1
+        self._assessed: dict[str, int] = {}
+        self._assessing: dict[str, int] = {}
         self._found: dict[str, Assessment] = {}
         codes = frozenset(self._settings.rules)
         calm_s = self._settings.calm_min * 60
         store.tell(Audience(tuple(self._settings.targets), codes, calm_s))
         self._postman = Postman(config, store, on_notice)
 
-    def tick(self, n_counted: int, idle_for_s: float, unkept: str = "") -> None:
+    def watch(self, experiments: Sequence[Experiment]) -> None:
+        """Look at these from now on; what lasted of others is over, as nobody looks any more."""
+        left = set(self._experiments) - {each.name for each in experiments}
+        for name in left:
+            for notice in self._lasting(self._experiments[name], (*DATA_KINDS, FRAME_OVERDUE)):
+                self._store.end_notice(
+                    notice.code, subject=notice.subject, experiment=self._experiments[name]
+                )
+            self._found.pop(name, None)
+            self._assessed.pop(name, None)
+        self._experiments = {each.name: each for each in experiments}
+
+    def tick(self, progress: Mapping[str, Progress], unkept: str = "") -> None:
         """Look for incidents and have them told, every few seconds.
 
         Parameters
         ----------
-        n_counted
-            Frames counted so far in this run; as long as it stays, the counts say nothing new.
-        idle_for_s
-            For how long nothing was new, settling, queued or due.
+        progress
+            Experiment -> how far it is.
         unkept
             What holds up the counting and could not be kept among the notices.
 
@@ -116,12 +144,11 @@ class Alerts:
         if time.monotonic() - self._started_s > _STALE_AFTER_S:
             self._sweep()
         self._look_at_disk()
-        self._assess(n_counted)
-        if self._assessed == n_counted:
-            self._look_at_rhythm(may_begin=idle_for_s >= _QUIET_S)
+        self._assess({name: one.n_counted for name, one in progress.items()})
+        self._look_at_rhythm(progress)
         self._postman.tick(unkept)
 
-    def finish(self, n_counted: int, on_wait: Callable[[], None]) -> None:
+    def finish(self, n_counted: Mapping[str, int], on_wait: Callable[[], None]) -> None:
         """Judge all counts, and have told what is due, before a run that was to end when idle ends.
 
         Where nobody is to be told and no threshold is set, the counts are not judged once more.
@@ -140,7 +167,9 @@ class Alerts:
         if self._errand is not None:
             self._errand.give_up()
 
-    def _wait_for_assessment(self, n_counted: int, on_wait: Callable[[], None]) -> None:
+    def _wait_for_assessment(
+        self, n_counted: Mapping[str, int], on_wait: Callable[[], None]
+    ) -> None:
         if self._errand is None or self._assessing != n_counted:
             if self._errand is not None:
                 self._errand.give_up()
@@ -151,7 +180,7 @@ class Alerts:
             time.sleep(_WAIT_S)
         self._take_assessment()
 
-    def _assess(self, n_counted: int) -> None:
+    def _assess(self, n_counted: Mapping[str, int]) -> None:
         """Take what an assessment found; begin another where frames came since."""
         if self._errand is not None:
             if self._errand.is_done():
@@ -159,8 +188,8 @@ class Alerts:
         elif n_counted != self._assessed and time.monotonic() >= self._assess_again_s:
             self._start_assessing(n_counted)
 
-    def _start_assessing(self, n_counted: int) -> None:
-        self._assessing = n_counted
+    def _start_assessing(self, n_counted: Mapping[str, int]) -> None:
+        self._assessing = dict(n_counted)
         self._errand = Errand(
             assess_experiments,
             (self._store.database, tuple(self._experiments), rules_of(self._settings)),
@@ -185,6 +214,7 @@ class Alerts:
             news = [
                 text
                 for name, found in self._found.items()
+                if name in self._experiments
                 for text in self._take(self._experiments[name], found)
             ]
         self._assessed = self._assessing
@@ -221,11 +251,13 @@ class Alerts:
             each for each in self._store.notices() if each.code in kinds and each.experiment == name
         ]
 
-    def _look_at_rhythm(self, *, may_begin: bool) -> None:
+    def _look_at_rhythm(self, progress: Mapping[str, Progress]) -> None:
         """Say that the next frame is overdue, until one has come."""
         for name, found in self._found.items():
-            if found.rhythm is None:
+            one = progress.get(name)
+            if found.rhythm is None or one is None or self._assessed.get(name) != one.n_counted:
                 continue
+            may_begin = one.idle_for_s >= _QUIET_S
             experiment = self._experiments[name]
             last = local_time(found.rhythm.last_at, experiment.time_zone)
             late = overdue(found.rhythm, self._settings.overdue_factor, datetime.now(UTC), last)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +19,8 @@ from livecount.counting_rule import CountingRule, DiameterEstimate
 from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame, FrameAttributes, FrameCount, FrameKey
 from livecount.inference import LongRunEngine, find_model
-from livecount.monitor.choices import completed_pixel_size, patterns_for, with_pixel_size
-from livecount.monitor.messages import EngineState, PageAhead, PageRead
+from livecount.monitor.choices import completed_pixel_size, frame_choices, patterns_of
+from livecount.monitor.messages import EngineState, FrameChoices, PageAhead, PageRead
 from livecount.monitor.read_ahead import ReadAhead
 from livecount.pipeline import FrameCounter
 from livecount.platform.files import stat_shared
@@ -38,7 +39,9 @@ __all__ = ["Bench"]
 
 
 class Bench:
-    """Reads and counts one frame after the other.
+    """Reads and counts one frame after the other, each as its experiment chooses.
+
+    Without choices, it is as the settings say that it was made with.
 
     Raises
     ------
@@ -50,17 +53,10 @@ class Bench:
         counting = config.counting
         self._config = config
         self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
-        self._reading: dict[str, Any] = {
-            "patterns": patterns_for(config),
-            "limits": self._limits,
-            "time_zone": ZoneInfo(config.experiment.time_zone),
-        }
+        self._choices = frame_choices(config)
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
         self._engine = LongRunEngine(self._model, runtime=counting.runtime, threads=threads)
-        self._segmentation = (
-            SegmentationRule.of_card(self._model.card) if counting.segment else None
-        )
         self._frame: Frame | None = None
         self._ahead = ReadAhead(self._read_page)
 
@@ -74,32 +70,50 @@ class Bench:
         self._ahead.wait()
         return look(path, settled=settled, limits=self._limits)
 
-    def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
+    def read(
+        self, root: Path, relative_path: bytes, page: int, choices: FrameChoices | None = None
+    ) -> PageRead:
         """Read one page and keep it; say all that is known of it."""
         self._frame = None
-        read_ahead = self._ahead.take(root, relative_path, page)
+        choices = choices or self._choices
+        read_ahead = self._ahead.take(root, relative_path, page, choices)
         if read_ahead is not None:
             frame, stamp = read_ahead
         else:
-            frame, stamp = self._read_page(root, relative_path, page), None
+            frame, stamp = self._read_page(root, relative_path, page, choices), None
             with suppress(OSError):
                 stamp = stat_shared(root / os.fsdecode(relative_path))
         self._frame = frame
         return PageRead(frame.key, frame.attributes, frame.flags, frame.pixels.size, stamp)
 
-    def _read_page(self, root: Path, relative_path: bytes, page: int) -> Frame:
-        frame = read_page(root, relative_path, page, **self._reading)
-        return with_pixel_size(frame, self._config)
+    def _read_page(
+        self, root: Path, relative_path: bytes, page: int, choices: FrameChoices
+    ) -> Frame:
+        frame = read_page(root, relative_path, page, **self._reading(choices))
+        return replace(frame, attributes=completed_pixel_size(frame.attributes, choices))
+
+    def _reading(self, choices: FrameChoices) -> dict[str, Any]:
+        return {
+            "patterns": patterns_of(choices.pattern, choices.time_zone),
+            "limits": self._limits,
+            "time_zone": ZoneInfo(choices.time_zone),
+        }
 
     def count(
-        self, key: FrameKey, rule: CountingRule, analysis_id: str, ahead: PageAhead | None = None
+        self,
+        key: FrameKey,
+        rule: CountingRule,
+        analysis_id: str,
+        ahead: PageAhead | None = None,
+        segment: bool | None = None,
     ) -> tuple[FrameCount, EngineState]:
         """Count the cells of the page that was read last, and say what computed it.
 
         Meanwhile the page that is probably next is read.
         """
         if ahead is not None:
-            self._ahead.start(ahead)
+            self._ahead.start(replace(ahead, choices=ahead.choices or self._choices))
+        masks = self._choices.segment if segment is None else segment
         self._engine.go_over_when_built()
         found = FrameCounter(
             self._model,
@@ -107,7 +121,7 @@ class Bench:
             rule,
             analysis_id=analysis_id,
             memory_limit_mb=self._config.counting.memory_limit_mb,
-            segmentation=self._segmentation,
+            segmentation=SegmentationRule.of_card(self._model.card) if masks else None,
         ).count(self._kept(key))
         release_memory()
         return found, self.engine_state
@@ -132,11 +146,14 @@ class Bench:
             cell_diameter_px=diameter_px,
         )
 
-    def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
+    def read_attributes(
+        self, root: Path, relative_path: bytes, page: int, choices: FrameChoices | None = None
+    ) -> FrameAttributes:
         """Gather what is known of a page by now, without its pixels."""
         self._ahead.wait()
-        attributes = read_attributes(root, relative_path, page, **self._reading)
-        return completed_pixel_size(attributes, self._config)
+        choices = choices or self._choices
+        attributes = read_attributes(root, relative_path, page, **self._reading(choices))
+        return completed_pixel_size(attributes, choices)
 
     def companion_stamps(self, folder: Path) -> tuple[tuple[str, int, int], ...]:
         """Tell the state of the companion files that speak of a folder's frames."""

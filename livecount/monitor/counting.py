@@ -11,7 +11,8 @@ from livecount.counting_rule import CountingRule
 from livecount.errors import ConfigError, RefusedFrameError, UnreadableFrameError
 from livecount.frame import LOCATION_H, FrameCount
 from livecount.inference import Model, find_model
-from livecount.monitor.choices import channel_rule
+from livecount.monitor.choices import channel_rule, frame_choices
+from livecount.monitor.experiment_worker import ExperimentWorker
 from livecount.monitor.worker import Worker
 from livecount.storage import (
     Analysis,
@@ -25,7 +26,7 @@ from livecount.storage import (
 if TYPE_CHECKING:
     from livecount.monitor.messages import PageAhead, PageRead
 
-__all__ = ["Counting", "open_counting"]
+__all__ = ["Counting", "analysis_settings", "open_counting", "rule_of"]
 
 _ESTIMATED = "estimated"
 
@@ -42,7 +43,7 @@ class Counting:
     store: CountStore
     experiment: Experiment
     model: Model
-    worker: Worker
+    worker: ExperimentWorker
     rule: CountingRule | None = None
     analysis: Analysis | None = None
 
@@ -55,13 +56,19 @@ class Counting:
             The experiment was counted with other settings before.
         """
         self.experiment = self.store.lock_cell_diameter(self.experiment, diameter)
-        settings = _analysis_settings(self.config, self.model, diameter)
+        settings = analysis_settings(
+            self.model,
+            diameter,
+            channel_rule(self.config).chosen or "automatic",
+            str(self.config.counting.z),
+            self.config.counting.h,
+        )
         _refuse_change(self.store, self.experiment, settings)
         self.analysis = self.store.ensure_analysis(self.experiment, settings)
         if self.model.calibration is not None:
             self.store.keep_calibration(self.model.onnx_sha256, self.model.calibration.to_mapping())
         self._say_if_estimated(diameter)
-        self.rule = _rule(settings.h, diameter)
+        self.rule = rule_of(settings.h, diameter)
 
     def count(self, page: PageRead, ahead: PageAhead | None = None) -> FrameCount:
         """Count the page that was read last, while the one ahead is read.
@@ -108,13 +115,14 @@ class Counting:
         """Draw the page on which the diameter was estimated, with the cells that it gives."""
         self.worker.draw_scale(
             page.key,
-            _rule(self.config.counting.h or self.model.h, diameter),
+            rule_of(self.config.counting.h or self.model.h, diameter),
             f"cell diameter {diameter.value:g} {diameter.unit}",
             self._scale_picture,
         )
 
 
-def _rule(h: float, diameter: CellDiameter) -> CountingRule:
+def rule_of(h: float, diameter: CellDiameter) -> CountingRule:
+    """Give the rule that an h and a cell diameter make."""
     return CountingRule(
         h=h,
         cell_diameter_um=diameter.value if diameter.unit == "um" else None,
@@ -125,21 +133,21 @@ def _rule(h: float, diameter: CellDiameter) -> CountingRule:
 def open_counting(
     config: Config, store: CountStore, experiment: Experiment, worker: Worker
 ) -> Counting:
-    """Start the worker, and make the analysis as far as the cell diameter is known.
+    """Make the analysis as far as the cell diameter is known.
 
     Raises
     ------
-    ModelError, EngineError
-        The model or the runtime cannot be used.
+    ModelError
+        The model cannot be used.
     ConfigError
         The experiment was counted with other settings before.
     """
     model = find_model(config.counting.model)
-    counting = Counting(config, store, experiment, model, worker)
+    asked = ExperimentWorker(worker, frame_choices(config))
+    counting = Counting(config, store, experiment, model, asked)
     diameter = _declared_diameter(config, experiment)
     if diameter is not None:
         counting.settle_on(diameter)
-    worker.start()
     return counting
 
 
@@ -164,16 +172,18 @@ def _declared_diameter(config: Config, experiment: Experiment) -> CellDiameter |
     return locked
 
 
-def _analysis_settings(config: Config, model: Model, diameter: CellDiameter) -> AnalysisSettings:
-    counting = config.counting
+def analysis_settings(
+    model: Model, diameter: CellDiameter, channel: str, z: str, h: float | None
+) -> AnalysisSettings:
+    """Give what decides which cells a frame has; without h, the model's own holds."""
     return AnalysisSettings(
         model_name=model.name,
         model_sha256=model.onnx_sha256,
         cell_diameter=diameter.value,
         cell_diameter_unit=diameter.unit,
-        channel=channel_rule(config).chosen or "automatic",
-        z=str(counting.z),
-        h=model.h if counting.h is None else counting.h,
+        channel=channel,
+        z=z,
+        h=model.h if h is None else h,
         further={
             "model_cell_diameter_px": model.cell_diameter_px,
             "location_h": LOCATION_H,

@@ -9,7 +9,7 @@ import structlog
 from livecount.storage import CountStore
 from livecount.watching import Watcher
 
-__all__ = ["HANGS_AFTER_S", "say_how_it_is", "state_of"]
+__all__ = ["HANGS_AFTER_S", "end_what_was_said", "say_how_it_is", "state_of"]
 
 HANGS_AFTER_S = 15.0
 """A file system that does not answer for so long is said to hang, and is not asked for frames."""
@@ -34,6 +34,12 @@ def say_how_it_is(folder: str, watcher: Watcher, store: CountStore, tell: Tell) 
     """Begin and end the notices of a folder, and tell each when it begins or is over."""
     _say_if_away(folder, watcher, store, tell)
     _say_what_is_passed_over(folder, watcher, store, tell)
+
+
+def end_what_was_said(folder: str, store: CountStore) -> None:
+    """End the notices of a folder that is not watched any more."""
+    for code in (_AWAY, _PASSED_OVER):
+        store.end_notice(code, subject=folder)
 
 
 def _say_if_away(folder: str, watcher: Watcher, store: CountStore, tell: Tell) -> None:

@@ -26,7 +26,8 @@ from livecount.errors import (
     WorkerStartError,
 )
 from livecount.frame import AttributeSource, FrameAttributes
-from livecount.monitor.worker import StopAskedError, Worker
+from livecount.monitor.experiment_worker import ExperimentWorker
+from livecount.monitor.worker import StopAskedError
 from livecount.storage import CountStore, Source
 
 __all__ = ["LateMetadata"]
@@ -55,7 +56,7 @@ class LateMetadata:
         self,
         source: Source,
         store: CountStore,
-        worker: Worker,
+        worker: ExperimentWorker,
         on_refined: Callable[[bytes, int, FrameAttributes], None],
     ) -> None:
         self._source = source

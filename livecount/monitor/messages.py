@@ -8,7 +8,30 @@ from pathlib import Path
 from livecount.frame import FrameAttributes, FrameKey
 from livecount.platform.files import FileStamp
 
-__all__ = ["EngineState", "PageAhead", "PageRead"]
+__all__ = ["EngineState", "FrameChoices", "PageAhead", "PageRead"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChoices:
+    """How an experiment's frames are understood, as its settings say.
+
+    Attributes
+    ----------
+    pattern
+        The user's own for file names; empty for none.
+    time_zone
+        Of stamps that come without one.
+    pixel_size_um, pixel_size_override
+        Where files hold no pixel size, or whatever they hold.
+    segment
+        Whether each cell gets a mask.
+    """
+
+    pattern: str
+    time_zone: str
+    pixel_size_um: float | None
+    pixel_size_override: bool
+    segment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +42,7 @@ class PageAhead:
     relative_path: bytes
     page: int
     stamp: FileStamp
+    choices: FrameChoices | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,15 +85,22 @@ class PlateCheck:
             problems = plate_map.unexpected(self._store.wells(analysis))
         self._say("; ".join(problems))
 
+    def give_up(self) -> None:
+        """End what was said: the experiment is not watched any more."""
+        if self._said:
+            self._said = ""
+            self._store.end_notice(_NOT_FITTING, experiment=self._experiment)
+
     def _say(self, text: str) -> None:
         if text == self._said:
             return
         self._said = text
+        name = self._experiment.name
         if not text:
-            self._store.end_notice(_NOT_FITTING)
-            self._tell("The plate map fits the wells that appear")
+            self._store.end_notice(_NOT_FITTING, experiment=self._experiment)
+            self._tell(f"The plate map of {name!r} fits the wells that appear")
             return
-        told = f"The plate map does not fit: {text}"
-        self._store.begin_notice(_NOT_FITTING, told)
-        self._log.warning("plate map does not fit", problems=text)
+        told = f"The plate map of {name!r} does not fit: {text}"
+        self._store.begin_notice(_NOT_FITTING, told, experiment=self._experiment)
+        self._log.warning("plate map does not fit", experiment=name, problems=text)
         self._tell(told)

@@ -13,10 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from livecount.frame import Frame
-from livecount.monitor.messages import PageAhead
+from livecount.monitor.messages import FrameChoices, PageAhead
 from livecount.platform.files import FileStamp, stat_shared
 
 __all__ = ["ReadAhead"]
@@ -27,6 +27,7 @@ _MOST_PAGES: Final = 2
 """Two watched folders take turns."""
 
 _Read = tuple[Frame, FileStamp]
+_Key = tuple[Path, bytes, int, FrameChoices | None]
 
 
 class ReadAhead:
@@ -35,18 +36,18 @@ class ReadAhead:
     Parameters
     ----------
     read
-        Reads a page of a file below a folder.
+        Reads a page of a file below a folder, as an experiment chooses.
     """
 
-    def __init__(self, read: Callable[[Path, bytes, int], Frame]) -> None:
+    def __init__(self, read: Callable[[Path, bytes, int, Any], Frame]) -> None:
         self._read = read
-        self._pages: OrderedDict[tuple[Path, bytes, int], _Read] = OrderedDict()
+        self._pages: OrderedDict[_Key, _Read] = OrderedDict()
         self._thread: threading.Thread | None = None
 
     def start(self, page: PageAhead) -> None:
         """Begin to read a page; whatever is wrong with it is met when its turn comes."""
         self.wait()
-        key = (page.root, page.relative_path, page.page)
+        key = (page.root, page.relative_path, page.page, page.choices)
         if page.stamp.size_bytes > _MOST_BYTES or key in self._pages:
             return
         self._thread = threading.Thread(
@@ -60,12 +61,14 @@ class ReadAhead:
             self._thread.join()
             self._thread = None
 
-    def take(self, root: Path, relative_path: bytes, page: int) -> _Read | None:
+    def take(
+        self, root: Path, relative_path: bytes, page: int, choices: FrameChoices | None = None
+    ) -> _Read | None:
         """Give a page out, with the stamp that its file had; None where it was not read ahead."""
         self.wait()
-        return self._pages.pop((root, relative_path, page), None)
+        return self._pages.pop((root, relative_path, page, choices), None)
 
-    def _fill(self, key: tuple[Path, bytes, int], stamp: FileStamp) -> None:
+    def _fill(self, key: _Key, stamp: FileStamp) -> None:
         path = key[0] / os.fsdecode(key[1])
         with suppress(Exception):
             if stat_shared(path) != stamp:

@@ -29,7 +29,7 @@ from livecount.readers import PageLook
 
 if TYPE_CHECKING:
     from livecount.counting_rule import CountingRule, DiameterEstimate
-    from livecount.monitor.messages import PageAhead, PageRead
+    from livecount.monitor.messages import FrameChoices, PageAhead, PageRead
 
 __all__ = ["StopAskedError", "Worker"]
 
@@ -135,20 +135,28 @@ class Worker:
         found: PageLook = self._ask("look", path, settled, shown=path.name)
         return found
 
-    def read(self, root: Path, relative_path: bytes, page: int) -> PageRead:
+    def read(
+        self, root: Path, relative_path: bytes, page: int, choices: FrameChoices | None = None
+    ) -> PageRead:
         """Ask :meth:`Bench.read`."""
         found: PageRead = self._ask(
-            "read", root, relative_path, page, shown=os.fsdecode(relative_path)
+            "read", root, relative_path, page, choices, shown=os.fsdecode(relative_path)
         )
         return found
 
     def count(
-        self, page: PageRead, rule: CountingRule, analysis_id: str, ahead: PageAhead | None = None
+        self,
+        page: PageRead,
+        rule: CountingRule,
+        analysis_id: str,
+        ahead: PageAhead | None = None,
+        *,
+        segment: bool | None = None,
     ) -> FrameCount:
         """Ask :meth:`Bench.count`."""
         found: FrameCount
         found, self.engine = self._ask(
-            "count", page.key, rule, analysis_id, ahead, shown=page.key.display_path,
+            "count", page.key, rule, analysis_id, ahead, segment, shown=page.key.display_path,
             more_s=page.n_pixels * _COUNTING_S_PER_PIXEL,
         )  # fmt: skip
         return found
@@ -162,10 +170,12 @@ class Worker:
         """Ask :meth:`Bench.draw_scale`."""
         self._ask("draw_scale", key, rule, words, picture, shown=key.display_path)
 
-    def read_attributes(self, root: Path, relative_path: bytes, page: int) -> FrameAttributes:
+    def read_attributes(
+        self, root: Path, relative_path: bytes, page: int, choices: FrameChoices | None = None
+    ) -> FrameAttributes:
         """Ask :meth:`Bench.read_attributes`."""
         found: FrameAttributes = self._ask(
-            "read_attributes", root, relative_path, page, shown=os.fsdecode(relative_path)
+            "read_attributes", root, relative_path, page, choices, shown=os.fsdecode(relative_path)
         )
         return found
 

@@ -1,7 +1,7 @@
 """The run's database: one SQLite file behind one door, :class:`CountStore`.
 
 Nothing of SQLAlchemy passes the door; what goes through are the records, plain values and NumPy
-columns. Corrections and jobs are not kept yet.
+columns. Corrections are not kept yet.
 """
 
 from livecount.platform.files import FileStamp
@@ -16,6 +16,7 @@ from livecount.storage.edit_records import (
 )
 from livecount.storage.lock import MonitorLock
 from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
+from livecount.storage.order_records import Recount, WaitingPage, WatchOrder, WatchVerb
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
     Analysis,
@@ -60,11 +61,15 @@ __all__ = [
     "PlateMapVersion",
     "Quarantined",
     "Recorded",
+    "Recount",
     "Said",
     "Source",
     "Tally",
     "ValidatedField",
     "Validation",
+    "WaitingPage",
+    "WatchOrder",
+    "WatchVerb",
     "back_up",
     "backup_folder",
     "kept_backups",

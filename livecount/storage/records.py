@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -173,6 +173,10 @@ class Analysis:
     settings: AnalysisSettings
     is_primary: bool
     created_at: datetime
+
+    def differs_in_h_alone(self, other: AnalysisSettings) -> bool:
+        """Tell whether counts by other settings follow from this one's candidates."""
+        return replace(self.settings, h=other.h).analysis_id == other.analysis_id
 
 
 @dataclass(frozen=True, slots=True)

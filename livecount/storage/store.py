@@ -33,6 +33,7 @@ from livecount.storage.attributes import merge_attributes
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion, Said
 from livecount.storage.moments import to_text
 from livecount.storage.notice_records import Audience, Delivery
+from livecount.storage.orders import OrderKeeper
 from livecount.storage.records import (
     Analysis,
     AnalysisSettings,
@@ -45,12 +46,11 @@ from livecount.storage.records import (
     ValidatedField,
     Validation,
 )
-from livecount.storage.writing import CountWriter
 
 __all__ = ["CountStore"]
 
 
-class CountStore(CountWriter):
+class CountStore(OrderKeeper):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to

@@ -15,7 +15,7 @@ from livecount.config import Config, load_config
 from livecount.errors import DatabaseFullError
 from livecount.monitor import alerts as alerts_module
 from livecount.monitor import postman as postman_module
-from livecount.monitor.alerts import Alerts
+from livecount.monitor.alerts import Alerts, Progress
 from livecount.monitor.trouble import Trouble
 from livecount.storage import COUNTING_PAUSED, CountStore
 from tests.alerts.servers import Webhook, mail_server
@@ -42,13 +42,17 @@ def work(tmp_path: Path):
 
         def start(**settings: object) -> Alerts:
             made = Alerts(config_of(tmp_path, **settings), store, [experiment], told.append)
-            made._assessed = 0  # no counts to be judged
+            made._assessed = {"e": 0}  # no counts to be judged
             started.append(made)
             return made
 
         yield SimpleNamespace(store=store, experiment=experiment, start=start, told=told)
         for one in started:
             one.give_up()
+
+
+def at(idle_for_s: float) -> dict[str, Progress]:
+    return {"e": Progress(0, idle_for_s)}
 
 
 def config_of(folder: Path, **settings: object) -> Config:
@@ -74,7 +78,7 @@ def tick_until(alerts: Alerts, is_so, patience_s: float = 40.0, unkept: str = ""
     deadline = time.monotonic() + patience_s
     while not is_so():
         assert time.monotonic() < deadline
-        alerts.tick(0, 0.0, unkept)
+        alerts.tick(at(0.0), unkept)
         time.sleep(0.05)
 
 
@@ -154,24 +158,24 @@ def test_an_overdue_frame_is_said_once_until_frames_come(work: SimpleNamespace) 
     alerts = work.start()
     late = Rhythm(1.0, datetime.now(UTC) - timedelta(hours=2))
     alerts._found = {"e": Assessment(rhythm=late)}
-    alerts.tick(0, 5.0)
+    alerts.tick(at(5.0))
     assert work.told == []  # something was new a moment ago
     for _ in range(3):
-        alerts.tick(0, 99.0)
+        alerts.tick(at(99.0))
     assert len(work.told) == 1
     assert "they came every 1 h" in work.told[0]
     alerts._found = {"e": Assessment(rhythm=Rhythm(1.0, datetime.now(UTC)))}
-    alerts.tick(0, 0.0)
+    alerts.tick(at(0.0))
     assert work.told[1:] == ["Frames of 'e' come again"]
 
 
 def test_a_disk_that_gets_full_is_said_before(work: SimpleNamespace) -> None:
     alerts = work.start(disk_low_gb=1e6)
-    alerts.tick(0, 0.0)
-    alerts.tick(0, 0.0)
+    alerts.tick(at(0.0))
+    alerts.tick(at(0.0))
     assert [one.code for one in work.store.notices()] == ["disk_low"]
     assert len(work.told) == 1
-    work.start(disk_low_gb=0.0).tick(0, 0.0)
+    work.start(disk_low_gb=0.0).tick(at(0.0))
     assert work.store.notices() == []
 
 
@@ -186,10 +190,10 @@ def test_what_an_earlier_monitor_said_is_over_unless_it_is_said_again(
     time.sleep(0.01)
     alerts = work.start()
     work.store.begin_notice("source_offline", "still away", subject="/a")
-    alerts.tick(0, 0.0)
+    alerts.tick(at(0.0))
     assert len(work.store.notices()) == 5
     monkeypatch.setattr(alerts_module, "_STALE_AFTER_S", 0.0)
-    alerts.tick(0, 0.0)
+    alerts.tick(at(0.0))
     left = [(one.code, one.subject, one.experiment) for one in work.store.notices()]
     assert left == [("source_offline", "/a", None), ("threshold_reached", "A1", "e")]
     assert sorted(work.told) == ["Over: 300", "Over: source_offline /b"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ from livecount.config import Config
 from livecount.errors import UnreadableFrameError
 from livecount.frame import Frame
 from livecount.monitor.bench import Bench
+from livecount.monitor.choices import frame_choices
 from livecount.monitor.messages import PageAhead
 from livecount.monitor.read_ahead import ReadAhead
 from livecount.platform.files import stat_shared
+
+CHOICES = frame_choices(Config())
 
 
 @pytest.fixture
@@ -28,33 +32,33 @@ def frames(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def read() -> Callable[[Path, bytes, int], Frame]:
+def read() -> Callable[..., Frame]:
     return Bench(Config())._read_page
 
 
 def ahead_of(frames: Path, name: str, page: int = 0) -> PageAhead:
-    return PageAhead(frames, os.fsencode(name), page, stat_shared(frames / name))
+    return PageAhead(frames, os.fsencode(name), page, stat_shared(frames / name), CHOICES)
 
 
 def test_a_page_read_ahead_is_the_page(frames: Path, read: Callable[..., Frame]) -> None:
     ahead = ReadAhead(read)
     ahead.start(ahead_of(frames, "a.tif", 1))
-    taken = ahead.take(frames, b"a.tif", 1)
+    taken = ahead.take(frames, b"a.tif", 1, CHOICES)
     assert taken is not None
     frame, stamp = taken
-    now = read(frames, b"a.tif", 1)
+    now = read(frames, b"a.tif", 1, CHOICES)
     assert frame.key == now.key
     assert stamp == stat_shared(frames / "a.tif")
-    assert ahead.take(frames, b"a.tif", 1) is None
+    assert ahead.take(frames, b"a.tif", 1, CHOICES) is None
 
 
 def test_only_a_few_are_kept(frames: Path, read: Callable[..., Frame]) -> None:
     ahead = ReadAhead(read)
     for name in ("a.tif", "b.tif", "c.tif"):
         ahead.start(ahead_of(frames, name))
-    assert ahead.take(frames, b"a.tif", 0) is None
-    assert ahead.take(frames, b"b.tif", 0) is not None
-    assert ahead.take(frames, b"c.tif", 0) is not None
+    assert ahead.take(frames, b"a.tif", 0, CHOICES) is None
+    assert ahead.take(frames, b"b.tif", 0, CHOICES) is not None
+    assert ahead.take(frames, b"c.tif", 0, CHOICES) is not None
 
 
 def test_a_file_that_changed_before_or_during_the_read_is_not_given_out(
@@ -64,16 +68,16 @@ def test_a_file_that_changed_before_or_during_the_read_is_not_given_out(
     tifffile.imwrite(frames / "a.tif", np.ones((60, 70), np.uint16))
     ahead = ReadAhead(read)
     ahead.start(asked)
-    assert ahead.take(frames, b"a.tif", 0) is None
+    assert ahead.take(frames, b"a.tif", 0, CHOICES) is None
 
-    def read_and_be_overtaken(root: Path, relative_path: bytes, page: int) -> Frame:
-        frame = read(root, relative_path, page)
+    def read_and_be_overtaken(root: Path, *page: object) -> Frame:
+        frame = read(root, *page)
         tifffile.imwrite(frames / "b.tif", np.ones((61, 70), np.uint16))
         return frame
 
     ahead = ReadAhead(read_and_be_overtaken)
     ahead.start(ahead_of(frames, "b.tif"))
-    assert ahead.take(frames, b"b.tif", 0) is None
+    assert ahead.take(frames, b"b.tif", 0, CHOICES) is None
 
 
 def test_trouble_is_met_when_the_pages_turn_comes(frames: Path) -> None:
@@ -96,3 +100,11 @@ def test_what_was_read_ahead_and_then_changed_has_the_stamp_of_its_time(frames: 
     tifffile.imwrite(frames / "a.tif", np.ones((60, 70), np.uint16))
     assert bench.read(frames, b"a.tif", 0).stamp == asked.stamp != stat_shared(frames / "a.tif")
     assert bench.read(frames, b"a.tif", 0).stamp == stat_shared(frames / "a.tif")
+
+
+def test_what_was_read_ahead_in_another_way_is_not_given_out(frames: Path) -> None:
+    bench = Bench(Config())
+    bench._ahead.start(ahead_of(frames, "a.tif"))
+    other = replace(CHOICES, pixel_size_um=0.5)
+    assert bench.read(frames, b"a.tif", 0, other).attributes.pixel_size_um == 0.5
+    assert bench.read(frames, b"a.tif", 0).attributes.pixel_size_um is None

@@ -27,6 +27,7 @@ def main() -> None:
             store.ignore(source, b"caf\xe9.tif", made_frames.stamp_of(90), "another channel")
             store.begin_notice("gpu_missing", "No GPU", subject="engine")
             assert store.reopen(source, FrameState.QUARANTINED) == 1
+            made_frames.order_things(store, experiment)
             store.keep_calibration("ab" * 32, {"slope": 2.0})
             made_frames.validate(store, store.analysis(experiment))
             made_frames.say_things(store, experiment)

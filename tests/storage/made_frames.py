@@ -7,6 +7,7 @@ is recorded, ``read`` prints how many frames it saw, until it is killed.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from livecount.storage import (
     Said,
     ValidatedField,
     Validation,
+    WatchOrder,
 )
 
 FOLDER = "/scans"
@@ -144,6 +146,17 @@ def say_things(store, experiment):
     store.add_plate_map(experiment, PLATE_MAP)
     store.withdraw_event(experiment, store.add_event(experiment, EVENT), ADA)
     store.add_exclusion(experiment, EXCLUSION)
+
+
+WATCH = WatchOrder("second", "add", ADA, {"name": "second", "folders": ["/more"]}, id=1)
+
+
+def order_things(store, experiment):
+    """Let people order one thing of each kind; the recount is done."""
+    store.add_watch_order(WATCH)
+    first = store.analysis(experiment)
+    other = store.order_recount(experiment, replace(SETTINGS, h=0.5), ADA)
+    assert store.count_at_h(other, first) > 0
 
 
 def tell_of_incidents(store, experiment):

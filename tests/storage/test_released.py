@@ -13,9 +13,11 @@ from livecount.storage import CountStore
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
 from tests.storage.made_frames import (
+    ADA,
     EVENT,
     EXCLUSION,
     PLATE_MAP,
+    WATCH,
     make_candidates,
     make_shapes,
     make_validation,
@@ -76,4 +78,10 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             told = [(one.notice.well, one.part, one.attempts) for one in store.deliveries()]
             assert told == [("A1", "begin", 1), (None, "begin", 0), (None, "end", 0)]
             assert [one.delivered_at is None for one in store.deliveries()] == [True, False, True]
+        if dump.stem >= "0007":
+            assert store.watch_orders() == [WATCH]
+            (recount,) = store.recounts(experiment)
+            assert (recount.analysis.settings.h, recount.said) == (0.5, ADA)
+            assert recount.n_counted == 10
+            assert set(store.counts(recount.analysis).count) == {0}
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])
