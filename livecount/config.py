@@ -92,6 +92,7 @@ def load_config(
         _environment_layer(environment, problems),
         _override_layer(overrides),
     ]
+    problems += _contradicted(layers)
     values: dict[str, Any] = {}
     for layer in layers:
         values = _merged(_without_exclusives(values, layer.values), layer.values)
@@ -328,6 +329,18 @@ def _without_exclusives(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict
         ):
             kept[table] = {key: kept[table][key] for key in kept[table] if key not in group}
     return kept
+
+
+def _contradicted(layers: list[_Layer]) -> Iterator[str]:
+    """Find flags and variables that a table of ``[[experiments]]`` would silently win over."""
+    tables = layers[0].values.get("experiments")
+    for index, table in enumerate(tables if isinstance(tables, list) else ()):
+        for key in table if isinstance(table, dict) else ():
+            path = (EXPERIMENT_KEYS.get(key, ""), key)
+            for layer in layers[1:]:
+                if _lookup(layer.values, path)[0]:
+                    place = layers[0].where(("experiments", index, key))
+                    yield f"{layer.where(path)}: {_name(path)}: change it where it is set, {place}"
 
 
 # --- what is wrong, in words ----------------------------------------------------------------------

@@ -60,6 +60,11 @@ def test_a_flag_holds_for_all_that_say_nothing_themselves(tmp_path: Path) -> Non
     assert (left.counting.z, right.counting.z) == ("all", "all")
 
 
+def test_a_flag_that_an_experiment_would_win_over_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"command line: counting.h: .*config.toml, line 14"):
+        load(tmp_path, TWO, counting__h=0.4)
+
+
 @pytest.mark.parametrize(
     ("change", "line", "said"),
     [

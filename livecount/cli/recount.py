@@ -200,6 +200,7 @@ def primary(
     database: DatabaseFile = None,
     config: ConfigFile = None,
     experiment: ExperimentName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let curves, exports and alerts show this analysis from now on; the others stay.
 
@@ -210,6 +211,9 @@ def primary(
     with people_edit(config, database, experiment) as (store, found):
         chosen = store.analysis(found, analysis_id)
         store.make_primary(chosen)
+    if as_json:
+        write_json({"experiment": found.name, "analysis_id": chosen.id})
+        return
     say(
         f"experiment {found.name!r} shows analysis {chosen.id}: {chosen.settings.model_name}, "
         f"h = {chosen.settings.h:g}"

@@ -40,17 +40,10 @@ class WatchOrder:
 
 @dataclass(frozen=True, slots=True)
 class Recount:
-    """An analysis that somebody asked for beside the one that frames are counted by.
-
-    Attributes
-    ----------
-    n_counted
-        Frames that it has counted, superseded ones included.
-    """
+    """An analysis that somebody asked for beside the one that frames are counted by."""
 
     analysis: Analysis
     said: Said
-    n_counted: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, func, insert, select
 from livecount.storage.edit_records import Said
 from livecount.storage.moments import from_text, to_text
 from livecount.storage.order_records import Recount, WatchOrder
+from livecount.storage.order_tables import recounts, watch_orders
 from livecount.storage.records import Analysis, Experiment
 from livecount.storage.registry import list_analyses
-from livecount.storage.tables import counts, recounts, watch_orders
+from livecount.storage.tables import counts
 
 __all__ = ["add_recount", "add_watch_order", "list_recounts", "list_watch_orders", "n_counts"]
 
@@ -60,23 +61,10 @@ def add_recount(connection: Connection, analysis: Analysis, said: Said) -> None:
 def list_recounts(connection: Connection, experiment: Experiment) -> list[Recount]:
     """Read an experiment's recounts, in the order in which they were asked for."""
     analyses = {one.row_id: one for one in list_analyses(connection, experiment)}
-    n_counted = (
-        select(func.count())
-        .select_from(counts)
-        .where(counts.c.analysis_row_id == recounts.c.analysis_row_id)
-        .scalar_subquery()
-    )
-    query = (
-        select(recounts, n_counted.label("n_counted"))
-        .where(recounts.c.analysis_row_id.in_(analyses))
-        .order_by(recounts.c.id)
-    )
+    of_experiment = recounts.c.analysis_row_id.in_(analyses)
+    query = select(recounts).where(of_experiment).order_by(recounts.c.id)
     return [
-        Recount(
-            analyses[row.analysis_row_id],
-            Said(row.made_by, from_text(row.made_at)),
-            row.n_counted,
-        )
+        Recount(analyses[row.analysis_row_id], Said(row.made_by, from_text(row.made_at)))
         for row in connection.execute(query)
     ]
 

@@ -26,10 +26,8 @@ Why the schema is as it is:
   transaction that begins or ends the notice: a crash at any moment sends it twice at worst. A row
   knows a target by its name only; addresses hold secrets and stand in the settings.
 
-- What people order of the monitor (``watch_orders``, ``recounts``) is rows too: a monitor that runs
-  takes them up, another one does at its start.
-
-People's corrections get tables of their own with the parts that use them.
+What people order of the monitor has its tables in :mod:`.order_tables`; corrections get tables of
+their own with the parts that use them.
 """
 
 from __future__ import annotations
@@ -70,11 +68,9 @@ __all__ = [
     "notices",
     "plate_maps",
     "provenances",
-    "recounts",
     "sources",
     "validated_fields",
     "validations",
-    "watch_orders",
 ]
 
 
@@ -435,28 +431,3 @@ exclusions = Table(
     sqlite_strict=True,
 )
 Index("exclusions_of_experiment", exclusions.c.experiment_id)
-
-watch_orders = Table(
-    "watch_orders",
-    metadata,
-    identity(),
-    words("experiment", nullable=False),
-    Column("verb", Text, nullable=False),
-    words("settings"),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    CheckConstraint("verb IN ('run', 'add', 'stop', 'start')", name="known_verb"),
-    CheckConstraint("verb IN ('stop', 'start') OR settings IS NOT NULL", name="settings_are_told"),
-    sqlite_strict=True,
-)
-
-recounts = Table(
-    "recounts",
-    metadata,
-    identity(),
-    refers("analysis_row_id", "analyses.id"),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    UniqueConstraint("analysis_row_id"),
-    sqlite_strict=True,
-)

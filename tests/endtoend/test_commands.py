@@ -285,13 +285,20 @@ COMMANDS = [
         "train",
         "finetune",
         "simulate",
+        "recount",
+        "experiment add",
+        "experiment stop",
+        "experiment start",
+        "experiment list",
+        "analysis list",
+        "analysis primary",
     )
 ]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself_with_an_example(name: str) -> None:
-    shown = livecount(name, "--help").stdout
+    shown = livecount(*name.split(), "--help").stdout
     assert f"Example: livecount {name}" in shown
     assert "--json" in shown
 

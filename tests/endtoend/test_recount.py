@@ -84,7 +84,7 @@ def test_another_h_counts_the_stored_peaks_and_reads_no_frame(
         for frame, count in zip(beside.frame_id, beside.count, strict=True):
             assert count == sum(peaks[int(frame)].prominence >= h)
         assert beside.count.sum() != store.counts(first).count.sum()
-        assert [(item.said.made_by, item.n_counted) for item in store.recounts(one)] == [("Ada", 6)]
+        assert [item.said.made_by for item in store.recounts(one)] == ["Ada"]
     assert livecount("verify", database, check=False).returncode == 0
     assert recount(database, "--h", h)["counted"] == 6
     other = tmp_path / "other.db"

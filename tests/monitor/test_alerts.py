@@ -169,6 +169,31 @@ def test_an_overdue_frame_is_said_once_until_frames_come(work: SimpleNamespace) 
     assert work.told[1:] == ["Frames of 'e' come again"]
 
 
+def test_an_experiment_that_is_busy_hides_no_other_that_is_overdue(work: SimpleNamespace) -> None:
+    other = work.store.ensure_experiment("other")
+    alerts = work.start()
+    alerts.watch([work.experiment, other])
+    late = Rhythm(1.0, datetime.now(UTC) - timedelta(hours=2))
+    alerts._found = {"e": Assessment(rhythm=late), "other": Assessment(rhythm=late)}
+    alerts._assessed = {"e": 3, "other": 5}
+    alerts._assess_again_s = time.monotonic() + 60
+    alerts.tick({"e": Progress(3, 99.0), "other": Progress(6, 0.0)})
+    assert [one.experiment for one in work.store.notices()] == ["e"]
+
+
+def test_what_was_said_of_an_experiment_that_is_not_watched_any_more_is_over(
+    work: SimpleNamespace,
+) -> None:
+    other = work.store.ensure_experiment("other")
+    alerts = work.start()
+    alerts.watch([work.experiment, other])
+    for experiment in (work.experiment, other):
+        alerts._take(experiment, Assessment((REACHED,)))
+    work.store.begin_notice("frame_overdue", "late", experiment=other)
+    alerts.watch([work.experiment])
+    assert [(one.code, one.experiment) for one in work.store.notices()] == [(REACHED.kind, "e")]
+
+
 def test_a_disk_that_gets_full_is_said_before(work: SimpleNamespace) -> None:
     alerts = work.start(disk_low_gb=1e6)
     alerts.tick(at(0.0))

@@ -82,6 +82,6 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             assert store.watch_orders() == [WATCH]
             (recount,) = store.recounts(experiment)
             assert (recount.analysis.settings.h, recount.said) == (0.5, ADA)
-            assert recount.n_counted == 10
+            assert store.n_counts(recount.analysis) == 10
             assert set(store.counts(recount.analysis).count) == {0}
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])
