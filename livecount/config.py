@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails
 
 from livecount.errors import ConfigError
 from livecount.experiment_tables import EXCLUSIVE, EXPERIMENT_KEYS, EXPERIMENT_PATHS
+from livecount.setting_words import dotted, lookup, what_is_wrong
 from livecount.settings import Config, default_database
 from livecount.toml_lines import TomlPath, key_lines
 
@@ -41,16 +42,6 @@ OTHER_VARIABLES = frozenset({"LIVECOUNT_DATA"})
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
-_PLAIN_WORDS = {
-    "Input should be": "must be",
-    "greater than or equal to": "at least",
-    "less than or equal to": "at most",
-    "a valid integer": "a whole number",
-    "a valid number": "a number",
-    "a valid boolean": "true or false",
-    "a valid string": "a text in quotes",
-    "a valid tuple": "a list in [ ]",
-}
 _MAX_FILE_BYTES = 1_000_000
 _GIVE_PATH = "Give the path of a config.toml"
 _WINDOWS_PATH = "Write Windows folders with / or in single quotes, as in 'D:\\scans'"
@@ -137,7 +128,7 @@ def setting_names() -> list[str]:
 
 def variable_names() -> dict[str, str]:
     """Map every environment variable that is a setting to the setting's dotted name."""
-    return {_variable(path): _name(path) for path, _ in _settings()}
+    return {_variable(path): dotted(path) for path, _ in _settings()}
 
 
 def _variable(path: tuple[str, ...]) -> str:
@@ -230,7 +221,7 @@ def _anchor(
     problems: list[str],
 ) -> None:
     """Take a setting's relative paths from the config file's folder, where they are texts."""
-    _, table = _lookup(values, setting[:-1])
+    _, table = lookup(values, setting[:-1])
     if not isinstance(table, dict):
         return
     given = table.get(setting[-1])
@@ -239,7 +230,7 @@ def _anchor(
     if any(isinstance(text, str) and _CONTROL.search(text) for text in texts):
         del table[setting[-1]]
         problems.append(
-            f"{where(setting)}: {_name(setting)}: a backslash made a control character. "
+            f"{where(setting)}: {dotted(setting)}: a backslash made a control character. "
             f"{_WINDOWS_PATH}"
         )
     elif isinstance(given, str):
@@ -325,7 +316,7 @@ def _without_exclusives(lower: dict[str, Any], upper: Mapping[str, Any]) -> dict
     kept = dict(lower)
     for table, group in EXCLUSIVE:
         if isinstance(kept.get(table), dict) and any(
-            _lookup(upper, (table, name))[0] for name in group
+            lookup(upper, (table, name))[0] for name in group
         ):
             kept[table] = {key: kept[table][key] for key in kept[table] if key not in group}
     return kept
@@ -338,34 +329,12 @@ def _contradicted(layers: list[_Layer]) -> Iterator[str]:
         for key in table if isinstance(table, dict) else ():
             path = (EXPERIMENT_KEYS.get(key, ""), key)
             for layer in layers[1:]:
-                if _lookup(layer.values, path)[0]:
+                if lookup(layer.values, path)[0]:
                     place = layers[0].where(("experiments", index, key))
-                    yield f"{layer.where(path)}: {_name(path)}: change it where it is set, {place}"
+                    yield f"{layer.where(path)}: {dotted(path)}: change it where it is set, {place}"
 
 
 # --- what is wrong, in words ----------------------------------------------------------------------
-
-
-def _lookup(values: Any, path: TomlPath) -> tuple[bool, Any]:
-    for key in path:
-        if isinstance(values, list | tuple):
-            values = dict(enumerate(values))
-        if not isinstance(values, Mapping) or key not in values:
-            return False, None
-        values = values[key]
-    return True, values
-
-
-def _name(path: TomlPath) -> str:
-    """Name a setting for people.
-
-    Examples
-    --------
-    >>> _name(("watch", "folders", 1))
-    'watch.folders, item 2'
-    """
-    keys = ".".join(key for key in path if isinstance(key, str))
-    return keys + "".join(f", item {key + 1}" for key in path if isinstance(key, int))
 
 
 def _described(found: list[ErrorDetails], layers: list[_Layer]) -> list[str]:
@@ -374,8 +343,8 @@ def _described(found: list[ErrorDetails], layers: list[_Layer]) -> list[str]:
     for problem in found:
         path, order = _origin(problem["loc"], layers)
         layer = layers[order]
-        what = _unknown(path) if problem["type"] == "extra_forbidden" else _wrong(problem)
-        text = f"{layer.where(path)}: {_name(problem['loc'])}: {what}"
+        what = _unknown(path) if problem["type"] == "extra_forbidden" else what_is_wrong(problem)
+        text = f"{layer.where(path)}: {dotted(problem['loc'])}: {what}"
         described.append((order, layer.lines.get(path, 0), text))
     return [text for _, _, text in sorted(described)]
 
@@ -384,21 +353,9 @@ def _origin(location: TomlPath, layers: list[_Layer]) -> tuple[TomlPath, int]:
     """Find what gave a value: the highest layer that holds most of its path, and that path."""
     for end in range(len(location), 0, -1):
         for order in reversed(range(len(layers))):
-            if _lookup(layers[order].values, location[:end])[0]:
+            if lookup(layers[order].values, location[:end])[0]:
                 return location[:end], order
     return location, 0
-
-
-def _wrong(problem: ErrorDetails) -> str:
-    kind, given = problem["type"], problem["input"]
-    if kind == "model_type":
-        return f"must be a table, written as [{_name(problem['loc'])}]"
-    message = problem["msg"].removeprefix("Value error, ")
-    for formal, plain in _PLAIN_WORDS.items():
-        message = message.replace(formal, plain)
-    if kind == "value_error" or isinstance(given, Mapping | list | tuple):
-        return message
-    return f"{message} (is {given!r:.60})"
 
 
 def _unknown(path: TomlPath) -> str:
@@ -408,16 +365,16 @@ def _unknown(path: TomlPath) -> str:
     depth = len(within)
     here = {one[depth] for one in names if len(one) > depth and list(one[:depth]) == within}
     wanted = wrong.lower().replace("-", "_")
-    elsewhere = [_name(setting) for setting in names if setting[-1] == wanted]
+    elsewhere = [dotted(setting) for setting in names if setting[-1] == wanted]
     if path[0] == "experiments":
         here = set(EXPERIMENT_KEYS)
         elsewhere = [] if get_close_matches(wanted, here, 1, 0.8) else elsewhere
     if wanted in here or not elsewhere:
         near = get_close_matches(wanted, sorted(here), 1) or []
-        elsewhere = [_name((*within, name)) for name in near]
+        elsewhere = [dotted((*within, name)) for name in near]
     if not elsewhere:
         near = get_close_matches(wanted, sorted({setting[-1] for setting in names}), 1)
-        elsewhere = [_name(setting) for setting in names if setting[-1] in near]
+        elsewhere = [dotted(setting) for setting in names if setting[-1] in near]
     if elsewhere:
         return f"no such setting (did you mean {' or '.join(elsewhere)}?)"
     return f"no such setting (those here are {', '.join(sorted(here))})"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ __all__ = [
     "EXCLUSIVE",
     "EXPERIMENT_KEYS",
     "EXPERIMENT_PATHS",
+    "check_for_all",
     "overlapping",
+    "plain",
     "split_tables",
 ]
 
@@ -43,7 +46,8 @@ EXPERIMENT_KEYS: Mapping[str, str] = {
 }
 """What an experiment may set for itself -> the section where it holds for all."""
 EXPERIMENT_PATHS = ("folders", "plate_map")
-_ITS_OWN = ("name", "folders")
+_NEEDED = ("name", "folders")
+_ITS_OWN = (*_NEEDED, "t0", "plate_map")
 """Never taken from what holds for all."""
 EXCLUSIVE = (
     ("counting", ("cell_diameter_um", "cell_diameter_px")),
@@ -88,6 +92,31 @@ def split_tables(tables: Any, base: Mapping[str, BaseModel]) -> list[Any]:
     return found
 
 
+def check_for_all(base: Mapping[str, BaseModel]) -> None:
+    """Refuse, where there are tables, what only one experiment can have for all of them.
+
+    Raises
+    ------
+    ValueError
+        Naming the first such setting.
+    """
+    for key in _ITS_OWN:
+        section = EXPERIMENT_KEYS[key]
+        if getattr(base[section], key):
+            raise ValueError(f"[{section}] {key} is given too: set it in each table instead")
+
+
+def plain(value: Any) -> Any:
+    """Give a setting as a plain JSON value that reads as the same setting again."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [plain(one) for one in value] if isinstance(value, tuple) else value
+
+
 def overlapping(folders: Sequence[Path]) -> str:
     """Say of the first two folders that hold the same files that they do; else give nothing."""
     compared = [Path(os.path.normcase(folder)) for folder in folders]
@@ -117,7 +146,7 @@ def _sections(
     ]
     problems += [
         _problem((index, key), "must be given for each experiment", table)
-        for key in _ITS_OWN
+        for key in _NEEDED
         if not str(table.get(key) or "").strip()
     ]
     sections = {}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["PlainText", "Section", "number"]
+__all__ = ["PlainText", "Section", "nearest_time_zone", "number"]
 
 
 def _plain_text(text: str) -> str:
@@ -28,3 +28,17 @@ class Section(BaseModel):
     """A frozen table of settings that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def nearest_time_zone(name: str) -> str:
+    """Say which time zone was probably meant, to be put behind the name that is none."""
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
+    cities = {zone.rsplit("/", 1)[-1]: zone for zone in by_lower if "/" in zone}
+    wanted = name.lower().replace(" ", "_")
+    close = get_close_matches(wanted, by_lower, 1, 0.75) or [
+        cities[city] for city in get_close_matches(wanted, cities, 1, 0.75)
+    ]
+    return f"; did you mean {by_lower[close[0]]}?" if close else ", as in Europe/Berlin"

@@ -24,9 +24,16 @@ from pydantic import (
 )
 
 from livecount.alert_settings import AlertSettings
-from livecount.experiment_tables import EXPERIMENT_KEYS, overlapping, split_tables
+from livecount.experiment_tables import (
+    EXPERIMENT_KEYS,
+    check_for_all,
+    overlapping,
+    plain,
+    split_tables,
+)
 from livecount.setting_kinds import PlainText as _Text
 from livecount.setting_kinds import Section as _Section
+from livecount.setting_kinds import nearest_time_zone
 from livecount.setting_kinds import number as _number
 
 __all__ = [
@@ -112,9 +119,7 @@ class ExperimentSettings(_Section):
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"{name!r:.60} is not a time zone{_nearest_time_zone(name)}"
-            ) from error
+            raise ValueError(f"{name!r:.60} is not a time zone{nearest_time_zone(name)}") from error
         return name
 
     @field_validator("t0", mode="before")
@@ -156,19 +161,6 @@ def _placed(local: datetime, time_zone: str) -> datetime:
             "add the offset from UTC, as in 2026-10-25T02:30:00+02:00"
         )
     return first
-
-
-def _nearest_time_zone(name: str) -> str:
-    from difflib import get_close_matches
-    from zoneinfo import available_timezones
-
-    by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
-    cities = {zone.rsplit("/", 1)[-1]: zone for zone in by_lower if "/" in zone}
-    wanted = name.lower().replace(" ", "_")
-    close = get_close_matches(wanted, by_lower, 1, 0.75) or [
-        cities[city] for city in get_close_matches(wanted, cities, 1, 0.75)
-    ]
-    return f"; did you mean {by_lower[close[0]]}?" if close else ", as in Europe/Berlin"
 
 
 class RetrySettings(_Section):
@@ -354,12 +346,11 @@ class Config(_Section):
     @field_validator("experiments", mode="before")
     @classmethod
     def _over_what_holds_for_all(cls, tables: Any, info: ValidationInfo) -> Any:
-        if tables and getattr(info.data.get("watch"), "folders", ()):
-            raise ValueError("each names its own folders: leave [watch] folders and FOLDER out")
         kinds = {name: field.annotation for name, field in WatchedSettings.model_fields.items()}
-        return split_tables(
-            tables, {name: info.data.get(name) or kind() for name, kind in kinds.items() if kind}
-        )
+        base = {name: info.data.get(name) or kind() for name, kind in kinds.items() if kind}
+        if tables:
+            check_for_all(base)
+        return split_tables(tables, base)
 
     @property
     def each_experiment(self) -> tuple[Config, ...]:
@@ -384,8 +375,10 @@ class Config(_Section):
 
     def own_table(self) -> dict[str, Any]:
         """Give what one experiment sets, as a table of ``[[experiments]]`` of plain JSON values."""
-        sections = self.model_dump(mode="json", include={*WatchedSettings.model_fields})
-        table = {key: sections[section][key] for key, section in EXPERIMENT_KEYS.items()}
+        table = {
+            key: plain(getattr(getattr(self, section), key))
+            for key, section in EXPERIMENT_KEYS.items()
+        }
         return {**table, "name": self.experiment_name}
 
     @property

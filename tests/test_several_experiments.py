@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,15 @@ def test_a_flag_holds_for_all_that_say_nothing_themselves(tmp_path: Path) -> Non
     assert (left.counting.z, right.counting.z) == ("all", "all")
 
 
+def test_what_one_experiment_sets_reads_as_the_same_again(tmp_path: Path) -> None:
+    config = load(tmp_path, TWO)
+    for one in config.each_experiment:
+        table = json.loads(json.dumps(one.own_table()))
+        again = with_experiment(config, table, "Ada")
+        for section in ("experiment", "watch", "counting"):
+            assert getattr(again, section) == getattr(one, section)
+
+
 def test_a_flag_that_an_experiment_would_win_over_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"command line: counting.h: .*config.toml, line 14"):
         load(tmp_path, TWO, counting__h=0.4)
@@ -85,7 +95,8 @@ def test_a_flag_that_an_experiment_would_win_over_is_refused(tmp_path: Path) -> 
         (("h = 0.3", "pixel_size_override = true"), 14, "needs pixel_size_um"),
         (("h = 0.3", "pattern = '{x}('"), 14, "not a usable regular expression"),
         (("h = 0.3", "channel = 5"), 14, "must be a text in quotes"),
-        (("[counting]", "[watch]\nfolders = ['a']\n[counting]"), 7, "leave [watch] folders"),
+        (("[counting]", "[watch]\nfolders = ['a']\n[counting]"), 7, "[watch] folders is given too"),
+        (("[counting]", "[experiment]\nt0 = 2026-10-05\n[counting]"), 7, "t0 is given too"),
     ],
 )
 def test_what_cannot_be_used_is_one_clear_line(

@@ -58,6 +58,8 @@ class Roster:
         self._tell = tell
         self._refused: dict[str, tuple[Config, float]] = {}
         self._stopped: set[str] = set()
+        self._said: set[str] = set()
+        self._listed = {one.experiment_name for one in config.each_experiment}
         self._looked_s = time.monotonic()
         self._followed = 0
         self._log = structlog.get_logger("livecount.monitor")
@@ -70,7 +72,6 @@ class Roster:
         LivecountError
             None of them can be watched, or none is named; of several, the others are if one can.
         """
-        keep_what_runs(self._config, self._store)
         orders = self._store.watch_orders()
         wanted, self._followed = wanted_of(self._config, orders), _last_of(orders)
         troubles = [(config, self._add(config)) for config in wanted.configs.values()]
@@ -116,14 +117,15 @@ class Roster:
         for one in list(self.watched):
             name = one.experiment.name
             if name not in wanted.configs:
-                self.watched.remove(one)
                 one.leave()
+                self.watched.remove(one)
                 self.changed_s = time.monotonic()
                 self._log.info("not watched any more", experiment=name)
                 self._tell(f"Experiment {name!r} is not watched any more; its counts stay")
-        for name in set(self._refused) - set(wanted.configs):
-            del self._refused[name]
+        for name in self._said - set(wanted.configs) - set(wanted.unusable):
+            self._refused.pop(name, None)
             self._store.end_notice(_REFUSED, subject=name)
+        self._said &= {*wanted.configs, *wanted.unusable}
         present = {one.experiment.name for one in self.watched}
         for name, config in wanted.configs.items():
             if name not in present:
@@ -132,13 +134,12 @@ class Roster:
 
     def _watch(self, config: Config) -> None:
         trouble = self._add(config)
-        if trouble is None:
-            self._open(self.watched[-1])
+        if trouble is not None:
+            self._refuse(config.experiment_name, trouble, config)
+        elif self._open(self.watched[-1]):
             name = config.experiment_name
             folders = ", ".join(str(folder) for folder in config.watch.folders)
             self._tell(f"Experiment {name!r} is watched now: {folders}")
-        else:
-            self._refuse(config.experiment_name, trouble, config)
 
     def _say_what_is_not(self, wanted: Wanted) -> None:
         for name, error in wanted.unusable.items():
@@ -157,6 +158,8 @@ class Roster:
         try:
             self._refuse_overlap(config)
             one = self._make(config)
+            if name in self._listed:
+                keep_what_runs(config, self._store)
         except (DatabaseBusyError, DatabaseFullError):
             raise
         except LivecountError as error:
@@ -164,10 +167,9 @@ class Roster:
         self.watched.append(one)
         self.changed_s = time.monotonic()
         self._refused.pop(name, None)
-        self._store.end_notice(_REFUSED, subject=name)
         return None
 
-    def _open(self, one: WatchedExperiment) -> None:
+    def _open(self, one: WatchedExperiment) -> bool:
         try:
             one.open()
         except LivecountError as error:
@@ -177,17 +179,21 @@ class Roster:
                 self._refused[one.config.experiment_name] = (one.config, -_TRY_AGAIN_S)
                 raise
             self._refuse(one.experiment.name, error, one.config)
-            return
+            return False
         self._log.info(
             "watching",
             folders=[str(folder) for folder in one.config.watch.folders],
             experiment=one.experiment.name,
         )
+        self._said.discard(one.experiment.name)
+        self._store.end_notice(_REFUSED, subject=one.experiment.name)
+        return True
 
     def _refuse(self, name: str, error: LivecountError, config: Config | None = None) -> None:
         """Say once that an experiment is not watched, and why, for as long as it lasts."""
         if config is not None:
             self._refused[name] = (config, time.monotonic())
+        self._said.add(name)
         text = f"Experiment {name!r} is not watched: {error}"
         if self._store.begin_notice(_REFUSED, text, subject=name):
             self._log.error("experiment not watched", experiment=name, reason=str(error))

@@ -64,19 +64,13 @@ def wanted_of(config: Config, orders: Sequence[WatchOrder]) -> Wanted:
 
 
 def keep_what_runs(config: Config, store: CountStore) -> None:
-    """Keep the settings of the experiments that a monitor's settings list.
+    """Keep the settings of an experiment that a monitor's settings list.
 
-    So that ``livecount experiment start`` knows them once they are not listed any more. What
-    somebody stopped stays so.
+    So that ``livecount experiment start`` knows them once it is not listed any more.
     """
-    orders = store.watch_orders()
-    last = {order.experiment: order for order in orders}
-    told = {order.experiment: order.settings for order in orders if order.settings is not None}
-    for one in config.each_experiment:
-        name, table = one.experiment_name, one.own_table()
-        order = last.get(name)
-        if order is not None and order.verb == "stop":
-            continue
-        if order is None or order.verb != "run" or told[name] != table:
-            said = Said(_BY_SETTINGS, datetime.now(UTC))
-            store.add_watch_order(WatchOrder(name, "run", said, table))
+    name, table = config.experiment_name, config.own_table()
+    orders = [order for order in store.watch_orders() if order.experiment == name]
+    told = [order.settings for order in orders if order.settings is not None]
+    if not orders or orders[-1].verb != "run" or told[-1] != table:
+        said = Said(_BY_SETTINGS, datetime.now(UTC))
+        store.add_watch_order(WatchOrder(name, "run", said, table))

@@ -21,7 +21,7 @@ def add_watch_order(connection: Connection, order: WatchOrder) -> int:
     """Keep an order; give its number."""
     settings = None
     if order.settings is not None:
-        settings = json.dumps(dict(order.settings), ensure_ascii=False, sort_keys=True)
+        settings = json.dumps(dict(order.settings), sort_keys=True)
     added = connection.execute(
         insert(watch_orders).values(
             experiment=order.experiment,
