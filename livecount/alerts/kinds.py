@@ -59,7 +59,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     FRAME_OVERDUE: Kind(
         "Next frame overdue",
         "Look whether the microscope still acquires and writes to the watched folder. "
-        "If the experiment is over, stop livecount.",
+        "If the experiment is over, stop it (`livecount experiment stop`), or livecount.",
     ),
     WELL_MISSING: Kind(
         "Well missing from a scan",
@@ -106,6 +106,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     "backup_failed": Kind(
         "Backup failed",
         "Check the folder of the backups and the space there.",
+    ),
+    "experiment_refused": Kind(
+        "Experiment not watched",
+        "Put right what the message says; it is tried again every minute, the others go on.",
     ),
     "plate_map": Kind(
         "Plate map does not fit",
