@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ from livecount.errors import MonitorRunningError
 
 if TYPE_CHECKING:
     from livecount.config import Config
-    from livecount.storage import Analysis, CountStore, Experiment
+    from livecount.storage import Analysis, AnalysisSettings, CountStore, Experiment, Said
 
 _LOOK_EVERY_S = 0.5
 
@@ -64,9 +64,10 @@ def recount(
         primary = store.analysis(found)
         wanted = settings_with(primary, model, h)
         left: list[tuple[str, str]] = []
-        if primary.differs_in_h_alone(wanted):
+        of = _at_another_h(store, found, primary, wanted)
+        if of is not None:
             beside = store.order_recount(found, wanted, said_by(by))
-            _count_at_h(store, beside, primary)
+            _count_at_h(store, beside, of)
         else:
             assert model is not None
             beside, left = _with_model(settings, store, found, primary, wanted, said_by(by))
@@ -101,19 +102,31 @@ def _say_recounted(
         say(f"{len(left)} could not be read again, the first: {file!a}: {reason}")
 
 
-def _count_at_h(store: CountStore, beside: Analysis, primary: Analysis) -> None:
+def _at_another_h(
+    store: CountStore, found: Experiment, primary: Analysis, wanted: AnalysisSettings
+) -> Analysis | None:
+    """Find an analysis of which the wanted one is a function, and that has all frames."""
+    n_frames = store.n_counts(primary)
+    for one in store.analyses(found):
+        differs = one.id != wanted.analysis_id and one.differs_in_h_alone(wanted)
+        if differs and (one.is_primary or store.n_counts(one) >= n_frames):
+            return one
+    return None
+
+
+def _count_at_h(store: CountStore, beside: Analysis, of: Analysis) -> None:
     """Have the stored candidates counted: here, or by the monitor where one runs."""
     from livecount.monitor import count_at_h
     from livecount.storage import MonitorLock
 
-    wanted = store.n_counts(primary)
+    wanted = store.n_counts(of)
     told = False
     with progress_bar("frames", wanted) as advance:
         done = 0
         while True:
             try:
                 with MonitorLock(store.database):
-                    count_at_h(store, beside, primary, advance)
+                    count_at_h(store, beside, of, advance)
                     return
             except MonitorRunningError:
                 if not told:
@@ -132,8 +145,8 @@ def _with_model(
     store: CountStore,
     found: Experiment,
     primary: Analysis,
-    wanted: Any,
-    said: Any,
+    wanted: AnalysisSettings,
+    said: Said,
 ) -> tuple[Analysis, list[tuple[str, str]]]:
     """Read and count the frames again, as the one writer of counts."""
     from livecount.monitor import ModelRecount

@@ -153,6 +153,8 @@ class ModelRecount:
         ModelError, EngineError, WorkerStartError, StoreError
             Nothing can be counted, or kept.
         """
+        if not waiting:
+            return
         model = find_model(self.model_name)
         if model.calibration is not None:
             self.store.keep_calibration(model.onnx_sha256, model.calibration.to_mapping())
