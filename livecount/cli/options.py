@@ -109,7 +109,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, 
 
 def said_by(name: str | None) -> Said:
     """Give who says something now: the name given, else who is logged in."""
-    from livecount.platform.person import user_name
+    from livecount.platform.login import user_name
     from livecount.storage import Said
 
     return Said(name or user_name(), datetime.now(UTC))

@@ -131,7 +131,7 @@ def score(
 
     Example: livecount validate score to-click --database run.db --figure agreement.svg
     """
-    from livecount.platform.person import user_name
+    from livecount.platform.login import user_name
     from livecount.plots import plot_agreement
     from livecount.storage import CountStore
     from livecount.validation import read_sheet, score_fields

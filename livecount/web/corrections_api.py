@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from livecount.platform.person import user_name
+from livecount.platform.login import user_name
 from livecount.storage import Analysis, Correction, CountReader, CountStore, Said
 from livecount.web.board import Board
 from livecount.web.bodies import read_model
@@ -92,9 +92,9 @@ def make_corrections_api(board: Board) -> APIRouter:
     api = APIRouter(prefix="/api/v1", tags=["corrections"], responses=RESPONSES)
 
     def change(frame_id: int, write: Callable[[CountStore, Analysis], object]) -> Corrected:
-        with board.opened() as store:  # makes sure that it is a database of this schema
+        with board.opened() as store:
             _, analysis = primary_of(store, store.frame(frame_id))
-        with CountStore.open(store.database) as writing:
+        with board.edited() as writing:
             write(writing, analysis)
             return _corrected(writing, analysis, frame_id)
 

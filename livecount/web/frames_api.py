@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from livecount.errors import RequestError
 from livecount.flags import meaning
 from livecount.storage import Analysis, CountReader, Experiment, StoredFrame
-from livecount.web.api import ExperimentId, find_experiment, plain
+from livecount.web.api import ExperimentId, find_experiment, packed, plain
 from livecount.web.board import Board
-from livecount.web.problems import RESPONSES
+from livecount.web.problems import RESPONSES, sendable
 from livecount.web.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -137,9 +135,9 @@ def make_frames_api(board: Board) -> APIRouter:
             found = store.candidates(analysis, frame_id)
         return Cells(
             h=analysis.settings.h,
-            y=_packed(found.y_px),
-            x=_packed(found.x_px),
-            prominence=_packed(found.prominence),
+            y=packed(found.y_px),
+            x=packed(found.x_px),
+            prominence=packed(found.prominence),
         )
 
     return api
@@ -218,7 +216,7 @@ def _shown(
         excluded="" if row is None else str(row["excluded"]),
         excluded_by="" if row is None else str(row["excluded_by"]),
         is_current=frame.state == "counted",
-        folder=_safe(frame.key.source),
+        folder=sendable(frame.key.source),
         source=frame.key.display_path,
         page=frame.key.page,
     )
@@ -233,13 +231,5 @@ def _spellings(name: str, wanted: str) -> list[str]:
     return [wanted, f"{wanted}.0"] if name == "z" else [wanted]
 
 
-def _safe(folder: str) -> str:
-    return folder.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def _moment(at: pd.Timestamp) -> str | None:
     return None if at is None or at != at else at.isoformat()
-
-
-def _packed(values: Any) -> str:
-    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode("ascii")
