@@ -42,7 +42,8 @@ SETTINGS_OF_ONE: Final[Mapping[str, tuple[str, str]]] = {
         "watch": ("folders", "pattern"),
         "counting": (
             "h", "cell_diameter_um", "cell_diameter_px", "pixel_size_um", "pixel_size_override",
-            "channel", "channel_roles", "z", "segment", "edge_guard", "stage_axes",
+            "channel", "channel_roles", "nuclei_channel", "nucleus_diameter_um",
+            "nucleus_diameter_px", "z", "segment", "edge_guard", "stage_axes",
         ),
     }.items()
     for name in names

@@ -12,6 +12,7 @@ __all__ = ["laid_over", "look_up", "merged", "nested"]
 # One of these given on a higher level takes back all of its group on the lower ones.
 _EXCLUSIVE = (
     (("counting", "cell_diameter_um"), ("counting", "cell_diameter_px")),
+    (("counting", "nucleus_diameter_um"), ("counting", "nucleus_diameter_px")),
     (("counting", "channel"), ("counting", "channel_roles")),
 )
 

@@ -115,3 +115,23 @@ def test_what_cannot_be_used_is_said_with_its_line(
 def test_folders_on_the_command_line_do_not_go_with_tables(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"command line: watch\.folders"):
         load(tmp_path, TWO, watch__folders=["x"])
+
+
+def test_each_experiment_has_its_own_channel_of_nuclei(tmp_path: Path) -> None:
+    text = """
+    [counting]
+    nuclei_channel = "DAPI"
+    nucleus_diameter_um = 12
+    [[experiments]]
+    name = "a"
+    folders = ["/a"]
+    [[experiments]]
+    name = "b"
+    folders = ["/b"]
+    nuclei_channel = "Hoechst"
+    nucleus_diameter_px = 30
+    """
+    first, second = (one.counting for one in load(tmp_path, text).each_experiment)
+    assert (first.nuclei_channel, first.nucleus_diameter_um) == ("DAPI", 12)
+    assert (second.nuclei_channel, second.nucleus_diameter_um) == ("Hoechst", None)
+    assert second.nucleus_diameter_px == 30

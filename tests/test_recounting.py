@@ -17,7 +17,7 @@ from livecount.frame import (
 )
 from livecount.recounting import catch_up, family_of, recount
 from livecount.storage import AnalysisSettings, CountStore, FileStamp
-from tests.storage.made_frames import make_shapes
+from tests.storage.made_frames import make_look, make_shapes
 
 SETTINGS = AnalysisSettings("deepdistance", "ab" * 32, 24.0, "px", h=0.1)
 PROMINENCES = np.array([0.9, 0.5, 0.3, 0.30000001, 0.2, 0.1, 0.05], np.float32)
@@ -34,7 +34,7 @@ def count_of(number: int, analysis_id: str, *, segmented: bool = False) -> Frame
         analysis_id=analysis_id,
         count=n,
         candidates=candidates,
-        quality=FrameQuality(1.0, 0.5, 0.0),
+        quality=FrameQuality(1.0, 0.5, 0.0, make_look(number)),
         height_px=10,
         width_px=10,
         area_mm2=0.5,
@@ -120,3 +120,12 @@ def test_a_pixel_size_that_came_late_is_copied_as_it_is_by_then(store: CountStor
 def test_an_h_that_nothing_was_kept_for_is_refused(store: CountStore, h: float) -> None:
     with pytest.raises(NotInStoreError, match=r"0\.02 to 1 were kept"):
         recount(store, store.experiment("e"), h)
+
+
+def test_what_a_frame_looks_like_goes_with_it(store: CountStore) -> None:
+    """Else no frame of the recount could be said to show another place or a hidden part."""
+    experiment = store.experiment("e")
+    made = recount(store, experiment, 0.3)
+    looks = store.looks(store.analysis(experiment))
+    assert len(looks) == 450
+    assert store.looks(made.analysis) == looks

@@ -14,7 +14,7 @@ from livecount.frame import Candidates
 from livecount.storage.blobs import unpack_candidates
 from livecount.storage.moments import now_text
 from livecount.storage.records import Analysis
-from livecount.storage.tables import candidates, counts, frames, segmentations
+from livecount.storage.tables import candidates, counts, frames, looks, segmentations
 from livecount.storage.writing import CountWriter
 
 __all__ = ["RecountWriter", "Recounted", "StoredCount"]
@@ -22,6 +22,9 @@ __all__ = ["RecountWriter", "Recounted", "StoredCount"]
 _FRAMES_AT_ONCE: Final = 200
 _KEPT: Final = ("focus", "mean_intensity", "saturated_fraction", "area_mm2", "provenance_id")
 """What a count says of its frame and of who found the candidates; another h changes none of it."""
+
+_BESIDE: Final = (candidates.c.centres, looks.c.blocks)
+"""What stands in tables of its own and does not depend on h."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,10 +107,12 @@ class RecountWriter(CountWriter):
                 if not added.rowcount:
                     continue
                 n_new += 1
-                centres = select(_new_row_id(analysis, one), candidates.c.centres).where(
-                    candidates.c.count_id == one.row_id
-                )
-                connection.execute(insert(candidates).from_select(["count_id", "centres"], centres))
+                for column in _BESIDE:
+                    beside = select(_new_row_id(analysis, one), column).where(
+                        column.table.c.count_id == one.row_id
+                    )
+                    names = ["count_id", column.name]
+                    connection.execute(insert(column.table).from_select(names, beside))
         return n_new
 
 
