@@ -74,6 +74,13 @@ class EdgeRule:
     for_curves: bool = False
     axes: StageAxes | None = None
 
+    @classmethod
+    def of_settings(cls, said: Mapping[str, Any]) -> EdgeRule:
+        """Read it from ``edge_guard`` and ``stage_axes``, as settings and experiments keep them."""
+        axes = said.get("stage_axes")
+        guarded = said.get("edge_guard") == "half-diameter"
+        return cls(guarded, StageAxes(*axes.split()) if axes else None)
+
 
 @dataclass(frozen=True, slots=True)
 class _Shown:

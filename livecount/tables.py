@@ -28,6 +28,7 @@ from livecount.readers.wells import natural_key
 from livecount.same_scan import PLACE, same_scans
 from livecount.storage import (
     Analysis,
+    CountColumns,
     CountReader,
     Exclusion,
     Experiment,
@@ -150,27 +151,8 @@ def count_table(
     pandas.DataFrame
         Columns :data:`COUNT_COLUMNS`; its index is the frame's id in the database.
     """
-    import pandas as pd
-
     found = store.counts(analysis)
-    stored = {name: getattr(found, name) for name in _AS_STORED}
-    table = pd.DataFrame(stored, index=pd.Index(found.frame_id, name="frame_id"))
-    table["acquired_at"] = pd.to_datetime(table["acquired_at"], utc=True)
-    table = table.assign(
-        experiment=experiment.name,
-        source=[path.decode("utf-8", "backslashreplace") for path in found.relative_path],
-        watched_folder=found.folder,
-        flags=[";".join(flags) for flags in found.flags],
-        runtime=[made.runtime for made in found.provenance],
-        precision=[made.precision for made in found.provenance],
-    )
-    for name, values in {**_origins(found.attribute_sources), **_rule_columns(analysis)}.items():
-        table[name] = values
-    looks = store.looks(analysis)
-    table["look"] = pd.Series([looks.get(frame) for frame in table.index], table.index, object)
-    changes = store.corrected_by(analysis)
-    if changes:
-        table["corrected_count"] = table["count"] + table.index.map(changes).astype(float)
+    table = _stored_table(store, experiment, analysis, found)
     validations = store.validations(analysis)
     if intervals:
         bounds = frame_intervals(store, analysis, found, validations, on_frame)
@@ -195,6 +177,33 @@ def count_table(
         at_h = ((frame_id, found.at(analysis.settings.h)) for frame_id, found in cells)
         add_counts_inside(arranged, places_of(found), at_h, edges, each_plane=z == "all")
     return arranged
+
+
+def _stored_table(
+    store: CountReader, experiment: Experiment, analysis: Analysis, found: CountColumns
+) -> pd.DataFrame:
+    """Give what is stored of each count, before any rule has looked at it."""
+    import pandas as pd
+
+    stored = {name: getattr(found, name) for name in _AS_STORED}
+    table = pd.DataFrame(stored, index=pd.Index(found.frame_id, name="frame_id"))
+    table["acquired_at"] = pd.to_datetime(table["acquired_at"], utc=True)
+    table = table.assign(
+        experiment=experiment.name,
+        source=[path.decode("utf-8", "backslashreplace") for path in found.relative_path],
+        watched_folder=found.folder,
+        flags=[";".join(flags) for flags in found.flags],
+        runtime=[made.runtime for made in found.provenance],
+        precision=[made.precision for made in found.provenance],
+    )
+    for name, values in {**_origins(found.attribute_sources), **_rule_columns(analysis)}.items():
+        table[name] = values
+    looks = store.looks(analysis)
+    table["look"] = pd.Series([looks.get(frame) for frame in table.index], table.index, object)
+    changes = store.corrected_by(analysis)
+    if changes:
+        table["corrected_count"] = table["count"] + table.index.map(changes).astype(float)
+    return table
 
 
 def _channel_rule(analysis: Analysis) -> ChannelRule | None:

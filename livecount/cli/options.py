@@ -184,14 +184,12 @@ def edge_rule(
     settings: Config, experiment: Experiment | None = None, guard: str | None = None
 ) -> EdgeRule:
     """Say what is done about edges and overlaps: by flag, settings, or as the run was set."""
-    from livecount.experiment import StageAxes
     from livecount.inside import EdgeRule
     from livecount.monitor import edges_said
 
     own = settings.of_experiment(experiment.name) if experiment else settings
     said = {**(experiment.settings if experiment else {}), **edges_said(own)}
-    axes = StageAxes(*said["stage_axes"].split()) if "stage_axes" in said else None
-    return EdgeRule((guard or said.get("edge_guard")) == "half-diameter", axes)
+    return EdgeRule.of_settings({**said, "edge_guard": guard or said.get("edge_guard")})
 
 
 def chosen_experiment(store: CountReader, name: str | None) -> Experiment:

@@ -12,14 +12,16 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livecount.errors import LivecountError, RequestError
 from livecount.growth import GrowthRow, Window, growth_table
 from livecount.platform.process import end_with_parent, lower_priority
 from livecount.storage import CountStore
-from livecount.tables import count_table
-from livecount.web.snapshots import Snapshot, take_snapshot
+from livecount.web.snapshots import Snapshot, counts_shown, take_snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Analyst"]
 
@@ -111,10 +113,18 @@ def _answered(what: Callable[..., Any], given: tuple[Any, ...]) -> tuple[Any, Ex
         return None, RequestError(f"The curves cannot be computed: {fault!r}", status=500)
 
 
+_latest: dict[Path, tuple[object, pd.DataFrame]] = {}
+"""In the child: the table that was made last, which the fits of the same moment start from."""
+
+
 def _take(database: Path, name: str, analysis_id: str | None) -> Snapshot:
     with CountStore.open(database, read_only=True) as store:
         experiment = store.experiment(name)
-        return take_snapshot(store, experiment, store.analysis(experiment, analysis_id))
+        analysis = store.analysis(experiment, analysis_id)
+        marks = store.change_marks(experiment, analysis)
+        table = counts_shown(store, experiment, analysis)
+        _latest[database] = ((name, analysis.id, marks), table)
+        return take_snapshot(store, experiment, analysis, marks, table)
 
 
 def _fit(
@@ -122,5 +132,9 @@ def _fit(
 ) -> list[GrowthRow]:
     with CountStore.open(database, read_only=True) as store:
         experiment = store.experiment(name)
-        counts = count_table(store, experiment, store.analysis(experiment, analysis_id))
-    return growth_table(counts, window=window)
+        analysis = store.analysis(experiment, analysis_id)
+        now = (name, analysis.id, store.change_marks(experiment, analysis))
+        made_of, table = _latest.get(database, (None, None))
+        if table is None or made_of != now:
+            table = counts_shown(store, experiment, analysis)
+    return growth_table(table, window=window)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from livecount.growth import wells_of
+from livecount.growth import INSIDE, wells_of
 from livecount.storage import CountColumns
 from livecount.web.snapshots import Snapshot, Trace, trace_of
 
@@ -58,7 +58,8 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
     """Put counts on the curves that a snapshot has, by their dates.
 
     Frames without a date, of another channel or plane, or of a well that the snapshot does not know
-    wait for the next snapshot, which knows the rules that they need.
+    wait for the next snapshot, which knows the rules that they need; so do all where curves leave
+    the edges out.
 
     Returns
     -------
@@ -68,6 +69,8 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
     import pandas as pd
 
     if snapshot.zero is None or not len(new):
+        return {}
+    if (snapshot.frames["curves_from"] == INSIDE).any():
         return {}
     zero = np.datetime64(snapshot.zero.replace(tzinfo=None), "us")
     added = pd.DataFrame(

@@ -19,6 +19,7 @@ from livecount.alerts import Rhythm
 from livecount.alerts.scans import rhythm_of, visits_of
 from livecount.flags import doubts_of
 from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
+from livecount.inside import EdgeRule
 from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
 from livecount.tables import count_table
@@ -27,7 +28,16 @@ from livecount.time_axis import hours_of, zero_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EventShown", "Snapshot", "Trace", "Track", "is_doubtful", "take_snapshot", "trace_of"]
+__all__ = [
+    "EventShown",
+    "Snapshot",
+    "Trace",
+    "Track",
+    "counts_shown",
+    "is_doubtful",
+    "take_snapshot",
+    "trace_of",
+]
 
 Reals = npt.NDArray[np.float32]
 
@@ -123,11 +133,31 @@ class Snapshot:
     taken_at: datetime
 
 
-def take_snapshot(store: CountReader, experiment: Experiment, analysis: Analysis) -> Snapshot:
-    """Compute what the pages show of an experiment under one analysis."""
-    taken_at = datetime.now(UTC)
-    marks = store.change_marks(experiment, analysis)
-    table = count_table(store, experiment, analysis)
+def counts_shown(store: CountReader, experiment: Experiment, analysis: Analysis) -> pd.DataFrame:
+    """Make the count table whose curves are those of ``export`` and ``plot``.
+
+    Where the run was set to leave edges out of the curves, every frame's cells are read for it.
+    """
+    edges = EdgeRule.of_settings(experiment.settings)
+    return count_table(store, experiment, analysis, edges=edges if edges.for_curves else None)
+
+
+def take_snapshot(
+    store: CountReader,
+    experiment: Experiment,
+    analysis: Analysis,
+    marks: ChangeMarks,
+    table: pd.DataFrame,
+) -> Snapshot:
+    """Compute what the pages show of an experiment under one analysis.
+
+    Parameters
+    ----------
+    marks
+        How far the database had come before the table was made.
+    table
+        A result of :func:`counts_shown`.
+    """
     said = store.plate_map(experiment)
     plate_map = None if said is None else map_of_lines(said.wells, "the stored plate map")
     zero = zero_of(table) if len(table) else None
@@ -145,7 +175,7 @@ def take_snapshot(store: CountReader, experiment: Experiment, analysis: Analysis
         zero=None if zero is None else zero.to_pydatetime(warn=False),
         rhythm=_rhythm(store, experiment, analysis, table),
         marks=marks,
-        taken_at=taken_at,
+        taken_at=datetime.now(UTC),
     )
 
 

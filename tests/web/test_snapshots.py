@@ -1,0 +1,86 @@
+"""What the pages hold in memory: the curves of exports, and new counts as a new snapshot has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from livecount.growth import well_curve, wells_of
+from livecount.inside import EdgeRule
+from livecount.storage import Analysis, CountStore, Experiment
+from livecount.tables import count_table
+from livecount.web.fresh import fresh_curves
+from livecount.web.snapshots import Snapshot, counts_shown, take_snapshot
+from tests.storage.made_frames import SETTINGS, make_count, stamp_of
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def record(store: CountStore, experiment: Experiment, analysis: Analysis, hours: range) -> None:
+    """Two fields in each of two wells; one well's later fields are half as dense."""
+    source = store.ensure_source(experiment, "/scans")
+    for hour in hours:
+        for order, (well, field) in enumerate((w, f) for w in ("A1", "B2") for f in ("1", "2")):
+            count = make_count(
+                analysis.id, f"{well}_{field}_{hour}.tif".encode(), content=f"{well}{field}{hour}",
+                n=20 + hour * (order + 1), well=well, field=field,
+                acquired_at=START + timedelta(hours=hour, minutes=order),
+            )  # fmt: skip
+            store.record(source, count, stamp=stamp_of(4 * hour + order), n_pages=1)
+
+
+def snapshot_of(store: CountStore, name: str) -> Snapshot:
+    experiment = store.experiment(name)
+    analysis = store.analysis(experiment)
+    marks = store.change_marks(experiment, analysis)
+    return take_snapshot(
+        store, experiment, analysis, marks, counts_shown(store, experiment, analysis)
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with CountStore.open(tmp_path / "run.db") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("seen", [1, 6])
+def test_new_counts_make_the_curves_that_a_new_snapshot_has(store: CountStore, seen: int) -> None:
+    experiment = store.ensure_experiment("run")
+    analysis = store.ensure_analysis(experiment, SETTINGS)
+    record(store, experiment, analysis, range(seen))
+    before = snapshot_of(store, "run")
+    record(store, experiment, analysis, range(seen, seen + 3))
+    new = store.counts(analysis, after=before.marks.last_count_id)
+    ends = fresh_curves(before, new)
+    after = snapshot_of(store, "run")
+    assert sorted(ends) == [0, 1]
+    for number, end in ends.items():
+        for name in ("hours", "values"):
+            known = getattr(before.tracks[number].growth, name)[: end.keep]
+            joined = np.concatenate([known, getattr(end.trace, name)])
+            assert joined == pytest.approx(getattr(after.tracks[number].growth, name), rel=1e-5)
+
+
+def test_curves_leave_the_edge_out_where_the_run_was_set_to(store: CountStore) -> None:
+    experiment = store.ensure_experiment("run", settings={"edge_guard": "half-diameter"})
+    analysis = store.ensure_analysis(experiment, SETTINGS)
+    record(store, experiment, analysis, range(3))
+    shown = snapshot_of(store, "run")
+    table = count_table(store, experiment, analysis, edges=EdgeRule(for_curves=True))
+    (expected, _) = wells_of(table)
+    assert shown.tracks[0].series.metric == expected.metric == "count_inside"
+    assert shown.tracks[0].growth.values == pytest.approx(well_curve(expected.used).values)
+    record(store, experiment, analysis, range(3, 4))
+    new = store.counts(analysis, after=shown.marks.last_count_id)
+    assert fresh_curves(shown, new) == {}, "whole frames must not be joined to such curves"
+
+
+def test_an_experiment_without_counts_has_an_empty_snapshot(store: CountStore) -> None:
+    experiment = store.ensure_experiment("run")
+    store.ensure_analysis(experiment, SETTINGS)
+    shown = snapshot_of(store, "run")
+    assert (len(shown.frames), shown.tracks, shown.zero) == (0, (), None)
