@@ -7,9 +7,9 @@ import json
 from sqlalchemy import Connection, insert, select
 
 from livecount.nuclei_calibration import NucleiCalibration
+from livecount.storage.calibration_table import nuclei_calibrations
 from livecount.storage.moments import from_text, to_text
 from livecount.storage.records import Analysis, KeptCalibration
-from livecount.storage.tables import nuclei_calibrations
 
 __all__ = ["add_nuclei_calibration", "list_nuclei_calibrations"]
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from livecount.storage.edit_tables import events, exclusions, plate_maps
 from livecount.storage.records import Analysis, Experiment
-from livecount.storage.tables import counts, events, exclusions, plate_maps, validations
+from livecount.storage.tables import counts, validations
 
 __all__ = ["ChangeMarks", "read_change_marks"]
 

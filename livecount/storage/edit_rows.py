@@ -16,9 +16,10 @@ from livecount.storage.edit_records import (
     PlateMapVersion,
     Said,
 )
+from livecount.storage.edit_tables import events, exclusions, plate_maps
 from livecount.storage.moments import from_text, to_text
 from livecount.storage.records import Experiment
-from livecount.storage.tables import events, exclusions, frames, plate_maps
+from livecount.storage.tables import frames
 
 __all__ = [
     "add_event",

@@ -26,7 +26,8 @@ Why the schema is as it is:
   transaction that begins or ends the notice: a crash at any moment sends it twice at worst. A row
   knows a target by its name only; addresses hold secrets and stand in the settings.
 
-People's corrections and jobs get tables of their own with the parts that use them.
+What people say stands in modules of its own: ``edit_tables``, ``correction_table``,
+``calibration_table``, ``watch_order_table``.
 """
 
 from __future__ import annotations
@@ -57,8 +58,6 @@ __all__ = [
     "clicks",
     "counts",
     "deliveries",
-    "events",
-    "exclusions",
     "experiments",
     "files",
     "frames",
@@ -66,8 +65,6 @@ __all__ = [
     "metadata",
     "monitor",
     "notices",
-    "nuclei_calibrations",
-    "plate_maps",
     "provenances",
     "sources",
     "validated_fields",
@@ -390,68 +387,3 @@ clicks = Table(
     sqlite_strict=True,
 )
 Index("clicks_of_field", clicks.c.field_id)
-
-plate_maps = Table(
-    "plate_maps",
-    metadata,
-    identity(),
-    refers("experiment_id", "experiments.id"),
-    words("wells", nullable=False),
-    words("origin", nullable=False),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    sqlite_strict=True,
-)
-Index("plate_maps_of_experiment", plate_maps.c.experiment_id)
-
-events = Table(
-    "events",
-    metadata,
-    identity(),
-    refers("experiment_id", "experiments.id"),
-    words("name", nullable=False),
-    real("at_h", nullable=False),
-    Column("at_date", Text),
-    words("wells", nullable=False),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    words("withdrawn_by"),
-    Column("withdrawn_at", Text),
-    sqlite_strict=True,
-)
-Index("events_of_experiment", events.c.experiment_id)
-
-exclusions = Table(
-    "exclusions",
-    metadata,
-    identity(),
-    refers("experiment_id", "experiments.id"),
-    words("reason", nullable=False),
-    refers("frame_id", "frames.id", nullable=True),
-    words("plate"),
-    words("well"),
-    words("field"),
-    real("start_h"),
-    Column("start_date", Text),
-    real("end_h"),
-    Column("end_date", Text),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    words("withdrawn_by"),
-    Column("withdrawn_at", Text),
-    sqlite_strict=True,
-)
-Index("exclusions_of_experiment", exclusions.c.experiment_id)
-
-nuclei_calibrations = Table(
-    "nuclei_calibrations",
-    metadata,
-    identity(),
-    refers("analysis_row_id", "analyses.id"),
-    Column("nuclei_analysis_id", Text, nullable=False),
-    words("fitted", nullable=False),
-    words("made_by", nullable=False),
-    Column("made_at", Text, nullable=False),
-    sqlite_strict=True,
-)
-Index("nuclei_calibrations_of_analysis", nuclei_calibrations.c.analysis_row_id)

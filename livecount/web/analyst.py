@@ -42,12 +42,12 @@ class Analyst:
         self._thread = threading.Thread(target=self._work, name="analyst", daemon=True)
         self._thread.start()
 
-    def snapshot(self, experiment: str, analysis_id: str | None) -> Future[Snapshot]:
-        """Take a snapshot of an experiment under an analysis, None for the primary one."""
-        return self._ask(_take, self._database, experiment, analysis_id)
+    def snapshot(self, experiment: str) -> Future[Snapshot]:
+        """Take a snapshot of an experiment under its primary analysis."""
+        return self._ask(_take, self._database, experiment)
 
     def growth(
-        self, experiment: str, analysis_id: str | None, window: Window | None
+        self, experiment: str, analysis_id: str, window: Window | None
     ) -> Future[list[GrowthRow]]:
         """Fit growth over a window, None for the whole run."""
         return self._ask(_fit, self._database, experiment, analysis_id, window)
@@ -117,19 +117,17 @@ _latest: dict[Path, tuple[object, pd.DataFrame]] = {}
 """In the child: the table that was made last, which the fits of the same moment start from."""
 
 
-def _take(database: Path, name: str, analysis_id: str | None) -> Snapshot:
+def _take(database: Path, name: str) -> Snapshot:
     with CountStore.open(database, read_only=True) as store:
         experiment = store.experiment(name)
-        analysis = store.analysis(experiment, analysis_id)
+        analysis = store.analysis(experiment)
         marks = store.change_marks(experiment, analysis)
         table = counts_shown(store, experiment, analysis)
         _latest[database] = ((name, analysis.id, marks), table)
         return take_snapshot(store, experiment, analysis, marks, table)
 
 
-def _fit(
-    database: Path, name: str, analysis_id: str | None, window: Window | None
-) -> list[GrowthRow]:
+def _fit(database: Path, name: str, analysis_id: str, window: Window | None) -> list[GrowthRow]:
     with CountStore.open(database, read_only=True) as store:
         experiment = store.experiment(name)
         analysis = store.analysis(experiment, analysis_id)

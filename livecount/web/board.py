@@ -193,7 +193,7 @@ class Board:
         if shown.snapshot is None:
             waited_s = time.monotonic() - shown.taken_s
             if shown.pending is None and (shown.failure is None or waited_s > LOOK_EVERY_S):
-                self._start(shown, None)
+                self._start(shown)
             return
         with self.opened() as store:
             snapshot = shown.snapshot
@@ -202,11 +202,11 @@ class Board:
         age_s = time.monotonic() - shown.taken_s
         is_due = age_s > max(_AT_MOST_EVERY_S, _COST * shown.cost_s)
         if shown.pending is None and is_due and (marks != snapshot.marks or age_s > _ANYWAY_S):
-            self._start(shown, None)
+            self._start(shown)
 
-    def _start(self, shown: Shown, analysis_id: str | None) -> None:
+    def _start(self, shown: Shown) -> None:
         shown.started_s = time.monotonic()
-        shown.pending = self._analyst.snapshot(shown.name, analysis_id)
+        shown.pending = self._analyst.snapshot(shown.name)
 
     def _take_in(self, shown: Shown) -> None:
         assert shown.pending is not None
