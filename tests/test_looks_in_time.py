@@ -150,6 +150,17 @@ def test_series_that_change_from_frame_to_frame_are_not_judged() -> None:
     assert not find_places(looks).any()
 
 
+@pytest.mark.parametrize("by_themselves", [0, 14])
+def test_a_part_is_hidden_only_where_blocks_are_quiet_otherwise(by_themselves: int) -> None:
+    """Bright cells as large as blocks change many of them from frame to frame."""
+    rng = np.random.default_rng(5)
+    looks = rng.normal(0, 0.002, (N, 2, 12, 12)).astype(np.float32)
+    for frame in looks:
+        frame[0].flat[rng.choice(144, by_themselves, replace=False)] += 0.2
+    looks[9, 0, 3:7, 3:7] += 0.2
+    assert find_hidden(looks).any() == (by_themselves == 0)
+
+
 def test_plates_move_only_with_several_fields() -> None:
     fields = np.array([[0.0, 9.0]] * 3)
     assert moved_with_their_plate(np.array([[3.0, 4.0]] * 3), fields).all()
