@@ -113,7 +113,7 @@ def counted(counter: FrameCounter, folder: Path) -> Series:
     """Read and count a folder's frames in the order of their names."""
     paths = sorted(path for path in folder.iterdir() if is_frame_file(os.fsencode(path.name)))
     frames = [next(iter(read_frames(path))) for path in paths]
-    name = folder.name if folder.parent.name == "data" else folder.parent.name
+    name = "/".join(folder.parts[-2:])
     rows = [measured(counter, frame) for frame in frames]
     table = pd.DataFrame(rows).assign(
         watched_folder=name, elapsed_h=np.arange(len(rows)) / 6, excluded=""
