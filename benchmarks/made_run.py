@@ -1,6 +1,7 @@
 """Make the database of a large run, to try the dashboard and measure it: no image is counted.
 
     python benchmarks/made_run.py RUN.db [--wells 384] [--time-points 200] [--fields 1]
+        [--interval-min 60] [--plateau 3000]
 
 Counts grow as branching cells do; wells of a column have one dose, so that groups come out. The
 cells are made up: this shows speed and looks, never accuracy.
@@ -40,7 +41,6 @@ SEED = 1
 SIDE_PX = 1024
 PIXEL_SIZE_UM = 1.2
 FOUNDERS = 60
-INTERVAL_MIN = 60
 DOUBLING_TIME_H = 24.0
 START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 SETTINGS = AnalysisSettings("deepdistance", "ab" * 32, 40.0, "px", h=0.08)
@@ -63,24 +63,34 @@ def contents_of(well: str, n_columns: int) -> WellContents:
     return WellContents(well=well, cell_line="A549", treatments=drug)
 
 
-def curve(rng: np.random.Generator, dose: float, n: int) -> np.ndarray:
+def curve(
+    rng: np.random.Generator, dose: float, n: int, interval_min: float, plateau: int
+) -> np.ndarray:
     """Let founders divide: each cell with its own chance in each interval; a plateau ends it."""
-    rate = np.log(2) / DOUBLING_TIME_H / (1 + dose / 1.0) * INTERVAL_MIN / 60
+    rate = np.log(2) / DOUBLING_TIME_H / (1 + dose / 1.0) * interval_min / 60
     cells = [FOUNDERS + int(rng.integers(-12, 13))]
     for _ in range(n - 1):
-        room = max(0.0, 1 - cells[-1] / 3000)
+        room = max(0.0, 1 - cells[-1] / plateau)
         cells.append(cells[-1] + int(rng.binomial(cells[-1], rate * room)))
     return rng.poisson(np.array(cells) * 0.95)
 
 
 def counts_of(
-    source: Source, analysis: Analysis, wells: list[str], n_times: int, n_fields: int
+    source: Source,
+    analysis: Analysis,
+    wells: list[str],
+    n_times: int,
+    n_fields: int,
+    interval_min: float = 60,
+    plateau: int = 3000,
 ) -> Iterator[FrameCount]:
     """Give the frames' counts in the order in which they would land."""
     rng = np.random.default_rng(SEED)
     n_columns = max(column_of(well) for well in wells) + 1
     curves = {
-        (well, field): curve(rng, doses(n_columns)[column_of(well)], n_times)
+        (well, field): curve(
+            rng, doses(n_columns)[column_of(well)], n_times, interval_min, plateau
+        )
         for well in wells
         for field in range(n_fields)
     }
@@ -90,7 +100,7 @@ def counts_of(
             n = int(cells[time_point])
             places = rng.random((2, n), np.float32) * SIDE_PX
             prominence = rng.beta(6, 2, n).astype(np.float32).clip(0.08)
-            at = START + timedelta(minutes=INTERVAL_MIN * time_point, seconds=2 * order)
+            at = START + timedelta(minutes=interval_min * time_point, seconds=order)
             path = f"{well}/{well}_f{field + 1}_t{time_point:04d}.tif".encode()
             yield FrameCount(
                 key=FrameKey(source.folder, path, 0, f"{well}{field}{time_point}".ljust(32, "0")),
@@ -118,6 +128,8 @@ def main() -> None:
     parser.add_argument("--wells", type=int, default=384)
     parser.add_argument("--time-points", type=int, default=200)
     parser.add_argument("--fields", type=int, default=1)
+    parser.add_argument("--interval-min", type=float, default=60)
+    parser.add_argument("--plateau", type=int, default=3000, help="cells of a full field")
     parser.add_argument("--folder", default="/scans", help="the watched folder that it names")
     given = parser.parse_args()
     wells = wells_of_plate(given.wells)
@@ -129,7 +141,10 @@ def main() -> None:
         lines = tuple(sheet_rows(PlateMap(tuple(contents_of(well, n_columns) for well in wells))))
         said = Said("benchmark", datetime.now(UTC))
         store.add_plate_map(experiment, PlateMapVersion(lines, "made up", said))
-        made = counts_of(source, analysis, wells, given.time_points, given.fields)
+        made = counts_of(
+            source, analysis, wells, given.time_points, given.fields,
+            given.interval_min, given.plateau,
+        )  # fmt: skip
         for number, count in enumerate(made):
             store.record(source, count, stamp=FileStamp(10**6, 10**18 + number), n_pages=1)
 
