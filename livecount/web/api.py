@@ -205,9 +205,7 @@ def _last_count_at(
 
 
 def _plate(shown: Shown) -> Plate:
-    snapshot = shown.snapshot
-    assert snapshot is not None
-    fresh = dict(shown.fresh)
+    snapshot, fresh = shown.snapshot, shown.fresh
     wells = []
     for number, track in enumerate(snapshot.tracks):
         growth = track.growth

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from livecount.growth import INSIDE, wells_of
+from livecount.growth import INSIDE, WellSeries, wells_of
 from livecount.storage import CountColumns
 from livecount.web.snapshots import Snapshot, Trace, trace_of
 
@@ -29,11 +29,14 @@ class FreshCurve:
     ----------
     keep
         How many values of the snapshot's curve come before it.
+    series
+        The whole series of the well's fields, the new counts among them.
     """
 
     keep: int
     trace: Trace
     latest_frame_id: int
+    series: WellSeries
 
     def equals(self, other: FreshCurve | None) -> bool:
         """Tell whether another shows the same."""
@@ -94,11 +97,14 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
     curves = {}
     for well in wells_of(pd.concat([_known(snapshot, latest, list(added)), added])):
         number = numbers.get(well.identity)
-        if number is not None:
-            frame_id = latest[well.plate or "", well.well or ""]
-            curve = _new_end(snapshot.tracks[number].growth, trace_of(well.fields), frame_id)
-            if curve is not None:
-                curves[number] = curve
+        if number is None or well.metric != snapshot.tracks[number].series.metric:
+            continue
+        known = snapshot.tracks[number]
+        frame_id = latest[well.plate or "", well.well or ""]
+        series = replace(well, group=known.series.group)
+        curve = _new_end(known.growth, series, frame_id)
+        if curve is not None:
+            curves[number] = curve
     return curves
 
 
@@ -108,17 +114,18 @@ def _known(
     """Give the snapshot's frames of some wells."""
     import pandas as pd
 
-    frames = snapshot.frames
-    pairs = pd.MultiIndex.from_arrays([frames["plate"], frames["well"]])
-    old = frames[pairs.isin(list(wells))][columns]
+    rows = [snapshot.rows_of_wells[pair] for pair in wells if pair in snapshot.rows_of_wells]
+    old = pd.concat([snapshot.frames.iloc[of_well] for of_well in rows] or [snapshot.frames[:0]])
+    old = old[columns]
     return old.astype({name: object for name in columns if old[name].dtype == "category"})
 
 
-def _new_end(known: Trace, now: Trace, latest_frame_id: int) -> FreshCurve | None:
+def _new_end(known: Trace, series: WellSeries, latest_frame_id: int) -> FreshCurve | None:
+    now = trace_of(series.fields)
     common = min(len(known), len(now))
     same = np.isclose(known.hours[:common], now.hours[:common], atol=1e-3)
     same &= np.isclose(known.values[:common], now.values[:common], rtol=1e-4)
     keep = common if same.all() else int(np.argmin(same))
     if keep == len(now) == len(known):
         return None
-    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id)
+    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id, series)

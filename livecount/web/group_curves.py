@@ -19,7 +19,7 @@ from livecount.growth import (
     well_curve,
 )
 
-__all__ = ["DrawnCurve", "curves_of_groups", "curves_of_wells", "made_relative"]
+__all__ = ["DrawnCurve", "curve_of_group", "curve_of_well", "group_of", "made_relative"]
 
 Reals = npt.NDArray[np.float64]
 
@@ -71,33 +71,22 @@ def made_relative(
     return relative_wells(wells, bases, reference), without
 
 
-def curves_of_wells(wells: Sequence[WellSeries]) -> list[DrawnCurve]:
-    """Give each well's mean field over time, and its points that are not used."""
+def curve_of_well(well: WellSeries) -> DrawnCurve:
+    """Give a well's mean field over time, and its points that are not used."""
     nothing = np.empty(0)
-    found = []
-    for well in wells:
-        curve = well_curve(well.used)
-        left_out = [field.excluded.usable() for field in well.fields]
-        found.append(
-            DrawnCurve(
-                label_of(well), well.group or "", curve.times_h, curve.values,
-                nothing, nothing, nothing, nothing, nothing,
-                np.concatenate([nothing, *(each.times_h for each in left_out)]),
-                np.concatenate([nothing, *(each.counts for each in left_out)]),
-            )
-        )  # fmt: skip
-    return found
+    curve = well_curve(well.used)
+    left_out = [field.excluded.usable() for field in well.fields]
+    return DrawnCurve(
+        label_of(well), well.group or "", curve.times_h, curve.values,
+        nothing, nothing, nothing, nothing, nothing,
+        np.concatenate([nothing, *(each.times_h for each in left_out)]),
+        np.concatenate([nothing, *(each.counts for each in left_out)]),
+    )  # fmt: skip
 
 
-def curves_of_groups(wells: Sequence[WellSeries]) -> list[DrawnCurve]:
-    """Give the mean over each group's wells at each visit, with its spread across wells.
-
-    Wells without a group stand for themselves.
-    """
-    groups: dict[str, list[WellSeries]] = {}
-    for well in wells:
-        groups.setdefault(well.group or label_of(well), []).append(well)
-    return [_curve_of_group(name, members) for name, members in groups.items()]
+def group_of(well: WellSeries) -> str:
+    """Name the group whose mean a well belongs to; one without a group stands for itself."""
+    return well.group or label_of(well)
 
 
 def label_of(well: WellSeries) -> str:
@@ -106,9 +95,15 @@ def label_of(well: WellSeries) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _curve_of_group(name: str, members: Sequence[WellSeries]) -> DrawnCurve:
-    curves = [well_curve(well.used) for well in members]
-    times, values = align_series([GrowthSeries(one.times_h, one.values) for one in curves])
+def curve_of_group(name: str, members: Sequence[DrawnCurve]) -> DrawnCurve:
+    """Give the mean over a group's wells at each visit, with its spread across wells.
+
+    Parameters
+    ----------
+    members
+        The curves of its wells.
+    """
+    times, values = align_series([GrowthSeries(one.hours, one.values) for one in members])
     nothing = np.empty(0)
     if not times.size:
         return DrawnCurve(name, name, *(nothing for _ in range(9)))

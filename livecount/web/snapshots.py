@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 Reals = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.intp]
 
 KEPT_COLUMNS: Final = (
     "plate", "well", "field", "position", "channel", "z", "time_point", "elapsed_h", "acquired_at",
@@ -114,6 +115,8 @@ class Snapshot:
     frames
         One row a counted frame with :data:`KEPT_COLUMNS`, index its id in the database, in order of
         plate, well, field and time.
+    rows_of_wells
+        The numbers of the rows of ``frames`` that are of a plate and well, "" for none.
     zero
         The date of hour 0, None where the clock has no dates.
     rhythm
@@ -125,6 +128,7 @@ class Snapshot:
     experiment: Experiment
     analysis: Analysis
     frames: pd.DataFrame
+    rows_of_wells: Mapping[tuple[str, str], Rows]
     tracks: tuple[Track, ...]
     events: tuple[EventShown, ...]
     zero: datetime | None
@@ -162,10 +166,12 @@ def take_snapshot(
     plate_map = None if said is None else map_of_lines(said.wells, "the stored plate map")
     zero = zero_of(table) if len(table) else None
     standing = [event for event in store.events(experiment) if event.withdrawn is None]
+    frames = _compact(table)
     return Snapshot(
         experiment=experiment,
         analysis=analysis,
-        frames=_compact(table),
+        frames=frames,
+        rows_of_wells=_rows_of_wells(frames),
         tracks=tuple(_tracks(table, plate_map)),
         events=tuple(
             EventShown(event.name, hours_of(table, event.when), event.wells)
@@ -213,6 +219,13 @@ def _compact(table: pd.DataFrame) -> pd.DataFrame:
         if name in kept:
             kept[name] = kept[name].astype("string").fillna("").astype("category")
     return kept
+
+
+def _rows_of_wells(frames: pd.DataFrame) -> dict[tuple[str, str], Rows]:
+    if frames.empty:
+        return {}
+    groups = frames.groupby(["plate", "well"], observed=True, sort=False).indices
+    return {(str(key[0]), str(key[1])): np.asarray(rows) for key, rows in groups.items()}  # type: ignore[index]
 
 
 def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:

@@ -40,16 +40,23 @@ function writeAddress() {
 
 // --- asking --------------------------------------------------------------------------------------
 
+function wantedCurves() {
+  const wanted = new URLSearchParams({ by: $("by").value });
+  if ($("relative").value !== "") wanted.set("relative_to_h", $("relative").value);
+  return wanted;
+}
+
+function unpack(line) {
+  for (const name of ["hours", "values", "low", "high", "sd", "sem", "n_wells", "excluded_hours", "excluded_values"]) line[name] = floats(line[name]);
+}
+
 let loads = 0;
 async function load() {
   const mine = ++loads; // an older answer that comes late is not drawn
   try {
-    const wanted = new URLSearchParams({ by: $("by").value });
-    if ($("relative").value !== "") wanted.set("relative_to_h", $("relative").value);
+    const wanted = wantedCurves();
     const found = await ask(`experiments/${experiment}/curves?${wanted}`);
-    for (const line of found.lines) {
-      for (const name of ["hours", "values", "low", "high", "sd", "sem", "n_wells", "excluded_hours", "excluded_values"]) line[name] = floats(line[name]);
-    }
+    found.lines.forEach(unpack);
     if (mine !== loads) return;
     curves = found;
     clearProblem();
@@ -62,6 +69,31 @@ async function load() {
     showProblem(problem);
     if (problem.status !== 404) setTimeout(load, 3000);
   }
+}
+
+// Lines with new counts take the place of the old ones, at most once a second; fits come with the next snapshot.
+let following = null;
+let isBehind = false;
+async function follow() {
+  isBehind = following !== null;
+  if (isBehind || !curves) return;
+  const mine = loads;
+  following = new Promise((resolve) => setTimeout(resolve, 1000));
+  try {
+    const found = await ask(`experiments/${experiment}/curves?${wantedCurves()}&changed=true`);
+    if (mine === loads && found.snapshot === curves.snapshot) {
+      for (const line of found.lines) {
+        unpack(line);
+        curves.lines[line.number] = line;
+      }
+      draw();
+    }
+  } catch (problem) {
+    showProblem(problem);
+  }
+  await following;
+  following = null;
+  if (isBehind) follow();
 }
 
 let asked = 0;
@@ -423,5 +455,5 @@ await load();
 figure.on?.("plotly_relayout", placeHandles);
 listen(experiment, {
   onSnapshot: (number) => { if (number !== curves?.snapshot) load(); },
-  onCounts: () => {}, // a group's mean and its fits come with the next snapshot
+  onCounts: follow,
 });
