@@ -24,7 +24,14 @@ from livecount.storage import (
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.calibration_reading import CalibrationReader
 from livecount.storage.change_marks import ChangeMarks, read_change_marks
-from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at, read_looks
+from livecount.storage.columns import (
+    CountColumns,
+    IntColumn,
+    TimeColumn,
+    read_count_columns,
+    read_counted_at,
+    read_looks,
+)
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
 from livecount.storage.frame_reading import FrameReader
 from livecount.storage.notice_records import Delivery, Notice
@@ -277,8 +284,8 @@ class CountReader(FrameReader, CalibrationReader):
         with self._reading() as connection:
             return [(plate, well) for plate, well in connection.execute(query)]
 
-    def counted_at(self, analysis: Analysis) -> dict[int, datetime]:
-        """Tell when each current frame was counted: frame id -> UTC."""
+    def counted_at(self, analysis: Analysis) -> tuple[IntColumn, TimeColumn]:
+        """Tell when each current frame was counted: frame ids, and UTC as ``datetime64[us]``."""
         with self._reading() as connection:
             return read_counted_at(connection, analysis)
 

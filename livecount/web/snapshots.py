@@ -191,12 +191,11 @@ def _rhythm(
     """Learn in what rhythm frames come, as alerts do, from the places that were counted last."""
     import pandas as pd
 
-    counted_at = pd.Series(store.counted_at(analysis), dtype="datetime64[us, UTC]")
-    known = table.index.intersection(counted_at.index)
-    if known.empty:
+    frame_ids, moments = store.counted_at(analysis)
+    counted = table.join(pd.Series(moments, frame_ids, name="counted_at"), how="inner")
+    if counted.empty:
         return None
-    moments = pd.DatetimeIndex(counted_at.loc[known]).tz_localize(None)
-    latest = table.loc[known].assign(counted_at=moments).sort_values("counted_at")
+    latest = counted.sort_values("counted_at")
     places = latest["well"].fillna(latest["position"])
     recent = places.iloc[::-1].drop_duplicates().iloc[:_ENOUGH_PLACES]
     declared = experiment.frame_interval_min
@@ -232,10 +231,12 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
     if table.empty:
         return []
     wells = wells_of(table)
-    covered = {
-        one.identity: trace_of(one.fields)
-        for one in wells_of(_as_counts(table, "confluence_percent"))
-    }
+    covered = {}
+    if table["confluence_percent"].notna().any():
+        covered = {
+            one.identity: trace_of(one.fields)
+            for one in wells_of(_as_counts(table, "confluence_percent"))
+        }
     tallies = _tallies(table)
     empty = Trace(np.empty(0, np.float32), np.empty(0, np.float32))
     found = []
