@@ -445,7 +445,7 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ranks(texts: pd.Series, key: Callable[[str], Any]) -> IntColumn:
-    """Number texts in the order of their keys; those of equal keys alike, what is no text first."""
+    """Rank texts by their keys; equal keys alike, what is no text first."""
     codes, values = texts.factorize()
     keys = [key(text) if isinstance(text, str) else () for text in values]
     rank_of = {each: rank for rank, each in enumerate(sorted({(), *keys}))}

@@ -135,4 +135,4 @@ def _fit(database: Path, name: str, analysis_id: str, window: Window | None) -> 
         made_of, table = _latest.get(database, (None, None))
         if table is None or made_of != now:
             table = counts_shown(store, experiment, analysis)
-    return growth_table(table, window=window)
+    return growth_table(table, window=window, positions=False)

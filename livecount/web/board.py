@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from typing import Any, Final
 import structlog
 
 from livecount.errors import LivecountError, RequestError
-from livecount.growth import GrowthRow, Window
+from livecount.growth import Window
 from livecount.storage import CountReader, CountStore, Experiment
 from livecount.web.analyst import Analyst
+from livecount.web.fits import Fits, Made
 from livecount.web.fresh import FreshCurve, fresh_curves
 from livecount.web.snapshots import Snapshot
 
@@ -84,7 +84,7 @@ class Board:
         self._database = database
         self._analyst = Analyst(database)
         self._followed: dict[str, _Followed] = {}
-        self._fits: dict[tuple[str, int, Window | None], Future[list[GrowthRow]]] = {}
+        self._fits = Fits(self._analyst)
         self._lock = threading.RLock()
         self._ready = threading.Condition(self._lock)
         self._end = threading.Event()
@@ -138,22 +138,9 @@ class Board:
             followed.asked_s = time.monotonic()
             return None if followed.shown is None else followed.shown.snapshot
 
-    def growth(self, shown: Shown, window: Window | None) -> list[GrowthRow]:
-        """Fit the curves over a window; a fit is made once for each snapshot."""
-        key = (shown.name, shown.number, window)
-        with self._lock:
-            if key not in self._fits:
-                stale = [old for old in self._fits if old[:2] != key[:2] and old[0] == key[0]]
-                for old in stale:
-                    del self._fits[old]
-                self._fits[key] = self._analyst.growth(
-                    shown.name, shown.snapshot.analysis.id, window
-                )
-            fit = self._fits[key]
-        try:
-            return fit.result(timeout=_FIRST_S)
-        except FutureTimeoutError as error:
-            raise RequestError("The fits take long", hint="Ask again soon", status=503) from error
+    def growth(self, shown: Shown, window: Window | None) -> Made:
+        """Give the fits of wells and groups over a window, of this snapshot or the one before."""
+        return self._fits.get(shown, window)
 
     def listen(self, name: str, listener: Listener) -> Callable[[], None]:
         """Tell a viewer what is new of an experiment; returns what ends it."""
@@ -229,6 +216,7 @@ class Board:
             followed.cost_s = followed.taken_s - followed.started_s
             followed.seen_count_id = snapshot.marks.last_count_id
             self._ready.notify_all()
+        self._fits.prepare(followed.shown)
         self._tell(followed, {"kind": "snapshot", "number": number})
 
     def _add_fresh(

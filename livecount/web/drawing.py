@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from livecount.growth import Identity, Reference, WellSeries
+from livecount.growth import Reference
 from livecount.web.board import Shown
 from livecount.web.group_curves import (
     DrawnCurve,
     curve_of_group,
-    curve_of_well,
     group_of,
-    made_relative,
+    relative_curve,
 )
 from livecount.web.snapshots import Snapshot
 
@@ -52,16 +51,15 @@ class _Base:
 
     Attributes
     ----------
-    wells, groups
-        The curve of each well, and the name of its group.
-    number_of
-        The line of each well, or of its group.
+    wells
+        The curve of each track.
+    line_of
+        The number of the line that shows each track, alone or with its group.
     """
 
-    wells: Mapping[Identity, DrawnCurve]
-    groups: Mapping[Identity, str]
+    wells: Sequence[DrawnCurve]
     lines: Sequence[DrawnCurve]
-    number_of: Mapping[Identity, int]
+    line_of: Sequence[int]
     without_base: Mapping[str, str]
 
 
@@ -89,49 +87,52 @@ class Drawing:
         with self._lock:
             kept = self._views.pop(view, None)
             if kept is None or kept.snapshot is not shown.snapshot:
-                series = [one.series for one in shown.snapshot.tracks]
-                kept = _Kept(shown.snapshot, _make_base(series, by, reference))
+                curves = [track.curve for track in shown.snapshot.tracks]
+                kept = _Kept(shown.snapshot, _make_base(curves, by, reference))
             self._views[view] = kept
             while len(self._views) > _MOST_VIEWS:
                 self._views.popitem(last=False)
             if kept.drawn is None or kept.look != shown.look:
-                fresh, _ = made_relative([one.series for one in shown.fresh.values()], reference)
+                fresh = {
+                    track: _relative(one.curve, reference)[0] for track, one in shown.fresh.items()
+                }
                 kept.drawn, kept.look = _with_fresh(kept.base, fresh, by), shown.look
             return kept.drawn
 
 
-def _make_base(series: Sequence[WellSeries], by: str, reference: Reference | None) -> _Base:
-    wells, without = made_relative(series, reference)
-    curves = {well.identity: curve_of_well(well) for well in wells}
-    groups = {well.identity: group_of(well) for well in wells}
+def _make_base(curves: Sequence[DrawnCurve], by: str, reference: Reference | None) -> _Base:
+    found = [_relative(curve, reference) for curve in curves]
+    wells = [curve for curve, _ in found]
+    without = {curve.label: reason for curve, reason in found if reason}
     if by == "wells":
-        numbers = {identity: number for number, identity in enumerate(curves)}
-        return _Base(curves, groups, list(curves.values()), numbers, without)
-    names = list(dict.fromkeys(groups.values()))
-    lines = [curve_of_group(name, _members(curves, groups, name)) for name in names]
-    numbers = {identity: names.index(name) for identity, name in groups.items()}
-    return _Base(curves, groups, lines, numbers, without)
+        return _Base(wells, wells, range(len(wells)), without)
+    names = list(dict.fromkeys(map(group_of, wells)))
+    line_of = [names.index(group_of(curve)) for curve in wells]
+    lines = [_line_of_group(name, number, wells, line_of) for number, name in enumerate(names)]
+    return _Base(wells, lines, line_of, without)
 
 
-def _members(
-    curves: Mapping[Identity, DrawnCurve], groups: Mapping[Identity, str], name: str
-) -> list[DrawnCurve]:
-    return [curves[identity] for identity, group in groups.items() if group == name]
+def _relative(curve: DrawnCurve, reference: Reference | None) -> tuple[DrawnCurve, str]:
+    return (curve, "") if reference is None else relative_curve(curve, reference)
 
 
-def _with_fresh(base: _Base, fresh: Sequence[WellSeries], by: str) -> Drawn:
-    """Draw anew the lines of wells that have new counts; others wait for the next snapshot."""
-    new = {well.identity: curve_of_well(well) for well in fresh if well.identity in base.number_of}
-    lines = list(base.lines)
-    if by == "wells":
-        for identity, curve in new.items():
-            lines[base.number_of[identity]] = curve
-    else:
-        curves = {**base.wells, **new}
-        for name in {base.groups[identity]: None for identity in new}:
-            number = next(
-                base.number_of[one] for one, group in base.groups.items() if group == name
-            )
-            lines[number] = curve_of_group(name, _members(curves, base.groups, name))
-    changed = frozenset(base.number_of[identity] for identity in new)
+def _line_of_group(
+    name: str, number: int, wells: Sequence[DrawnCurve], line_of: Sequence[int]
+) -> DrawnCurve:
+    members = [curve for curve, line in zip(wells, line_of, strict=True) if line == number]
+    return curve_of_group(name, members)
+
+
+def _with_fresh(base: _Base, fresh: Mapping[int, DrawnCurve], by: str) -> Drawn:
+    """Draw the lines of wells with new counts anew."""
+    wells, lines = list(base.wells), list(base.lines)
+    for track, curve in fresh.items():
+        wells[track] = curve
+    changed = frozenset(base.line_of[track] for track in fresh)
+    for number in changed:
+        lines[number] = (
+            wells[number]
+            if by == "wells"
+            else _line_of_group(lines[number].label, number, wells, base.line_of)
+        )
     return Drawn(lines, changed, base.without_base)

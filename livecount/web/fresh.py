@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from livecount.growth import INSIDE, WellSeries, wells_of
+from livecount.growth import INSIDE, wells_of
 from livecount.storage import CountColumns
+from livecount.web.group_curves import DrawnCurve, curve_of_well
 from livecount.web.snapshots import Snapshot, Trace, trace_of
 
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ class FreshCurve:
     ----------
     keep
         How many values of the snapshot's curve come before it.
-    series
-        The whole series of the well's fields, the new counts among them.
+    curve
+        The whole curve.
     """
 
     keep: int
     trace: Trace
     latest_frame_id: int
-    series: WellSeries
+    curve: DrawnCurve
 
     def equals(self, other: FreshCurve | None) -> bool:
         """Tell whether another shows the same."""
@@ -94,18 +95,18 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
         for frame_id, plate, well in zip(added.index, added["plate"], added["well"], strict=True)
     }
     numbers = {track.series.identity: number for number, track in enumerate(snapshot.tracks)}
-    curves = {}
+    ends = {}
     for well in wells_of(pd.concat([_known(snapshot, latest, list(added)), added])):
         number = numbers.get(well.identity)
         if number is None or well.metric != snapshot.tracks[number].series.metric:
             continue
         known = snapshot.tracks[number]
         frame_id = latest[well.plate or "", well.well or ""]
-        series = replace(well, group=known.series.group)
-        curve = _new_end(known.growth, series, frame_id)
-        if curve is not None:
-            curves[number] = curve
-    return curves
+        curve = curve_of_well(replace(well, group=known.series.group))
+        end = _new_end(known.growth, curve, frame_id)
+        if end is not None:
+            ends[number] = end
+    return ends
 
 
 def _known(
@@ -120,12 +121,12 @@ def _known(
     return old.astype({name: object for name in columns if old[name].dtype == "category"})
 
 
-def _new_end(known: Trace, series: WellSeries, latest_frame_id: int) -> FreshCurve | None:
-    now = trace_of(series.fields)
+def _new_end(known: Trace, curve: DrawnCurve, latest_frame_id: int) -> FreshCurve | None:
+    now = trace_of(curve)
     common = min(len(known), len(now))
     same = np.isclose(known.hours[:common], now.hours[:common], atol=1e-3)
     same &= np.isclose(known.values[:common], now.values[:common], rtol=1e-4)
     keep = common if same.all() else int(np.argmin(same))
     if keep == len(now) == len(known):
         return None
-    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id, series)
+    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id, curve)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,12 @@ from livecount.growth import (
     Reference,
     WellSeries,
     align_series,
-    bases_of,
-    relative_wells,
+    base_of,
     spread_of,
     well_curve,
 )
 
-__all__ = ["DrawnCurve", "curve_of_group", "curve_of_well", "group_of", "made_relative"]
+__all__ = ["DrawnCurve", "curve_of_group", "curve_of_well", "group_of", "relative_curve"]
 
 Reals = npt.NDArray[np.float64]
 
@@ -56,21 +55,6 @@ class DrawnCurve:
     excluded_values: Reals
 
 
-def made_relative(
-    wells: Sequence[WellSeries], reference: Reference | None
-) -> tuple[list[WellSeries], dict[str, str]]:
-    """Divide each well by its own value at a moment; tell which cannot be, and why."""
-    if reference is None:
-        return list(wells), {}
-    bases = bases_of(wells, reference)
-    without = {
-        label_of(well): bases[well.identity].reason
-        for well in wells
-        if bases[well.identity].value is None
-    }
-    return relative_wells(wells, bases, reference), without
-
-
 def curve_of_well(well: WellSeries) -> DrawnCurve:
     """Give a well's mean field over time, and its points that are not used."""
     nothing = np.empty(0)
@@ -84,9 +68,20 @@ def curve_of_well(well: WellSeries) -> DrawnCurve:
     )  # fmt: skip
 
 
-def group_of(well: WellSeries) -> str:
+def relative_curve(curve: DrawnCurve, reference: Reference) -> tuple[DrawnCurve, str]:
+    """Divide a well's curve by its own value at a moment; without one it is empty, and why."""
+    base = base_of(curve.hours, curve.values, reference)
+    if base.value is None:
+        none = np.empty(0)
+        empty = replace(curve, hours=none, values=none, excluded_h=none, excluded_values=none)
+        return empty, base.reason
+    values, excluded = curve.values / base.value, curve.excluded_values / base.value
+    return replace(curve, values=values, excluded_values=excluded), ""
+
+
+def group_of(curve: DrawnCurve) -> str:
     """Name the group whose mean a well belongs to; one without a group stands for itself."""
-    return well.group or label_of(well)
+    return curve.group or curve.label
 
 
 def label_of(well: WellSeries) -> str:

@@ -7,7 +7,7 @@ every page asks this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -18,12 +18,13 @@ import numpy.typing as npt
 from livecount.alerts import Rhythm
 from livecount.alerts.scans import rhythm_of, visits_of
 from livecount.flags import doubts_of
-from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
+from livecount.growth import WellSeries, wells_of
 from livecount.inside import EdgeRule
 from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
 from livecount.tables import count_table
 from livecount.time_axis import hours_of, zero_of
+from livecount.web.group_curves import DrawnCurve, curve_of_well
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,9 +79,11 @@ class Track:
     Attributes
     ----------
     series
-        Its fields, for fits.
+        Its fields.
+    curve
+        What rates are fitted to (:attr:`WellSeries.metric` says what it is).
     growth, confluence
-        What rates are fitted to (:attr:`WellSeries.metric` says what it is), and the confluence.
+        The same for small figures, and the confluence.
     contents
         What the plate map says of the well, in words.
     n_frames, n_flagged, n_excluded
@@ -88,6 +91,7 @@ class Track:
     """
 
     series: WellSeries
+    curve: DrawnCurve
     growth: Trace
     confluence: Trace
     contents: str
@@ -204,10 +208,9 @@ def _rhythm(
     )
 
 
-def trace_of(fields: Sequence[PositionSeries]) -> Trace:
-    """Average a well's fields at each visit."""
-    curve = well_curve([field.used for field in fields])
-    return Trace(curve.times_h.astype(np.float32), curve.values.astype(np.float32))
+def trace_of(curve: DrawnCurve) -> Trace:
+    """Give a well's curve as small figures have it."""
+    return Trace(curve.hours.astype(np.float32), curve.values.astype(np.float32))
 
 
 def _compact(table: pd.DataFrame) -> pd.DataFrame:
@@ -234,7 +237,7 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
     covered = {}
     if table["confluence_percent"].notna().any():
         covered = {
-            one.identity: trace_of(one.fields)
+            one.identity: trace_of(curve_of_well(one))
             for one in wells_of(_as_counts(table, "confluence_percent"))
         }
     tallies = _tallies(table)
@@ -242,11 +245,13 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
     found = []
     for well in wells:
         contents = plate_map.of(well.plate, well.well) if plate_map else None
+        curve = curve_of_well(well)
         n_frames, n_flagged, n_excluded = tallies.get((well.plate, well.well), (0, 0, 0))
         found.append(
             Track(
                 series=well,
-                growth=trace_of(well.fields),
+                curve=curve,
+                growth=trace_of(curve),
                 confluence=covered.get(well.identity, empty),
                 contents="" if contents is None else contents_in_words(contents),
                 role="" if contents is None else contents.role.value,

@@ -102,10 +102,11 @@ async function loadFits() {
   const wanted = new URLSearchParams();
   if (fits.start_h !== null) wanted.set("start_h", fits.start_h);
   if (fits.end_h !== null) wanted.set("end_h", fits.end_h);
-  $("fitted").textContent = "Growth is being fitted …";
+  const isLater = setTimeout(() => { $("fitted").textContent = "Growth is being fitted …"; }, 300);
   try {
     const found = await ask(`experiments/${experiment}/growth?${wanted}`);
     if (mine !== asked) return;
+    if (found.snapshot < curves.snapshot) setTimeout(() => mine === asked && loadFits(), 2000); // those of before, until the new are made
     fits.rows = found.rows;
     const span = fits.start_h === null && fits.end_h === null ? "over the whole run" : `from ${hours(fits.start_h ?? 0)} to ${fits.end_h === null ? "the end" : hours(fits.end_h)}`;
     $("fitted").textContent = `Fitted ${span}. Intervals lie across wells; a single well has none.`;
@@ -113,7 +114,11 @@ async function loadFits() {
     draw();
     drawTable();
   } catch (problem) {
-    if (mine === asked) $("fitted").textContent = problem.message;
+    if (mine !== asked) return;
+    $("fitted").textContent = problem.message;
+    if (problem.status === 503) setTimeout(() => mine === asked && loadFits(), 3000);
+  } finally {
+    clearTimeout(isLater);
   }
 }
 
