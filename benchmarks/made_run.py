@@ -127,15 +127,10 @@ def copy_fields(database: Path, copies: int) -> None:
         (most,) = sql.execute("SELECT max(id) FROM frames").fetchone()
         for field in range(2, copies + 1):
             shift = most * (field - 1)
-            sql.execute(
-                "INSERT INTO files SELECT id + ?, source_id, CAST(replace(CAST(relative_path AS "
-                "TEXT), '_f1_', ?) AS BLOB), size_bytes, mtime_ns, state, n_pages, attempts, reason,"
-                " changed_at FROM files WHERE id <= ?",
-                (shift, f"_f{field}_", most),
-            )
-            _copy(
-                sql, "frames", shift, most, {"file_id": f"file_id + {shift}", "field": str(field)}
-            )
+            renamed = f"CAST(replace(CAST(relative_path AS TEXT), '_f1_', '_f{field}_') AS BLOB)"
+            _copy(sql, "files", shift, most, {"relative_path": renamed})
+            named = {"file_id": f"file_id + {shift}", "field": f"'{field}'"}
+            _copy(sql, "frames", shift, most, named)
             _copy(sql, "counts", shift, most, {"frame_id": f"frame_id + {shift}"})
             _copy(sql, "candidates", shift, most, {}, key="count_id")
 
@@ -148,6 +143,7 @@ def _copy(
     changed: dict[str, str],
     key: str = "id",
 ) -> None:
+    """Copy the rows up to an id; what changes is given as SQL."""
     names = [row[1] for row in sql.execute(f"PRAGMA table_info({table})")]
     values = {key: f"{key} + {shift}", **changed}
     columns = ", ".join(values.get(name, f'"{name}"') for name in names)

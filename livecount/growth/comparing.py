@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -45,6 +44,8 @@ def spread_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread
     >>> found.mean, found.sd, round(found.low, 2), round(found.high, 2)
     (2.0, 1.0, -0.48, 4.48)
     """
+    from scipy.special import stdtrit  # Student's t quantile; scipy.stats takes half a second
+
     n = len(values)
     if not n:
         return Spread(0)
@@ -53,15 +54,8 @@ def spread_of(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread
         return Spread(1, mean)
     sd = float(np.std(values, ddof=1))
     sem = sd / math.sqrt(n)
-    half = _t_quantile((1 + confidence) / 2, n - 1) * sem
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * sem
     return Spread(n, mean, sd, sem, mean - half, mean + half)
-
-
-@lru_cache(maxsize=256)  # a curve of a group asks at every visit
-def _t_quantile(probability: float, degrees_of_freedom: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf(probability, degrees_of_freedom))
 
 
 @dataclass(frozen=True, slots=True)

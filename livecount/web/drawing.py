@@ -12,8 +12,8 @@ from livecount.growth import Reference
 from livecount.web.board import Shown
 from livecount.web.group_curves import (
     DrawnCurve,
-    curve_of_group,
-    group_of,
+    line_of_group,
+    lines_of_groups,
     relative_curve,
 )
 from livecount.web.snapshots import Snapshot
@@ -87,8 +87,7 @@ class Drawing:
         with self._lock:
             kept = self._views.pop(view, None)
             if kept is None or kept.snapshot is not shown.snapshot:
-                curves = [track.curve for track in shown.snapshot.tracks]
-                kept = _Kept(shown.snapshot, _make_base(curves, by, reference))
+                kept = _Kept(shown.snapshot, _make_base(shown.snapshot, by, reference))
             self._views[view] = kept
             while len(self._views) > _MOST_VIEWS:
                 self._views.popitem(last=False)
@@ -100,27 +99,18 @@ class Drawing:
             return kept.drawn
 
 
-def _make_base(curves: Sequence[DrawnCurve], by: str, reference: Reference | None) -> _Base:
-    found = [_relative(curve, reference) for curve in curves]
+def _make_base(snapshot: Snapshot, by: str, reference: Reference | None) -> _Base:
+    found = [_relative(track.curve, reference) for track in snapshot.tracks]
     wells = [curve for curve, _ in found]
     without = {curve.label: reason for curve, reason in found if reason}
     if by == "wells":
         return _Base(wells, wells, range(len(wells)), without)
-    names = list(dict.fromkeys(map(group_of, wells)))
-    line_of = [names.index(group_of(curve)) for curve in wells]
-    lines = [_line_of_group(name, number, wells, line_of) for number, name in enumerate(names)]
-    return _Base(wells, lines, line_of, without)
+    groups = snapshot.groups if reference is None else lines_of_groups(wells)
+    return _Base(wells, groups.lines, groups.line_of, without)
 
 
 def _relative(curve: DrawnCurve, reference: Reference | None) -> tuple[DrawnCurve, str]:
     return (curve, "") if reference is None else relative_curve(curve, reference)
-
-
-def _line_of_group(
-    name: str, number: int, wells: Sequence[DrawnCurve], line_of: Sequence[int]
-) -> DrawnCurve:
-    members = [curve for curve, line in zip(wells, line_of, strict=True) if line == number]
-    return curve_of_group(name, members)
 
 
 def _with_fresh(base: _Base, fresh: Mapping[int, DrawnCurve], by: str) -> Drawn:
@@ -133,6 +123,6 @@ def _with_fresh(base: _Base, fresh: Mapping[int, DrawnCurve], by: str) -> Drawn:
         lines[number] = (
             wells[number]
             if by == "wells"
-            else _line_of_group(lines[number].label, number, wells, base.line_of)
+            else line_of_group(lines[number].label, number, wells, base.line_of)
         )
     return Drawn(lines, changed, base.without_base)

@@ -18,7 +18,14 @@ from livecount.growth import (
     well_curve,
 )
 
-__all__ = ["DrawnCurve", "curve_of_group", "curve_of_well", "group_of", "relative_curve"]
+__all__ = [
+    "DrawnCurve",
+    "GroupLines",
+    "curve_of_well",
+    "line_of_group",
+    "lines_of_groups",
+    "relative_curve",
+]
 
 Reals = npt.NDArray[np.float64]
 
@@ -55,6 +62,14 @@ class DrawnCurve:
     excluded_values: Reals
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupLines:
+    """The mean curves of groups of wells, and which of them each well belongs to."""
+
+    lines: tuple[DrawnCurve, ...]
+    line_of: tuple[int, ...]
+
+
 def curve_of_well(well: WellSeries) -> DrawnCurve:
     """Give a well's mean field over time, and its points that are not used."""
     nothing = np.empty(0)
@@ -79,25 +94,32 @@ def relative_curve(curve: DrawnCurve, reference: Reference) -> tuple[DrawnCurve,
     return replace(curve, values=values, excluded_values=excluded), ""
 
 
-def group_of(curve: DrawnCurve) -> str:
-    """Name the group whose mean a well belongs to; one without a group stands for itself."""
-    return curve.group or curve.label
-
-
 def label_of(well: WellSeries) -> str:
     """Name a well as people do, with its plate, channel and plane where there are several."""
     parts = (well.plate, well.well or "one place", well.channel, well.z and f"z {well.z}")
     return " ".join(part for part in parts if part)
 
 
-def curve_of_group(name: str, members: Sequence[DrawnCurve]) -> DrawnCurve:
+def lines_of_groups(wells: Sequence[DrawnCurve]) -> GroupLines:
+    """Give the mean of each group of wells; one without a group stands for itself."""
+    named = [curve.group or curve.label for curve in wells]
+    names = list(dict.fromkeys(named))
+    line_of = tuple(names.index(name) for name in named)
+    lines = tuple(line_of_group(name, number, wells, line_of) for number, name in enumerate(names))
+    return GroupLines(lines, line_of)
+
+
+def line_of_group(
+    name: str, number: int, wells: Sequence[DrawnCurve], line_of: Sequence[int]
+) -> DrawnCurve:
     """Give the mean over a group's wells at each visit, with its spread across wells.
 
     Parameters
     ----------
-    members
-        The curves of its wells.
+    number, line_of
+        The wells of the group are those of this number.
     """
+    members = [curve for curve, line in zip(wells, line_of, strict=True) if line == number]
     times, values = align_series([GrowthSeries(one.hours, one.values) for one in members])
     nothing = np.empty(0)
     if not times.size:

@@ -24,7 +24,7 @@ from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
 from livecount.tables import count_table
 from livecount.time_axis import hours_of, zero_of
-from livecount.web.group_curves import DrawnCurve, curve_of_well
+from livecount.web.group_curves import DrawnCurve, GroupLines, curve_of_well, lines_of_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,6 +121,8 @@ class Snapshot:
         plate, well, field and time.
     rows_of_wells
         The numbers of the rows of ``frames`` that are of a plate and well, "" for none.
+    groups
+        The mean curves of the groups of wells.
     zero
         The date of hour 0, None where the clock has no dates.
     rhythm
@@ -134,6 +136,7 @@ class Snapshot:
     frames: pd.DataFrame
     rows_of_wells: Mapping[tuple[str, str], Rows]
     tracks: tuple[Track, ...]
+    groups: GroupLines
     events: tuple[EventShown, ...]
     zero: datetime | None
     rhythm: Rhythm | None
@@ -171,12 +174,14 @@ def take_snapshot(
     zero = zero_of(table) if len(table) else None
     standing = [event for event in store.events(experiment) if event.withdrawn is None]
     frames = _compact(table)
+    tracks = tuple(_tracks(table, plate_map))
     return Snapshot(
         experiment=experiment,
         analysis=analysis,
         frames=frames,
         rows_of_wells=_rows_of_wells(frames),
-        tracks=tuple(_tracks(table, plate_map)),
+        tracks=tracks,
+        groups=lines_of_groups([track.curve for track in tracks]),
         events=tuple(
             EventShown(event.name, hours_of(table, event.when), event.wells)
             for event in standing
