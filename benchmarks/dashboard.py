@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from accuracy import describe_origin  # noqa: E402
-from throughput import CAMERAS, LANDED, laid_out, write  # noqa: E402
+from throughput import LANDED, Camera, laid_out, write  # noqa: E402
 
 from tests.endtoend.program import HASTE, command, environment  # noqa: E402
 
@@ -43,7 +43,7 @@ FRAMES = 30
 TIMES = 10
 PATIENCE_S = 900.0
 LIVE = "live run"
-CAMERA = CAMERAS[0]
+CAMERA = Camera((1040, 1408), "usiigaci-large", 40.0)
 WELL = {"plate": "", "well": "B5"}
 PAGES = {
     "Experiments": ("experiments", "health"),

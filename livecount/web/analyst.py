@@ -97,7 +97,7 @@ class Analyst:
 def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group
     end_with_parent()
-    lower_priority()
+    lower_priority(behind_counting=True)
     with suppress(OSError, EOFError):
         while True:
             what, given = connection.recv()

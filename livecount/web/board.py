@@ -20,10 +20,11 @@ import structlog
 
 from livecount.errors import LivecountError, RequestError
 from livecount.growth import Window
-from livecount.storage import CountReader, CountStore, Experiment
+from livecount.storage import ChangeMarks, CountReader, CountStore, Experiment
 from livecount.web.analyst import Analyst
 from livecount.web.fits import Fits, Made
 from livecount.web.fresh import FreshCurve, fresh_curves
+from livecount.web.health import is_watched
 from livecount.web.snapshots import Snapshot
 
 __all__ = ["Board", "Shown"]
@@ -36,7 +37,7 @@ _COST: Final = 4.0
 """Snapshots take at most a fifth of a core: the next waits this often the time of the last."""
 _AT_MOST_EVERY_S: Final = 2.0
 _ANYWAY_S: Final = 60.0
-"""What changes without a trace in the marks, as times that became known late, shows after this."""
+"""What a monitor changes without a trace in the marks, as times known late, shows after this."""
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -197,10 +198,20 @@ class Board:
         with self.opened() as store:
             marks = store.change_marks(snapshot.experiment, snapshot.analysis)
             self._add_fresh(followed, shown, store, marks.last_count_id)
+            if followed.pending is None and self._is_due(followed, snapshot, marks, store):
+                self._start(followed)
+
+    def _is_due(
+        self, followed: _Followed, snapshot: Snapshot, marks: ChangeMarks, store: CountReader
+    ) -> bool:
         age_s = time.monotonic() - followed.taken_s
-        is_due = age_s > max(_AT_MOST_EVERY_S, _COST * followed.cost_s)
-        if followed.pending is None and is_due and (marks != snapshot.marks or age_s > _ANYWAY_S):
-            self._start(followed)
+        if marks.statements != snapshot.marks.statements:  # people wait for what they have said
+            return age_s > _AT_MOST_EVERY_S
+        if age_s <= max(_AT_MOST_EVERY_S, _COST * followed.cost_s):
+            return False
+        return marks != snapshot.marks or (
+            age_s > _ANYWAY_S and is_watched(store, snapshot.experiment)
+        )
 
     def _start(self, followed: _Followed) -> None:
         followed.started_s = time.monotonic()
