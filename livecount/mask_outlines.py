@@ -1,0 +1,123 @@
+"""From outlines along pixel edges to polygons over the frame, as they are drawn everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from livecount.frame import FloatArray, MaskOutlines
+
+__all__ = ["MaskPolygons", "polygons_over"]
+
+_HEADING_CHANGES: Final = np.array([0, 1, 3], np.uint8)
+_DY: Final = np.array([0, 1, 0, -1], np.float32)
+_DX: Final = np.array([1, 0, -1, 0], np.float32)
+_THINNED_TIMES: Final = 3
+_THINNED_PX: Final = 0.05
+"""A corner goes if it lies nearer than this to the line that is left, in pixels of the map. All
+rounds together stay below the 0.17 by which smoothed outlines pass the middle of any pixel."""
+
+_Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskPolygons:
+    """Closed polygons around masks; a cell around another one has one more inside.
+
+    Attributes
+    ----------
+    cell
+        Number of the candidate, from 0, shape (n,).
+    n_points
+        Corners of each, shape (n,); the last one joins the first.
+    y_px, x_px
+        Corners, polygon after polygon, in pixels of the frame (pixel centres are integers).
+    """
+
+    cell: npt.NDArray[np.int32]
+    n_points: _Int64Array
+    y_px: FloatArray
+    x_px: FloatArray
+
+    def split(self) -> list[FloatArray]:
+        """Give each polygon's corners, shape (n, 2): y, x."""
+        corners = np.stack([self.y_px, self.x_px], axis=1)
+        return np.split(corners, np.cumsum(self.n_points)[:-1]) if len(self.cell) else []
+
+
+def polygons_over(outlines: MaskOutlines, shape: tuple[int, int]) -> MaskPolygons:
+    """Give outlines as smooth polygons over a frame.
+
+    The corners are the middles of pixel edges, each averaged with its two neighbours (1, 2, 1), so
+    that enlarged outlines have no stairs. The middle of every pixel stays on its side.
+
+    Parameters
+    ----------
+    shape
+        Height and width of the frame.
+
+    Examples
+    --------
+    >>> four = np.array([4], np.int32)
+    >>> one = MaskOutlines(2, 2, *np.zeros((3, 1), np.int32), four, np.ones(4, np.uint8))
+    >>> polygons_over(one, (4, 4)).y_px.tolist()
+    [0.0, 0.5, 1.0, 0.5]
+    """
+    n_points = outlines.n_edges.astype(np.int64)
+    y, x = _edge_middles(outlines)
+    before, after = _neighbours(n_points)
+    y, x = (_averaged(axis, before, after) for axis in (y, x))
+    for _ in range(_THINNED_TIMES):
+        y, x, n_points = _thinned(y, x, n_points)
+    return MaskPolygons(
+        cell=outlines.cell,
+        n_points=n_points,
+        y_px=(y * np.float32(shape[0] / max(outlines.height, 1)) - np.float32(0.5)),
+        x_px=(x * np.float32(shape[1] / max(outlines.width, 1)) - np.float32(0.5)),
+    )
+
+
+def _edge_middles(outlines: MaskOutlines) -> tuple[FloatArray, FloatArray]:
+    """Give the middle of every edge; (0, 0) is the upper left corner of the map."""
+    changes = _HEADING_CHANGES[outlines.turns]
+    # A closed outline ends as it began, in heading and place: sums need not begin anew with each.
+    heading = (np.cumsum(changes, dtype=np.uint8) - changes) % np.uint8(4)
+    middles = []
+    for steps, begins in ((_DY, outlines.top), (_DX, outlines.left)):
+        step = steps[heading]
+        ends = np.cumsum(step, dtype=np.float64)
+        middles.append((np.repeat(begins, outlines.n_edges) + ends - step / 2).astype(np.float32))
+    return middles[0], middles[1]
+
+
+def _averaged(axis: FloatArray, before: _Int64Array, after: _Int64Array) -> FloatArray:
+    quarter = np.float32(0.25)
+    return axis * np.float32(0.5) + (axis[before] + axis[after]) * quarter
+
+
+def _neighbours(n_points: _Int64Array) -> tuple[_Int64Array, _Int64Array]:
+    """Give the index of the corner before and after each one, around its polygon."""
+    ends = np.cumsum(n_points)
+    index = np.arange(n_points.sum())
+    before, after = index - 1, index + 1
+    before[ends - n_points] = ends - 1
+    after[ends - 1] = ends - n_points
+    return before, after
+
+
+def _thinned(
+    y: FloatArray, x: FloatArray, n_points: _Int64Array
+) -> tuple[FloatArray, FloatArray, _Int64Array]:
+    """Leave out every other corner where it lies on the line between its neighbours, or nearly."""
+    before, after = _neighbours(n_points)
+    begins = np.cumsum(n_points) - n_points
+    is_other = (np.arange(len(y)) - np.repeat(begins, n_points)) % 2 == 1
+    chord_y, chord_x = y[after] - y[before], x[after] - x[before]
+    across = np.abs(chord_x * (y - y[before]) - chord_y * (x - x[before]))
+    is_near = across <= np.float32(_THINNED_PX) * np.hypot(chord_y, chord_x)
+    kept = ~(is_other & is_near & np.repeat(n_points > 4, n_points))
+    left = np.add.reduceat(kept, begins, dtype=np.int64) if len(begins) else n_points
+    return y[kept], x[kept], left
