@@ -15,10 +15,10 @@ __all__ = ["MaskPolygons", "polygons_over"]
 _HEADING_CHANGES: Final = np.array([0, 1, 3], np.uint8)
 _DY: Final = np.array([0, 1, 0, -1], np.float32)
 _DX: Final = np.array([1, 0, -1, 0], np.float32)
-_THINNED_TIMES: Final = 3
-_THINNED_PX: Final = 0.05
-"""A corner goes if it lies nearer than this to the line that is left, in pixels of the map. All
-rounds together stay below the 0.17 by which smoothed outlines pass the middle of any pixel."""
+_STRETCHES: Final = (2, 4, 8, 16)
+_NEAR_PX: Final = 0.15
+"""A stretch of so many corners becomes one line if all lie nearer to it than this, in pixels of the
+map: less than the 0.17 by which smoothed outlines pass the middle of any pixel."""
 
 _Int64Array = npt.NDArray[np.int64]
 
@@ -70,8 +70,7 @@ def polygons_over(outlines: MaskOutlines, shape: tuple[int, int]) -> MaskPolygon
     y, x = _edge_middles(outlines)
     before, after = _neighbours(n_points)
     y, x = (_averaged(axis, before, after) for axis in (y, x))
-    for _ in range(_THINNED_TIMES):
-        y, x, n_points = _thinned(y, x, n_points)
+    y, x, n_points = _thinned(y, x, n_points)
     return MaskPolygons(
         cell=outlines.cell,
         n_points=n_points,
@@ -111,13 +110,28 @@ def _neighbours(n_points: _Int64Array) -> tuple[_Int64Array, _Int64Array]:
 def _thinned(
     y: FloatArray, x: FloatArray, n_points: _Int64Array
 ) -> tuple[FloatArray, FloatArray, _Int64Array]:
-    """Leave out every other corner where it lies on the line between its neighbours, or nearly."""
-    before, after = _neighbours(n_points)
+    """Leave out corners inside stretches that are straight, or nearly."""
+    if not len(n_points):
+        return y, x, n_points
     begins = np.cumsum(n_points) - n_points
-    is_other = (np.arange(len(y)) - np.repeat(begins, n_points)) % 2 == 1
-    chord_y, chord_x = y[after] - y[before], x[after] - x[before]
-    across = np.abs(chord_x * (y - y[before]) - chord_y * (x - x[before]))
-    is_near = across <= np.float32(_THINNED_PX) * np.hypot(chord_y, chord_x)
-    kept = ~(is_other & is_near & np.repeat(n_points > 4, n_points))
-    left = np.add.reduceat(kept, begins, dtype=np.int64) if len(begins) else n_points
-    return y[kept], x[kept], left
+    first, length = np.repeat(begins, n_points), np.repeat(n_points, n_points)
+    number = np.arange(len(y)) - first
+    kept = np.ones(len(y), np.bool_)
+    for stretch in _STRETCHES:
+        start = number // stretch * stretch
+        end = np.minimum(start + stretch, length)
+        # The last stretch of a polygon ends where the polygon begins.
+        is_near = _distances(y, x, first + start, first + end % length) < _NEAR_PX
+        starts = np.flatnonzero(number == start)
+        is_straight = np.logical_and.reduceat(is_near, starts)
+        inside = number != start
+        kept &= ~(inside & np.repeat(is_straight, np.diff(starts, append=len(y))))
+    return y[kept], x[kept], np.add.reduceat(kept, begins, dtype=np.int64)
+
+
+def _distances(y: FloatArray, x: FloatArray, start: _Int64Array, end: _Int64Array) -> FloatArray:
+    """Give how far each corner lies from the line between two others; far where those are one."""
+    along_y, along_x = y[end] - y[start], x[end] - x[start]
+    across = np.abs(along_x * (y - y[start]) - along_y * (x - x[start]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(across / np.hypot(along_y, along_x), nan=np.inf, posinf=np.inf)

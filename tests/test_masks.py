@@ -89,6 +89,6 @@ def test_polygons_of_discs_have_their_area_and_few_corners(radius_px: int) -> No
     drawn = Image.new("1", (3 * side, 3 * side))
     ImageDraw.Draw(drawn).polygon([tuple(place) for place in corners[:, ::-1].tolist()], fill=1)
     assert np.asarray(drawn).sum() == pytest.approx(9 * labels.sum(), rel=0.2 / radius_px + 0.01)
-    middle = corners.mean(axis=0)
+    middle = np.argwhere(np.asarray(drawn)).mean(axis=0)
     assert np.abs(middle - (3 * side - 1) / 2).max() < 0.5
-    assert len(corners) < 0.8 * trace_masks(labels).n_edges[0]
+    assert len(corners) < 0.75 * trace_masks(labels).n_edges[0]

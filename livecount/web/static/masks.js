@@ -1,11 +1,13 @@
-// The outlines of cells. From near they are drawn as lines; from afar they come from tiles of ever
-// coarser levels, each drawn once and a little at a time, so that moving stays fluid.
+// The outlines of cells, in tiles of ever coarser levels like the picture beneath: each is drawn once
+// and a little at a time, so that moving stays fluid.
 import { ask, floats } from "/static/api.js";
 
-const BUCKET_PX = 512;
+const BUCKET_PX = 256;
 const TILE_PX = 512;
 const MOST_TILES = 64;
-const BUDGET_MS = 8;
+const LINE_PX = 1.6;
+// So many corners at a time: browsers draw later than they are told to, so that a clock says nothing.
+const MOST_CORNERS = 8000;
 // Told apart by their dashes too; dark beneath, so that both show on bright and on dark.
 const KINDS = [
   { name: "plain", colour: "#ffd60a", dash: [] },
@@ -106,9 +108,10 @@ class Outlines {
   put(outline) {
     const at = [this.y, this.x].map((axis) => Math.floor(axis[outline.first] / BUCKET_PX));
     const key = at.join("/");
-    if (!this.buckets.has(key)) this.buckets.set(key, { outlines: [], paths: new Map(), box: [Infinity, Infinity, -Infinity, -Infinity] });
+    if (!this.buckets.has(key)) this.buckets.set(key, { outlines: [], corners: 0, paths: new Map(), box: [Infinity, Infinity, -Infinity, -Infinity] });
     const bucket = this.buckets.get(key);
     bucket.outlines.push(outline);
+    bucket.corners += outline.last - outline.first;
     const { box } = bucket;
     for (let i = outline.first; i < outline.last; i++) {
       box[0] = Math.min(box[0], this.y[i]);
@@ -127,25 +130,20 @@ class Outlines {
     paint.save();
     paint.translate(picture.left, picture.top);
     paint.scale(picture.scale, picture.scale);
-    const isAll = scale >= 1 ? this.drawLines(paint, box, 0, 1.25 / picture.scale) : this.drawTiles(paint, box, Math.floor(Math.log2(1 / scale) + 0.01));
+    const isAll = this.drawTiles(paint, box, Math.floor(Math.log2(1 / scale) + 0.01));
     paint.restore();
     return isAll;
   }
 
-  drawLines(paint, box, level, width) {
-    for (const bucket of this.bucketsIn(box)) this.strokeBucket(paint, bucket, level, width);
-    return true;
-  }
-
   drawTiles(paint, [top, left, bottom, right], level) {
     const side = TILE_PX * 2 ** level;
-    const until = performance.now() + BUDGET_MS;
     let isAll = true;
     this.turn += 1;
+    this.left = MOST_CORNERS;
     for (let row = Math.max(0, Math.floor(top / side)); row * side < bottom; row++) {
       for (let column = Math.max(0, Math.floor(left / side)); column * side < right; column++) {
         const tile = this.tileAt(level, row, column);
-        this.fill(tile, level, until);
+        this.fill(tile, level);
         isAll &&= !tile.waiting.length;
         if (tile.canvas) paint.drawImage(tile.canvas, column * side, row * side, side, side);
       }
@@ -178,12 +176,14 @@ class Outlines {
     }
   }
 
-  fill(tile, level, until) {
-    while (tile.waiting.length && performance.now() < until) {
+  fill(tile, level) {
+    while (tile.waiting.length && this.left > 0) {
       tile.canvas ??= new OffscreenCanvas(TILE_PX, TILE_PX);
       const paint = tile.canvas.getContext("2d");
       paint.setTransform(2 ** -level, 0, 0, 2 ** -level, -tile.left * 2 ** -level, -tile.top * 2 ** -level);
-      this.strokeBucket(paint, tile.waiting.pop(), level, 1.6 * 2 ** level);
+      const bucket = tile.waiting.pop();
+      this.left -= bucket.corners / 2 ** Math.max(0, level);
+      this.strokeBucket(paint, bucket, level);
     }
   }
 
@@ -191,11 +191,13 @@ class Outlines {
     return [...this.buckets.values()].filter(({ box }) => box[0] <= bottom && box[1] <= right && box[2] >= top && box[3] >= left);
   }
 
-  strokeBucket(paint, bucket, level, width) {
-    if (!bucket.paths.has(level)) bucket.paths.set(level, this.pathsOf(bucket, level));
+  strokeBucket(paint, bucket, level) {
+    const width = LINE_PX * 2 ** level;
+    const detail = Math.max(0, level);
+    if (!bucket.paths.has(detail)) bucket.paths.set(detail, this.pathsOf(bucket, detail));
     paint.lineJoin = "round";
     for (const { name, colour, dash } of KINDS) {
-      const path = bucket.paths.get(level)[name];
+      const path = bucket.paths.get(detail)[name];
       if (!path) continue;
       paint.setLineDash([]);
       paint.strokeStyle = "rgb(0 0 0 / .6)";
@@ -209,11 +211,11 @@ class Outlines {
   }
 
   // From afar every second, fourth ... corner is enough.
-  pathsOf(bucket, level) {
+  pathsOf(bucket, detail) {
     const paths = {};
     for (const { first, last, kind } of bucket.outlines) {
       const path = (paths[kind] ??= new Path2D());
-      const step = Math.max(1, Math.min(2 ** level, Math.floor((last - first) / 8)));
+      const step = Math.max(1, Math.min(2 ** detail, Math.floor((last - first) / 8)));
       path.moveTo(this.x[first] + 0.5, this.y[first] + 0.5);
       for (let i = first + step; i < last; i += step) path.lineTo(this.x[i] + 0.5, this.y[i] + 0.5);
       path.closePath();
