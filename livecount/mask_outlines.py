@@ -133,5 +133,7 @@ def _distances(y: FloatArray, x: FloatArray, start: _Int64Array, end: _Int64Arra
     """Give how far each corner lies from the line between two others; far where those are one."""
     along_y, along_x = y[end] - y[start], x[end] - x[start]
     across = np.abs(along_x * (y - y[start]) - along_y * (x - x[start]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.nan_to_num(across / np.hypot(along_y, along_x), nan=np.inf, posinf=np.inf)
+    length = np.hypot(along_y, along_x)
+    far = np.full_like(across, np.inf)
+    distances: FloatArray = np.divide(across, length, out=far, where=length > 0)
+    return distances
