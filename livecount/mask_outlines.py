@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +21,9 @@ _STRETCHES: Final = (2, 4, 8, 16)
 _NEAR_PX: Final = 0.15
 """A stretch of so many corners becomes one line if all lie nearer to it than this, in pixels of the
 map: less than the 0.17 by which smoothed outlines pass the middle of any pixel."""
+
+_EDGES_AT_ONCE: Final = 200_000
+"""Frames with tens of thousands of cells go through in parts, so that they take little memory."""
 
 _Int64Array = npt.NDArray[np.int64]
 
@@ -66,17 +71,41 @@ def polygons_over(outlines: MaskOutlines, shape: tuple[int, int]) -> MaskPolygon
     >>> polygons_over(one, (4, 4)).y_px.tolist()
     [0.0, 0.5, 1.0, 0.5]
     """
-    n_points = outlines.n_edges.astype(np.int64)
-    y, x = _edge_middles(outlines)
-    before, after = _neighbours(n_points)
-    y, x = (_averaged(axis, before, after) for axis in (y, x))
-    y, x, n_points = _thinned(y, x, n_points)
+    parts = [_smoothed(part) for part in _parts(outlines)]
+    y, x, n_points = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return MaskPolygons(
         cell=outlines.cell,
         n_points=n_points,
-        y_px=(y * np.float32(shape[0] / max(outlines.height, 1)) - np.float32(0.5)),
-        x_px=(x * np.float32(shape[1] / max(outlines.width, 1)) - np.float32(0.5)),
+        y_px=y * np.float32(shape[0] / max(outlines.height, 1)) - np.float32(0.5),
+        x_px=x * np.float32(shape[1] / max(outlines.width, 1)) - np.float32(0.5),
     )
+
+
+def _parts(outlines: MaskOutlines) -> Iterator[MaskOutlines]:
+    """Cut between outlines, where about so many edges are together; one part at least."""
+    ends = np.cumsum(outlines.n_edges, dtype=np.int64)
+    cuts = np.flatnonzero(np.diff(ends // _EDGES_AT_ONCE)) + 1
+    edge = 0
+    for first, last in itertools.pairwise((0, *cuts.tolist(), len(outlines))):
+        n_edges = outlines.n_edges[first:last]
+        end = edge + int(n_edges.sum(dtype=np.int64))
+        yield replace(
+            outlines,
+            cell=outlines.cell[first:last],
+            top=outlines.top[first:last],
+            left=outlines.left[first:last],
+            n_edges=n_edges,
+            turns=outlines.turns[edge:end],
+        )
+        edge = end
+
+
+def _smoothed(outlines: MaskOutlines) -> tuple[FloatArray, FloatArray, _Int64Array]:
+    """Give the corners in pixels of the map, from its upper left corner, and their number each."""
+    n_points = outlines.n_edges.astype(np.int64)
+    before, after = _neighbours(n_points)
+    y, x = (_averaged(axis, before, after) for axis in _edge_middles(outlines))
+    return _thinned(y, x, n_points)
 
 
 def _edge_middles(outlines: MaskOutlines) -> tuple[FloatArray, FloatArray]:

@@ -80,6 +80,16 @@ def test_the_middle_of_every_pixel_stays_on_its_side(
             assert is_inside(polygons, cell, at_y, at_x) == (labels[y, x] == cell + 1)
 
 
+def test_many_outlines_go_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.random.default_rng(3).integers(0, 4, (40, 60)).astype(np.int32)
+    whole = polygons_over(trace_masks(labels), (80, 90))
+    for edges in (1, 7, 100):
+        monkeypatch.setattr("livecount.mask_outlines._EDGES_AT_ONCE", edges)
+        parts = polygons_over(trace_masks(labels), (80, 90))
+        for name in ("cell", "n_points", "y_px", "x_px"):
+            np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+
 @pytest.mark.parametrize("radius_px", [3, 12, 40])
 def test_polygons_of_discs_have_their_area_and_few_corners(radius_px: int) -> None:
     side = 2 * radius_px + 5

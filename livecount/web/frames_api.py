@@ -127,7 +127,7 @@ def make_frames_api(board: Board) -> APIRouter:
             found = store.frame(frame_id)
             experiment, analysis = primary_of(store, found)
             count = store.count_of(analysis, frame_id)
-            missing = missing_masks(store.masks_kept(analysis, frame_id), analysis)
+            missing = missing_masks(store.masks_kept(analysis, frame_id), analysis.settings.h)
         shown = _shown(found, analysis, count, board.look(experiment).snapshot)
         return shown if missing is None else shown.model_copy(update={"no_masks": str(missing)})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
 import numpy as np
@@ -22,8 +21,6 @@ __all__ = ["make_masks_api"]
 _RESPONSES: Final = RESPONSES | responses(
     s404="There is no such frame, or it has no masks; the document says why."
 )
-_ONE_AT_A_TIME: Final = threading.Lock()
-"""Polygons of a frame with 70,000 cells take some hundred megabytes while they are made."""
 
 
 class Masks(BaseModel):
@@ -55,26 +52,21 @@ def make_masks_api(board: Board) -> APIRouter:
         with board.opened() as store:
             frame = store.frame(frame_id)
             _, analysis = primary_of(store, frame)
+            missing = missing_masks(store.masks_kept(analysis, frame_id), analysis.settings.h)
+            if missing is not None:
+                raise RequestError(missing.reason, hint=missing.hint, status=404)
             found = store.masks(analysis, frame_id)
             shapes = store.shapes(analysis, frame_id)
-            kept = store.masks_kept(analysis, frame_id)
-        missing = missing_masks(kept, analysis)
-        if missing is not None or found is None:
-            raise RequestError(
-                missing.reason if missing else "The masks were written this moment",
-                hint=missing.hint if missing else "Ask again",
-                status=404,
-            )
+        assert found is not None  # masks are never taken back
         is_bright = np.zeros(0) if shapes is None else shapes.is_bright_rounded
-        with _ONE_AT_A_TIME:
-            polygons = polygons_over(found, (frame.height_px, frame.width_px))
-            return Masks(
-                h=analysis.settings.h,
-                cell=polygons.cell.tolist(),
-                n_points=polygons.n_points.tolist(),
-                y=packed(polygons.y_px),
-                x=packed(polygons.x_px),
-                bright_rounded=np.flatnonzero(is_bright > 0).tolist(),
-            )
+        polygons = polygons_over(found, (frame.height_px, frame.width_px))
+        return Masks(
+            h=analysis.settings.h,
+            cell=polygons.cell.tolist(),
+            n_points=polygons.n_points.tolist(),
+            y=packed(polygons.y_px),
+            x=packed(polygons.x_px),
+            bright_rounded=np.flatnonzero(is_bright > 0).tolist(),
+        )
 
     return api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from livecount.storage import Analysis, MasksKept
+from livecount.storage import MasksKept
 
 __all__ = ["MissingMasks", "missing_masks"]
 
@@ -20,13 +20,15 @@ class MissingMasks:
         return f"{self.reason}. {self.hint}."
 
 
-def missing_masks(kept: MasksKept, analysis: Analysis) -> MissingMasks | None:
-    """Tell why an analysis has no masks of a frame; None where it has.
+def missing_masks(kept: MasksKept, shown_h: float) -> MissingMasks | None:
+    """Tell why a count has no masks; None where it has.
 
     Parameters
     ----------
     kept
-        What is kept of the frame under this analysis.
+        What is kept of the masks of the count that is shown.
+    shown_h
+        Its h.
     """
     if kept.has_masks:
         return None
@@ -43,7 +45,7 @@ def missing_masks(kept: MasksKept, analysis: Analysis) -> MissingMasks | None:
         h = kept.others_h[0]
         return MissingMasks(
             f"Masks depend on h: this frame's are those of its count at h {h:g}, "
-            f"what is shown is the count at h {analysis.settings.h:g}",
+            f"what is shown is the count at h {shown_h:g}",
             f"`livecount recount --h {h:g} --make-primary` shows that count again",
         )
     return MissingMasks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from matplotlib.path import Path as Around
 from playwright.sync_api import Page, expect
 
-from livecount.storage import CountStore
+from livecount.storage import CountStore, MasksKept
+from livecount.web.missing_masks import missing_masks
 from tests.endtoend.program import livecount
 from tests.web.conftest import served
 from tests.web.test_accessibility import grave_findings
@@ -114,6 +116,23 @@ YELLOW_SHARE = """([places, size]) => {
   });
   return seen.length / places.length;
 }"""
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (MasksKept(False, True, (), ()), "kept the cells' shapes but not their masks"),
+        (MasksKept(False, False, ("too_large_to_segment",), (0.1,)), "too large for masks"),
+        (MasksKept(False, False, ("colour",), (0.25,)), "those of its count at h 0.25"),
+        (MasksKept(False, False, (), ()), "counted without masks"),
+    ],
+)
+def test_each_reason_has_its_words_and_a_way_out(kept: MasksKept, words: str) -> None:
+    missing = missing_masks(kept, 0.1)
+    assert missing is not None
+    assert words in missing.reason
+    assert missing.hint
+    assert missing_masks(replace(kept, has_masks=True), 0.1) is None
 
 
 def yellow_share(page: Page, places: Corners) -> float:
