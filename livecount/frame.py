@@ -30,6 +30,7 @@ __all__ = [
     "FrameCount",
     "FrameKey",
     "FrameQuality",
+    "MaskOutlines",
     "Provenance",
 ]
 
@@ -242,6 +243,40 @@ class CellShapes:
         return int(np.count_nonzero(self.is_bright_rounded > 0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskOutlines:
+    """The masks of a frame's cells: closed outlines along pixel edges, at the model's scale.
+
+    Edges are taken clockwise with the cell at the right hand, the first one along the top of a
+    pixel. A cell that lies around another one has an outline for its inner border too.
+
+    Attributes
+    ----------
+    height, width
+        Of the label map that the outlines are of, which covers the whole frame.
+    cell
+        Whose outline each is: number of the candidate, from 0; shape (n,), int32.
+    top, left
+        The pixel of the map on top of which each outline begins, shape (n,), int32; outlines are
+        sorted by it, row by row.
+    n_edges
+        How many edges each has, shape (n,), int32.
+    turns
+        Where to after each edge, outline by outline: 0 on, 1 right, 2 left; uint8.
+    """
+
+    height: int
+    width: int
+    cell: npt.NDArray[np.int32]
+    top: npt.NDArray[np.int32]
+    left: npt.NDArray[np.int32]
+    n_edges: npt.NDArray[np.int32]
+    turns: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+
 @dataclass(frozen=True, slots=True)
 class FrameQuality:
     """What a frame looks like before anything is counted.
@@ -291,6 +326,8 @@ class FrameCount:
         Share of the shown area that cells cover; None where it was not segmented.
     shapes
         The shape of each of the ``count`` cells, in the candidates' order; None likewise.
+    masks
+        The cells' masks; None likewise.
     """
 
     key: FrameKey
@@ -306,6 +343,7 @@ class FrameCount:
     provenance: Provenance
     confluence_percent: float | None = None
     shapes: CellShapes | None = None
+    masks: MaskOutlines | None = None
 
     @property
     def density_per_mm2(self) -> float | None:

@@ -48,6 +48,7 @@ from livecount.segmentation import (
     labels_at,
     measure_shapes,
     segment,
+    trace_masks,
 )
 from livecount.uncertainty import find_doubts
 from livecount.weighing import detection_bands, detection_map
@@ -192,6 +193,7 @@ class FrameCounter:
             provenance=Provenance(self._engine.runtime, self._engine.precision, __version__),
             confluence_percent=None if labels is None else _of_shown(labels, shown),
             shapes=shapes,
+            masks=None if labels is None else trace_masks(labels),
         )
         return counted, labels
 

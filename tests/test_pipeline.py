@@ -8,6 +8,7 @@ import pytest
 from livecount.errors import EngineError, RefusedFrameError
 from livecount.frame import AttributeSource, Frame, FrameAttributes, FrameKey
 from livecount.inference import find_model, open_engine
+from livecount.mask_outlines import polygons_over
 from livecount.pipeline import CountingRule, FrameCounter
 from livecount.segmentation import SegmentationRule
 
@@ -100,7 +101,7 @@ def test_segmenting_adds_masks_and_changes_no_count(blobs: np.ndarray) -> None:
         np.testing.assert_array_equal(
             getattr(found.candidates, name), getattr(plain.candidates, name)
         )
-    assert (plain.confluence_percent, plain.shapes) == (None, None)
+    assert (plain.confluence_percent, plain.shapes, plain.masks) == (None, None, None)
     assert found.shapes is not None
     assert len(found.shapes) == found.count
     assert labels.shape == blobs.shape
@@ -110,6 +111,13 @@ def test_segmenting_adds_masks_and_changes_no_count(blobs: np.ndarray) -> None:
     cells = found.candidates.at(counter.rule.h)
     here = labels[cells.y_px.round().astype(int), cells.x_px.round().astype(int)]
     assert np.mean(here == np.arange(1, found.count + 1)) > 0.95
+    assert found.masks is not None
+    polygons = polygons_over(found.masks, blobs.shape)
+    areas = np.zeros(found.count)
+    for cell, corners in zip(polygons.cell, polygons.split(), strict=True):
+        y, x = corners.astype(float).T
+        areas[cell] += (x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    np.testing.assert_allclose(np.nan_to_num(found.shapes.area_px), areas, rtol=0.02, atol=5)
 
 
 def test_an_empty_field_has_no_confluence() -> None:
@@ -155,7 +163,9 @@ def test_masks_of_a_frame_too_large_to_be_held_are_refused_and_its_count_says_so
 ) -> None:
     counter = segmenting_counter(cell_diameter_px=40)
     monkeypatch.setattr("livecount.pipeline._HELD_PX", 1000)
-    assert "too_large_to_segment" in counter.count(frame_of(blobs)).flags
+    found = counter.count(frame_of(blobs))
+    assert "too_large_to_segment" in found.flags
+    assert found.masks is None
     with pytest.raises(EngineError, match=r"a\.tif: too large to segment \(420 x 300 pixels\)"):
         counter.count_with_labels(frame_of(blobs))
 

@@ -19,6 +19,7 @@ from livecount.growth import growth_table, wells_of
 from livecount.plots import EventMark, draw_overlay, plot_growth
 from livecount.plots.growth_figure import growth_figure
 from livecount.plots.style import figure_style
+from livecount.segmentation import trace_masks
 
 SVG = "{http://www.w3.org/2000/svg}"
 YELLOW = (255, 214, 10)
@@ -332,15 +333,17 @@ def test_outlines_stand_in_for_rings_and_tell_bright_rounded_cells(tmp_path: Pat
     shapes = CellShapes(*np.array([[0] * 3] * 4 + [[1, 0, 0]], np.float32))
     cells = candidates((40, 40), (200, 200), (40, 80))
     drawn = overlay(
-        tmp_path, np.zeros((300, 400)), cells, cell_diameter_px=40, labels=labels, shapes=shapes
+        tmp_path, np.zeros((300, 400)), cells, cell_diameter_px=40, masks=trace_masks(labels),
+        shapes=shapes,
     ).astype(int)  # fmt: skip
     cyan = (np.abs(drawn - (0, 229, 255)).sum(axis=2) < 30)[:300]
     yellow = (np.abs(drawn - YELLOW).sum(axis=2) < 30)[:300]
     y, x = np.nonzero(cyan)
-    assert (y.min(), y.max(), x.min(), x.max()) == (20, 59, 20, 59)
-    assert not cyan[30, 30]
+    assert (y.min(), y.max(), x.min(), x.max()) == (20, 60, 20, 60)
+    assert cyan[30:50, 60].all(), "of two that touch, the bright one is seen"
+    assert not cyan[25:55, 25:55].any()
     assert yellow[20, 80]
-    assert yellow[30, 60]
+    assert yellow[40, 100]
     assert not yellow[30:50, 65:95].any()
     # The cell without a mask keeps its ring.
     assert yellow[190:211, 190:211].sum() > 20
@@ -350,7 +353,7 @@ def test_outlines_stand_in_for_rings_and_tell_bright_rounded_cells(tmp_path: Pat
 def test_outlines_fit_frames_of_any_size(tmp_path: Path, shape: tuple[int, int]) -> None:
     labels = np.zeros(shape, np.int32)
     labels[: shape[0] // 2 + 1, : shape[1] // 2 + 1] = 1
-    drawn = overlay(tmp_path, np.zeros(shape), candidates((0, 0)), labels=labels)
+    drawn = overlay(tmp_path, np.zeros(shape), candidates((0, 0)), masks=trace_masks(labels))
     assert drawn.shape[0] > 0
 
 

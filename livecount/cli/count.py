@@ -198,7 +198,7 @@ class _Counting:
             return
         counter = self._counter = self._counter or self._open_counter(frame)
         labels: Labels | None = None
-        if self.settings.counting.segment:
+        if self._masks is not None:
             found, labels = counter.count_with_labels(frame)
         else:
             found = counter.count(frame)
@@ -206,7 +206,7 @@ class _Counting:
         if channel is not None:
             self._counted_channels.add(channel)
         if self._overlay is not None:
-            _draw(self._overlay, frame, found, counter, labels)
+            _draw(self._overlay, frame, found, counter)
         if self._masks is not None and labels is not None:
             from livecount.export import write_masks
 
@@ -289,9 +289,7 @@ def _flat_name(frame: Frame) -> str:
     return frame.key.display_path.replace("/", "__").replace("\\", "_")
 
 
-def _draw(
-    folder: Path, frame: Frame, found: FrameCount, counter: FrameCounter, labels: Labels | None
-) -> None:
+def _draw(folder: Path, frame: Frame, found: FrameCount, counter: FrameCounter) -> None:
     from livecount.plots import draw_overlay
 
     draw_overlay(
@@ -301,8 +299,9 @@ def _draw(
         title=frame.key.display_path,
         pixel_size_um=frame.attributes.pixel_size_um,
         cell_diameter_px=counter.rule.diameter_px(frame),
-        labels=labels,
+        masks=found.masks,
         shapes=found.shapes,
+        confluence_percent=found.confluence_percent,
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from livecount.errors import LivecountError
-from livecount.frame import Candidates, CellShapes
+from livecount.frame import Candidates, CellShapes, FloatArray, MaskOutlines
+from livecount.mask_outlines import MaskPolygons, polygons_over
 from livecount.plots.style import printable, writing
 
 __all__ = ["draw_overlay"]
@@ -37,8 +37,9 @@ def draw_overlay(
     title: str = "",
     pixel_size_um: float | None = None,
     cell_diameter_px: float | None = None,
-    labels: npt.NDArray[np.int32] | None = None,
+    masks: MaskOutlines | None = None,
     shapes: CellShapes | None = None,
+    confluence_percent: float | None = None,
 ) -> None:
     """Draw a frame with a ring or outline on every cell, a caption with the count, and a scale bar.
 
@@ -60,10 +61,12 @@ def draw_overlay(
         Edge length of a pixel; the scale bar is left out where it is not known.
     cell_diameter_px
         Sets the size of the rings; default by the density of the cells.
-    labels
-        Shape (y, x), ``k`` on cell ``k - 1``: cells then have their outline instead of a ring.
+    masks
+        Cells that have one get its outline instead of a ring.
     shapes
         Tells which cells are bright and rounded: their outlines are cyan.
+    confluence_percent
+        Written into the caption where it is given.
 
     Raises
     ------
@@ -80,10 +83,13 @@ def draw_overlay(
     if cell_diameter_px is None:
         cell_diameter_px = _usual_distance(pixels.shape, len(candidates))
     shown, words = candidates, f"{len(candidates):,} cells"
-    if labels is not None:
-        picture = _with_outlines(picture, labels, factor, shapes)
-        words += f", {100 * np.mean(labels > 0) if labels.size else 0:.0f} % confluent"
-        shown = _without_mask(candidates, labels)
+    if confluence_percent is not None:
+        words += f", {confluence_percent:.0f} % confluent"
+    if masks is not None:
+        scale = np.minimum(factor, pixels.shape).astype(np.float32)
+        polygons = polygons_over(masks, (pixels.shape[0], pixels.shape[1]))
+        picture = _with_outlines(picture, polygons, scale, shapes)
+        shown = _without_mask(candidates, masks)
     shown = shown.scaled(1 / factor, 1 / factor)
     ringed = _with_rings(picture, shown, cell_diameter_px / factor)
     pixel_size = None if pixel_size_um is None else pixel_size_um * factor
@@ -149,28 +155,33 @@ def _with_rings(picture: _Rgb, cells: Candidates, diameter_px: float) -> _Rgb:
 
 
 def _with_outlines(
-    picture: _Rgb, labels: npt.NDArray[np.int32], factor: int, shapes: CellShapes | None
+    picture: _Rgb, polygons: MaskPolygons, scale: FloatArray, shapes: CellShapes | None
 ) -> _Rgb:
-    """Draw the innermost pixels of every cell in colour."""
-    steps = [min(factor, length) for length in labels.shape]
-    shown = labels[steps[0] // 2 :: steps[0], steps[1] // 2 :: steps[1]]
-    shown = shown[: picture.shape[0], : picture.shape[1]]
-    width = 3 if min(shown.shape) < _THICKER_FROM_PX else 5
-    inner = ndimage.minimum_filter(shown, width) == ndimage.maximum_filter(shown, width)
-    colours = np.tile(np.array(_RING_COLOUR, np.uint8), (int(labels.max(initial=0)) + 1, 1))
-    if shapes is not None:
-        # Labels end with the last cell that has a mask, shapes with the last cell.
-        rounded = np.flatnonzero(shapes.is_bright_rounded > 0) + 1
-        colours[rounded[rounded < len(colours)]] = _BRIGHT_ROUNDED_COLOUR
-    is_outline = (shown > 0) & ~inner
-    out = picture.copy()
-    out[is_outline] = colours[shown[is_outline]]
-    return out
+    """Draw every polygon, those of bright rounded cells above the others.
+
+    Parameters
+    ----------
+    scale
+        Pixels of the frame to one of the picture, along y and x.
+    """
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    width = 1 if min(picture.shape[:2]) < _THICKER_FROM_PX else 2
+    is_bright = np.zeros(len(polygons.cell), np.bool_)
+    if shapes is not None and len(shapes):
+        is_bright = shapes.is_bright_rounded[polygons.cell] > 0
+    corners = polygons.split()
+    for number in np.argsort(is_bright, kind="stable"):
+        closed = corners[number][np.r_[: len(corners[number]), 0]]
+        around = np.floor((closed + 0.5) / scale)[:, ::-1]
+        colour = _BRIGHT_ROUNDED_COLOUR if is_bright[number] else _RING_COLOUR
+        draw.line(around.ravel().tolist(), colour, width)
+    return np.asarray(image)
 
 
-def _without_mask(cells: Candidates, labels: npt.NDArray[np.int32]) -> Candidates:
+def _without_mask(cells: Candidates, masks: MaskOutlines) -> Candidates:
     """Take the cells that have no mask, so that these too are seen to be counted."""
-    has_none = ~np.isin(np.arange(1, len(cells) + 1), labels)
+    has_none = ~np.isin(np.arange(len(cells)), masks.cell)
     return Candidates(cells.y_px[has_none], cells.x_px[has_none], cells.prominence[has_none])
 
 

@@ -24,6 +24,7 @@ from livecount.segmentation.outlines import (
     without_holes,
 )
 from livecount.segmentation.shapes import measure_shapes
+from livecount.segmentation.tracing import trace_masks
 
 __all__ = [
     "Labels",
@@ -33,6 +34,7 @@ __all__ = [
     "labels_at",
     "measure_shapes",
     "segment",
+    "trace_masks",
 ]
 
 _Int64Array = npt.NDArray[np.int64]

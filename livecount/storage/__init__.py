@@ -18,6 +18,7 @@ from livecount.storage.edit_records import (
 )
 from livecount.storage.frame_reading import StoredFrame
 from livecount.storage.lock import MonitorLock
+from livecount.storage.mask_reading import MasksKept
 from livecount.storage.notice_records import COUNTING_PAUSED, Audience, Delivery, Notice
 from livecount.storage.reading import CountReader
 from livecount.storage.records import (
@@ -67,6 +68,7 @@ __all__ = [
     "Instant",
     "KeptCalibration",
     "KnownPage",
+    "MasksKept",
     "MonitorLock",
     "Notice",
     "PlateMapVersion",

@@ -8,6 +8,8 @@ from sqlalchemy import Connection, exists, func, select
 
 from livecount.errors import StoreError
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
+from livecount.storage.mask_blobs import unpack_masks
+from livecount.storage.mask_table import masks
 from livecount.storage.tables import analyses, candidates, counts, files, frames, segmentations
 
 __all__ = ["broken_counts", "broken_frames", "broken_pages"]
@@ -42,7 +44,7 @@ def broken_frames(connection: Connection) -> list[str]:
 
 
 def broken_counts(connection: Connection, after: int, at_most: int) -> tuple[int, list[str]]:
-    """Compare some counts with their stored cell centres, whose prominence reaches h, and shapes.
+    """Compare some counts with their cell centres, whose prominence reaches h, shapes and masks.
 
     Parameters
     ----------
@@ -63,10 +65,12 @@ def broken_counts(connection: Connection, after: int, at_most: int) -> tuple[int
             analyses.c.h,
             candidates.c.centres,
             segmentations.c.shapes,
+            masks.c.outlines,
         )
         .join(analyses, counts.c.analysis_row_id == analyses.c.id)
         .join(candidates, candidates.c.count_id == counts.c.id)
         .outerjoin(segmentations, segmentations.c.count_id == counts.c.id)
+        .outerjoin(masks, masks.c.count_id == counts.c.id)
         .where(counts.c.id > after)
         .order_by(counts.c.id)
         .limit(at_most)
@@ -77,11 +81,12 @@ def broken_counts(connection: Connection, after: int, at_most: int) -> tuple[int
 
 
 def _broken_count(
-    row_id: int, count: int, h: float, blob: bytes, shapes: bytes | None
+    row_id: int, count: int, h: float, blob: bytes, shapes: bytes | None, outlines: bytes | None
 ) -> Iterator[str]:
     try:
         centres = unpack_candidates(blob).count_at(h)
         shaped = count if shapes is None else len(unpack_shapes(shapes))
+        masked = 0 if outlines is None else int(unpack_masks(outlines).cell.max(initial=-1)) + 1
     except StoreError as error:
         yield f"count {row_id}: {error.message}"
         return
@@ -89,3 +94,5 @@ def _broken_count(
         yield f"count {row_id} says {count} cells, its stored centres say {centres}"
     if shaped != count:
         yield f"count {row_id} says {count} cells, but {shaped} have a shape"
+    if masked > count:
+        yield f"count {row_id} says {count} cells, but cell {masked} has a mask"

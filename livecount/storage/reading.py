@@ -34,6 +34,7 @@ from livecount.storage.columns import (
 )
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
 from livecount.storage.frame_reading import FrameReader
+from livecount.storage.mask_reading import MaskReader
 from livecount.storage.notice_records import Delivery, Notice
 from livecount.storage.records import (
     Analysis,
@@ -54,7 +55,7 @@ __all__ = ["CountReader"]
 _FRAMES_AT_ONCE = 200
 
 
-class CountReader(FrameReader, CalibrationReader):
+class CountReader(FrameReader, CalibrationReader, MaskReader):
     """What can be asked of a database; made by :meth:`CountStore.open`.
 
     Every method reads one consistent state in a transaction of its own, short enough not to hold

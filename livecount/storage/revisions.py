@@ -20,6 +20,8 @@ from livecount.platform.files import FileStamp
 from livecount.storage.attributes import attribute_values, interned, merge_attributes
 from livecount.storage.blobs import pack_candidates, pack_shapes
 from livecount.storage.file_rows import ensure_file, finish_file, set_file_state
+from livecount.storage.mask_blobs import pack_masks
+from livecount.storage.mask_table import masks
 from livecount.storage.moments import now_text
 from livecount.storage.records import FrameState, Recorded, Source
 from livecount.storage.tables import (
@@ -270,6 +272,12 @@ def _insert_count(
                 confluence_percent=float(count.confluence_percent),
                 bright_rounded_count=count.shapes.n_bright_rounded,
                 shapes=pack_shapes(count.shapes),
+            )
+        )
+    if count.masks is not None:
+        connection.execute(
+            insert(masks).values(
+                count_id=made.inserted_primary_key[0], outlines=pack_masks(count.masks)
             )
         )
 

@@ -27,6 +27,7 @@ from livecount.web.frames_api import make_frames_api
 from livecount.web.growth_api import make_growth_api
 from livecount.web.health import metrics, read_health
 from livecount.web.health_api import make_health_api
+from livecount.web.masks_api import make_masks_api
 from livecount.web.pages import error_page, make_pages
 from livecount.web.picture_cache import PictureCache
 from livecount.web.pictures import Pictures
@@ -69,6 +70,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
     app.include_router(make_api(board))
     app.include_router(make_growth_api(board))
     app.include_router(make_frames_api(board))
+    app.include_router(make_masks_api(board))
     app.include_router(make_corrections_api(board))
     app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_edits_api(board))

@@ -13,6 +13,7 @@ from livecount.flags import meaning
 from livecount.storage import Analysis, CountReader, Experiment, StoredFrame
 from livecount.web.api import ExperimentId, find_experiment, packed, plain
 from livecount.web.board import Board
+from livecount.web.missing_masks import missing_masks
 from livecount.web.problems import RESPONSES, sendable
 from livecount.web.snapshots import Snapshot
 
@@ -82,6 +83,7 @@ class FrameShown(BaseModel):
     model: str
     analysis_id: str
     flags: list[FlagShown]
+    no_masks: str = Field(description="Why there are no `masks`; empty where there are.")
     excluded: str
     excluded_by: str
     is_current: bool = Field(description="False where its file holds other content by now.")
@@ -125,7 +127,9 @@ def make_frames_api(board: Board) -> APIRouter:
             found = store.frame(frame_id)
             experiment, analysis = primary_of(store, found)
             count = store.count_of(analysis, frame_id)
-        return _shown(found, analysis, count, board.look(experiment).snapshot)
+            missing = missing_masks(store.masks_kept(analysis, frame_id), analysis.settings.h)
+        shown = _shown(found, analysis, count, board.look(experiment).snapshot)
+        return shown if missing is None else shown.model_copy(update={"no_masks": str(missing)})
 
     @api.get("/frames/{frame_id}/cells")
     def cells(frame_id: FrameId) -> Cells:
@@ -216,6 +220,7 @@ def _shown(
         model=analysis.settings.model_name,
         analysis_id=analysis.id,
         flags=[FlagShown(name=flag, meaning=meaning(flag)) for flag in flags],
+        no_masks="",
         excluded="" if row is None else str(row["excluded"]),
         excluded_by="" if row is None else str(row["excluded_by"]),
         is_current=frame.state == "counted",

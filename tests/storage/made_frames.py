@@ -21,6 +21,7 @@ from livecount.frame import (
     FrameCount,
     FrameKey,
     FrameQuality,
+    MaskOutlines,
     Provenance,
 )
 from livecount.nuclei_calibration import NucleiCalibration
@@ -87,6 +88,14 @@ def make_shapes(n):
     return CellShapes(area, area / 3, area / 90, area / 400, (area % 2).astype(np.float32))
 
 
+def make_masks(n):
+    """One row of one to three pixels a cell."""
+    number = np.arange(n, dtype=np.int32)
+    turns = [side for k in range(n) for side in ([0] * (k % 3) + [1, 1]) * 2]
+    n_edges = 4 + 2 * (number % 3)
+    return MaskOutlines(50, 100, number, number, 2 * number, n_edges, np.array(turns, np.uint8))
+
+
 def make_look(n):
     return bytes([n % 100]) * 288
 
@@ -108,6 +117,7 @@ def make_count(
         provenance=Provenance("onnxruntime CPU", "fp32", "0.1"),
         confluence_percent=10.0 + n if segmented else None,
         shapes=make_shapes(n) if segmented else None,
+        masks=make_masks(n) if segmented else None,
     )
 
 

@@ -182,7 +182,7 @@ def test_a_running_monitor_a_foreign_file_and_the_database_itself_are_refused(
         (
             (
                 "DELETE FROM candidates WHERE count_id = 1; DELETE FROM segmentations;"
-                "DELETE FROM looks; DELETE FROM counts WHERE id = 1"
+                "DELETE FROM looks; DELETE FROM masks; DELETE FROM counts WHERE id = 1"
             ),
             "page 0 of b'frame0000.tif' is said to be counted",
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from livecount.frame import MaskOutlines
 from livecount.storage import CountStore, WatchOrder
 from livecount.storage.schema import MIGRATIONS
 from tests.storage.dump_released import RELEASED
@@ -21,6 +22,7 @@ from tests.storage.made_frames import (
     WATCH_SETTINGS,
     make_candidates,
     make_look,
+    make_masks,
     make_shapes,
     make_validation,
 )
@@ -34,6 +36,12 @@ def test_each_schema_has_its_dump() -> None:
         for script in (MIGRATIONS / "versions").glob("rev_*.py")
     }
     assert {dump.stem for dump in DUMPS} == revisions
+
+
+def assert_same_masks(found: MaskOutlines, wanted: MaskOutlines) -> None:
+    assert (found.height, found.width) == (wanted.height, wanted.width)
+    for name in ("cell", "top", "left", "n_edges", "turns"):
+        assert getattr(found, name).tolist() == getattr(wanted, name).tolist(), name
 
 
 @pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
@@ -60,6 +68,10 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             if shapes is not None:
                 assert found == confluence.pop(int(n))
                 assert shapes.area_px.tolist() == make_shapes(int(n)).area_px.tolist()
+            masks = store.masks(store.analysis(experiment), int(frame_id))
+            assert (masks is None) == (shapes is None or dump.stem < "0012")
+            if masks is not None:
+                assert_same_masks(masks, make_masks(int(n)))
         assert not confluence
         tally = store.tally()
         assert (tally.counted, tally.ignored, tally.superseded, tally.pending) == (9, 1, 1, 1)

@@ -6,6 +6,7 @@ import { hours, moment } from "/static/format.js";
 import { followPointers } from "/static/gestures.js";
 import { listen } from "/static/live.js";
 import { drawMarks, drawScaleBar } from "/static/marks.js";
+import { Masks } from "/static/masks.js";
 import { Picture } from "/static/picture.js";
 
 const experiment = document.body.dataset.experiment;
@@ -24,6 +25,7 @@ let retry = 0;
 
 const picture = new Picture(canvas, {
   drawMarks: (paint, shown) => {
+    masks.draw(paint);
     if (byId("overlay").checked) drawMarks(paint, shown, marks);
     drawScaleBar(paint, shown, frame?.pixel_size_um);
   },
@@ -31,6 +33,8 @@ const picture = new Picture(canvas, {
 });
 
 const corrections = new Corrections(picture, { list: byId("corrections"), onChange: () => drawCells(), onProblem: showProblem });
+
+const masks = new Masks(picture, { toggle: byId("masks"), why: byId("masks-why") });
 
 // --- the frame ---
 
@@ -49,7 +53,7 @@ async function go(id) {
     change();
     correct();
     clearProblem();
-    history.replaceState(null, "", `/experiments/${experiment}/frames/${id}`);
+    history.replaceState(null, "", `/experiments/${experiment}/frames/${id}${location.search}`);
     await loadSeries(false);
     drawAll();
     prefetch();
@@ -92,6 +96,7 @@ function drawAll() {
   if (frame.excluded) lines.push(["Not used", `${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}`]);
   if (!frame.is_current) lines.push(["Replaced", "the file holds other pixels by now"]);
   byId("about").replaceChildren(...lines.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]));
+  masks.show(frame);
   drawTime();
   drawCells();
 }
@@ -168,6 +173,7 @@ function drawCells() {
   marks = isOther ? found : corrections.marks(found);
   byId("h-value").textContent = h.toFixed(3);
   byId("h-back").hidden = !isOther;
+  masks.hideWhile(isOther);
   byId("preview").textContent = isOther ? `${found.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "Move it to see the count at another h.";
   const { corrected_count: corrected } = corrections.kept;
   byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
@@ -244,6 +250,7 @@ const PAN = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowD
 const KEYS = {
   ArrowLeft: () => step(-1), ArrowRight: () => step(1), "+": () => picture.zoom(1.5), "=": () => picture.zoom(1.5),
   "-": () => picture.zoom(1 / 1.5), 0: () => picture.fit(), c: () => byId("correct").click(), z: () => byId("undo").click(),
+  m: () => byId("masks").click(),
 };
 
 addEventListener("keydown", (event) => {
