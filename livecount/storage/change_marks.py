@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from livecount.storage.edit_tables import events, exclusions, plate_maps
 from livecount.storage.records import Analysis, Experiment
-from livecount.storage.tables import counts, validations
+from livecount.storage.tables import analyses, counts, validations
 
 __all__ = ["ChangeMarks", "read_change_marks"]
 
@@ -24,10 +24,13 @@ class ChangeMarks:
     statements
         What people have said (plate maps, events, exclusions, validations), as numbers that differ
         whenever something is said or withdrawn.
+    is_primary
+        Whether the analysis is still the one that is shown.
     """
 
     last_count_id: int
     statements: tuple[int, ...]
+    is_primary: bool
 
 
 def read_change_marks(
@@ -49,4 +52,5 @@ def read_change_marks(
             select(func.count(table.c.withdrawn_at)).where(of_experiment),
         ]
     statements = tuple(connection.execute(query).scalar() or 0 for query in said)
-    return ChangeMarks(last or 0, statements)
+    of_row = select(analyses.c.is_primary).where(analyses.c.id == analysis.row_id)
+    return ChangeMarks(last or 0, statements, bool(connection.execute(of_row).scalar()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, exists, func, insert, literal, select
+from sqlalchemy import Select, exists, insert, literal, select
 from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
 from livecount.frame import Candidates
@@ -54,17 +54,6 @@ class Recounted:
 
 class RecountWriter(CountWriter):
     """The part of :class:`CountStore` that puts counts of another h beside those there are."""
-
-    def n_counted(self, analysis: Analysis) -> int:
-        """Tell how many current frames an analysis has counted."""
-        query = (
-            select(func.count())
-            .select_from(counts)
-            .join(frames, counts.c.frame_id == frames.c.id)
-            .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
-        )
-        with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
 
     def iter_uncounted(
         self, analysis: Analysis, others: Sequence[Analysis]

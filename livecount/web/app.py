@@ -18,6 +18,7 @@ from livecount import __version__
 from livecount.errors import LivecountError, RequestError
 from livecount.storage import CountStore
 from livecount.web.access import Access, AccessMiddleware
+from livecount.web.analyses_api import make_analyses_api
 from livecount.web.api import make_api
 from livecount.web.board import Board
 from livecount.web.corrections_api import make_corrections_api
@@ -32,6 +33,7 @@ from livecount.web.picture_cache import PictureCache
 from livecount.web.pictures import Pictures
 from livecount.web.pictures_api import make_pictures_api
 from livecount.web.problems import problem, problem_of
+from livecount.web.recounts import Recounts
 from livecount.web.socket import make_socket
 
 __all__ = ["make_app"]
@@ -51,12 +53,14 @@ def make_app(database: Path, access: Access) -> FastAPI:
     """
     board = Board(database)
     pictures = Pictures(PictureCache())
+    recounts = Recounts(database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         board.close()
         pictures.close()
+        recounts.close()
 
     app = FastAPI(
         title="livecount",
@@ -73,6 +77,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
     app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_edits_api(board))
     app.include_router(make_flagged_api(board))
+    app.include_router(make_analyses_api(board, recounts))
     app.include_router(make_health_api(board))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))

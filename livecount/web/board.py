@@ -205,7 +205,8 @@ class Board:
         self, followed: _Followed, snapshot: Snapshot, marks: ChangeMarks, store: CountReader
     ) -> bool:
         age_s = time.monotonic() - followed.taken_s
-        if marks.statements != snapshot.marks.statements:  # people wait for what they have said
+        if not marks.is_primary or marks.statements != snapshot.marks.statements:
+            # People wait for what they have said.
             return age_s > _AT_MOST_EVERY_S
         if age_s <= max(_AT_MOST_EVERY_S, _COST * followed.cost_s):
             return False

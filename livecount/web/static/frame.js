@@ -1,5 +1,6 @@
 // One frame with its cells, and the others of its place before and after it.
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
+import { RunAtH } from "/static/apply_h.js";
 import "/static/chrome.js";
 import { Corrections } from "/static/corrections.js";
 import { hours, moment } from "/static/format.js";
@@ -31,6 +32,8 @@ const picture = new Picture(canvas, {
 });
 
 const corrections = new Corrections(picture, { list: byId("corrections"), onChange: () => drawCells(), onProblem: showProblem });
+
+const run = new RunAtH(experiment, { hOf: () => Number(byId("h").value), onShown: () => goAnew(), onProblem: showProblem });
 
 // --- the frame ---
 
@@ -73,6 +76,13 @@ async function pixelsOf(about) {
       if ([0, 424, 503].includes(problem.status)) retry = setTimeout(() => go(about.id), AGAIN_MS);
     };
   }
+}
+
+// The h that was tried has become that of the counts, or makes no sense beside the new one.
+function goAnew() {
+  delete byId("h").dataset.isMoved;
+  series = [];
+  go(asked);
 }
 
 function drawAll() {
@@ -168,6 +178,7 @@ function drawCells() {
   marks = isOther ? found : corrections.marks(found);
   byId("h-value").textContent = h.toFixed(3);
   byId("h-back").hidden = !isOther;
+  run.offer(isOther);
   byId("preview").textContent = isOther ? `${found.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "Move it to see the count at another h.";
   const { corrected_count: corrected } = corrections.kept;
   byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
@@ -260,7 +271,14 @@ listen(experiment, {
   onSnapshot: async () => {
     if (!frame) return;
     try {
-      frame = await ask(`frames/${frame.id}`);
+      const about = await ask(`frames/${frame.id}`);
+      if (about.id !== asked) return;
+      if (about.analysis_id !== frame.analysis_id) {
+        run.load();
+        goAnew();
+        return;
+      }
+      frame = about;
       await loadSeries(true);
       drawAll();
     } catch (problem) {
