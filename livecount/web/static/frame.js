@@ -14,6 +14,9 @@ const byId = (id) => document.getElementById(id);
 const canvas = byId("picture");
 const trouble = byId("trouble");
 const AGAIN_MS = 3000;
+// Who judges a frame blinded sees nothing of where it was taken, on the page or in its messages.
+const isBlinded = new URLSearchParams(location.search).get("blinded") === "1";
+const tellTrouble = (problem) => { trouble.hidden = false; trouble.textContent = isBlinded ? "The picture of this frame cannot be shown. Why names its file: it is said where the page is not blinded." : problem.message; };
 
 let frame = null;
 let cells = null;
@@ -28,7 +31,7 @@ const picture = new Picture(canvas, {
     if (byId("overlay").checked) drawMarks(paint, shown, marks);
     drawScaleBar(paint, shown, frame?.pixel_size_um);
   },
-  onTrouble: (problem) => { trouble.hidden = false; trouble.textContent = problem.message; },
+  onTrouble: tellTrouble,
 });
 
 const corrections = new Corrections(picture, { list: byId("corrections"), onChange: () => drawCells(), onProblem: showProblem });
@@ -52,7 +55,7 @@ async function go(id) {
     change();
     correct();
     clearProblem();
-    history.replaceState(null, "", `/experiments/${experiment}/frames/${id}`);
+    history.replaceState(null, "", `/experiments/${experiment}/frames/${id}${isBlinded ? "?blinded=1" : ""}`);
     await loadSeries(false);
     drawAll();
     prefetch();
@@ -71,8 +74,7 @@ async function pixelsOf(about) {
   } catch (problem) {
     return () => {
       picture.showNone(about.id, about.height_px, about.width_px);
-      trouble.hidden = false;
-      trouble.textContent = problem.message;
+      tellTrouble(problem);
       if ([0, 424, 503].includes(problem.status)) retry = setTimeout(() => go(about.id), AGAIN_MS);
     };
   }
@@ -89,17 +91,18 @@ function drawAll() {
   const { place } = frame;
   const field = place.field || place.position;
   const parts = [place.plate, place.well && `Well ${place.well}`, field && `field ${field}`, place.channel, frame.each_plane && place.z && `z ${place.z}`];
-  byId("where").textContent = parts.filter(Boolean).join(", ") || "One place";
+  byId("where").textContent = isBlinded ? `Frame ${frame.id}` : parts.filter(Boolean).join(", ") || "One place";
   document.title = `${byId("where").textContent} - livecount`;
   const when = [frame.elapsed_h === null ? "counted a moment ago" : hours(frame.elapsed_h)];
-  if (frame.acquired_at) when.push(", ", moment(frame.acquired_at));
+  if (frame.acquired_at && !isBlinded) when.push(", ", moment(frame.acquired_at));
   byId("when").replaceChildren(...when);
   const lines = [
-    ["Model", frame.model], ["File", frame.source + (frame.page ? `, page ${frame.page}` : "")], ["Folder", frame.folder],
+    ["Model", frame.model],
+    ...(isBlinded ? [] : [["File", frame.source + (frame.page ? `, page ${frame.page}` : "")], ["Folder", frame.folder]]),
     ["Size", `${frame.width_px} × ${frame.height_px} px${frame.pixel_size_um ? `, ${frame.pixel_size_um} µm each` : ""}`],
     ...frame.flags.map((flag) => ["Doubtful", flag.meaning || flag.name]),
   ];
-  if (frame.excluded) lines.push(["Not used", `${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}`]);
+  if (frame.excluded) lines.push(["Not used", isBlinded ? "why is hidden" : `${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}`]);
   if (!frame.is_current) lines.push(["Replaced", "the file holds other pixels by now"]);
   byId("about").replaceChildren(...lines.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]));
   drawTime();
@@ -287,4 +290,8 @@ listen(experiment, {
   },
 });
 
+if (isBlinded) {
+  byId("back").href = `/experiments/${experiment}/review`;
+  byId("back").textContent = "Back to the review";
+}
 go(asked);
