@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from livecount.errors import RequestError
 from livecount.flags import meaning
-from livecount.storage import Analysis, CountReader, Experiment, StoredFrame
+from livecount.storage import Analysis, CountReader, Exclusion, Experiment, StoredFrame
 from livecount.web.api import ExperimentId, find_experiment, packed, plain
 from livecount.web.board import Board
+from livecount.web.marked import mark_excluded
 from livecount.web.problems import RESPONSES, sendable
 from livecount.web.snapshots import Snapshot
 
@@ -125,7 +126,9 @@ def make_frames_api(board: Board) -> APIRouter:
             found = store.frame(frame_id)
             experiment, analysis = primary_of(store, found)
             count = store.count_of(analysis, frame_id)
-        return _shown(found, analysis, count, board.look(experiment).snapshot)
+            standing = [one for one in store.exclusions(experiment) if one.withdrawn is None]
+        row = _row_of(board.look(experiment).snapshot, frame_id, standing)
+        return _shown(found, analysis, count, row)
 
     @api.get("/frames/{frame_id}/cells")
     def cells(frame_id: FrameId) -> Cells:
@@ -194,12 +197,14 @@ def _listed(rows: pd.DataFrame) -> list[FrameListed]:
     ]
 
 
-def _shown(
-    frame: StoredFrame, analysis: Analysis, count: int, snapshot: Snapshot | None
-) -> FrameShown:
-    row = None
-    if snapshot is not None and frame.id in snapshot.frames.index:
-        row = snapshot.frames.loc[frame.id]
+def _row_of(snapshot: Snapshot, frame_id: int, exclusions: Iterable[Exclusion]) -> pd.Series | None:
+    """Give a frame's row with the exclusions that hold now; None where it was counted since."""
+    if frame_id not in snapshot.frames.index:
+        return None
+    return mark_excluded(snapshot.frames.loc[[frame_id]], exclusions).iloc[0]
+
+
+def _shown(frame: StoredFrame, analysis: Analysis, count: int, row: pd.Series | None) -> FrameShown:
     flags = [] if row is None else [flag for flag in row["flags"].split(";") if flag]
     return FrameShown(
         id=frame.id,

@@ -269,8 +269,23 @@ addEventListener("keydown", (event) => {
   act();
 });
 
+// What other people, or another window, say of this frame.
+async function followEdits() {
+  const id = asked;
+  try {
+    const [about, correct] = await Promise.all([ask(`frames/${id}`), corrections.load(id)]);
+    if (id !== asked || frame?.id !== id || about.analysis_id !== frame.analysis_id) return;
+    frame = about;
+    if (!corrections.isAtWork) correct();
+    drawAll();
+  } catch (problem) {
+    showProblem(problem);
+  }
+}
+
 listen(experiment, {
   onCounts: () => {},
+  onEdits: followEdits,
   onSnapshot: async () => {
     if (!frame) return;
     try {

@@ -1,4 +1,4 @@
-"""Who wanted an analysis to be counted, or to be the one that is shown.
+"""Who wanted an analysis to be counted, or shown; which corrections were withdrawn, by an index.
 
 Revision ID: 0013
 Revises: 0011
@@ -27,11 +27,15 @@ _STATEMENTS = (
     ) STRICT
     """,
     "CREATE INDEX analysis_orders_of_analysis ON analysis_orders (analysis_row_id)",
+    """
+    CREATE INDEX corrections_withdrawn ON corrections (withdrawn_at)
+    WHERE withdrawn_at IS NOT NULL
+    """,
 )
 
 
 def upgrade() -> None:
-    """Add the orders."""
+    """Add the orders and the index."""
     for statement in _STATEMENTS:
         op.execute(statement)
 
