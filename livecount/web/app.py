@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from livecount import __version__
 from livecount.errors import LivecountError, RequestError
+from livecount.settings import DashboardSettings
 from livecount.storage import CountStore
 from livecount.web.access import Access, AccessMiddleware
 from livecount.web.analyses_api import make_analyses_api
@@ -43,7 +44,7 @@ _STATIC = Path(__file__).parent / "static"
 _DAY = "public, max-age=86400"
 
 
-def make_app(database: Path, access: Access) -> FastAPI:
+def make_app(database: Path, settings: DashboardSettings, access: Access) -> FastAPI:
     """Make the application over one database, which may not be there yet.
 
     Parameters
@@ -52,7 +53,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
         Who is let in.
     """
     board = Board(database)
-    pictures = Pictures(PictureCache())
+    pictures = Pictures(PictureCache(most_bytes=round(settings.picture_cache_gb * 1e9)))
     recounts = Recounts(database)
 
     @asynccontextmanager
