@@ -23,6 +23,7 @@
     |   +-- MonitorRunningError     a second monitor on one database
     |   +-- NotInStoreError         no such experiment, analysis or frame
     |   +-- CorrectionError         a corrected cell does not fit its frame
+    |   +-- PrimaryChangeError      another analysis cannot take the first place now
     +-- WorkerError                 the process that reads and counts
     |   +-- WorkerStartError        does not start
     |   +-- WorkerLostError         ended in the middle of its work
@@ -57,6 +58,7 @@ __all__ = [
     "NotInStoreError",
     "PatternError",
     "PlateMapError",
+    "PrimaryChangeError",
     "ReadError",
     "RefusedFrameError",
     "RequestError",
@@ -170,6 +172,10 @@ class NotInStoreError(StoreError):
 
 class CorrectionError(StoreError):
     """A corrected cell lies outside its frame, or is not one that was counted."""
+
+
+class PrimaryChangeError(StoreError):
+    """Another analysis cannot take the first place now: frames would be missing from it."""
 
 
 class WorkerError(LivecountError):

@@ -11,11 +11,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from livecount.errors import NotInStoreError
-from livecount.storage import Analysis, CountStore, Experiment, Recounted, StoredCount
+from livecount.errors import NotInStoreError, PrimaryChangeError
+from livecount.storage import (
+    Analysis,
+    CountReader,
+    CountStore,
+    Experiment,
+    MonitorLock,
+    Recounted,
+    Said,
+    StoredCount,
+    is_referee,
+)
 from livecount.uncertainty import Calibration, find_doubts
 
-__all__ = ["Recount", "catch_up", "family_of", "recount"]
+__all__ = [
+    "Recount",
+    "catch_up",
+    "family_of",
+    "is_being_counted",
+    "make_primary",
+    "n_lacking",
+    "order",
+    "recount",
+    "refuse_while_counted",
+]
 
 _DECIDED_BY_H = frozenset({"doubtful_cells", "too_large_to_segment"})
 
@@ -46,6 +66,7 @@ def recount(
     h: float,
     *,
     like: Analysis | None = None,
+    said: Said | None = None,
     on_frames: Callable[[int], None] = lambda _: None,
 ) -> Recount:
     """Count all stored frames of an experiment with another h, beside the counts there are.
@@ -57,6 +78,8 @@ def recount(
     ----------
     like
         The analysis that it resembles in everything but h; the primary one where not given.
+    said
+        Who wants it and when, to be kept.
     on_frames
         Called with how many frames were dealt with since the last call.
 
@@ -65,6 +88,19 @@ def recount(
     NotInStoreError
         Nothing was counted yet, or peaks as low as ``h`` were not kept.
     """
+    analysis = order(store, experiment, h, like=like, said=said)
+    return catch_up(store, experiment, analysis, on_frames=on_frames)
+
+
+def order(
+    store: CountStore,
+    experiment: Experiment,
+    h: float,
+    *,
+    like: Analysis | None = None,
+    said: Said | None = None,
+) -> Analysis:
+    """Make the analysis of another h, by which nothing is counted yet; see :func:`recount`."""
     like = like or store.analysis(experiment)
     lowest = like.settings.min_prominence
     if not lowest <= h <= 1:
@@ -74,7 +110,9 @@ def recount(
             hint=f"Give an h between {lowest:g} and 1",
         )
     analysis = store.ensure_analysis(experiment, replace(like.settings, h=h))
-    return catch_up(store, experiment, analysis, on_frames=on_frames)
+    if said is not None:
+        store.order_count(analysis, said)
+    return analysis
 
 
 def catch_up(
@@ -98,7 +136,7 @@ def catch_up(
     return Recount(analysis, n_new, n_without_masks)
 
 
-def family_of(store: CountStore, experiment: Experiment, analysis: Analysis) -> list[Analysis]:
+def family_of(store: CountReader, experiment: Experiment, analysis: Analysis) -> list[Analysis]:
     """List the analyses that differ from this one in h at most, itself among them."""
     same = replace(analysis.settings, h=1.0).analysis_id
     return [
@@ -106,6 +144,62 @@ def family_of(store: CountStore, experiment: Experiment, analysis: Analysis) -> 
         for one in store.analyses(experiment)
         if replace(one.settings, h=1.0).analysis_id == same
     ]
+
+
+def n_lacking(store: CountReader, experiment: Experiment, analysis: Analysis) -> int:
+    """Tell how many frames only others of the family have counted, which :func:`catch_up` takes."""
+    return store.n_uncounted(analysis, family_of(store, experiment, analysis))
+
+
+def is_being_counted(store: CountReader, experiment: Experiment) -> bool:
+    """Tell whether a monitor counts an experiment right now, and so by its primary analysis."""
+    beat = store.monitor()
+    if beat is None or not MonitorLock(store.database).is_held_elsewhere():
+        return False
+    return any(source.folder in beat.source_states for source in store.sources(experiment))
+
+
+def refuse_while_counted(store: CountReader, experiment: Experiment) -> None:
+    """Refuse to take the first place from an analysis by which a monitor counts right now.
+
+    Raises
+    ------
+    PrimaryChangeError
+        A monitor watches a folder of this experiment: its frames would go on elsewhere.
+    """
+    if is_being_counted(store, experiment):
+        raise PrimaryChangeError(
+            f"Experiment {experiment.name!r} is being counted: its new frames would not be in the "
+            "count that is shown",
+            hint="Stop the monitor first, make this count the primary one, and start the monitor "
+            "with its h; until then it stands beside the one that is shown",
+        )
+
+
+def make_primary(
+    store: CountStore, experiment: Experiment, analysis: Analysis, said: Said | None = None
+) -> None:
+    """Let exports, plots and pages show this count of an experiment from now on.
+
+    Raises
+    ------
+    PrimaryChangeError
+        A monitor counts the experiment right now, or the analysis lacks frames that were counted
+        otherwise, or it counts stained nuclei.
+    """
+    refuse_while_counted(store, experiment)
+    if is_referee(analysis):
+        raise PrimaryChangeError(
+            f"Analysis {analysis.id} counts stained nuclei, which are shown beside the cells",
+            hint="Choose one that counts cells",
+        )
+    if n_frames := n_lacking(store, experiment, analysis):
+        raise PrimaryChangeError(
+            f"Analysis {analysis.id} lacks {n_frames} frames that were counted with another h",
+            hint=f"Count them first, with h = {analysis.settings.h:g} again: it goes on where it "
+            "was",
+        )
+    store.make_primary(analysis, said)
 
 
 def _counted_at(stored: StoredCount, h: float, calibration: Calibration | None) -> Recounted:

@@ -33,6 +33,7 @@ __all__ = [
     "ChannelRole",
     "Config",
     "CountingSettings",
+    "DashboardSettings",
     "DatabaseSettings",
     "EdgeGuard",
     "ExperimentSettings",
@@ -365,6 +366,12 @@ class BackupSettings(_Section):
     folder: _OptionalPath = None
 
 
+class DashboardSettings(_Section):
+    """``[dashboard]``: the pages that are served on this computer."""
+
+    picture_cache_gb: Annotated[float, _number(gt=0, le=100_000)] = 2.0
+
+
 class LogSettings(_Section):
     """``[log]``: what the monitor writes down, and where."""
 
@@ -383,6 +390,7 @@ class Config(_Section):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     backup: BackupSettings = BackupSettings()
     alerts: AlertSettings = AlertSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
     experiments: tuple[Config, ...] | None = None
     """Each a complete set of settings; None: the one experiment that the sections speak of."""

@@ -18,7 +18,16 @@ from livecount.storage import Instant
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Clock", "Timing", "hours_of", "instant_at", "instant_on", "time_frames", "zero_of"]
+__all__ = [
+    "Clock",
+    "Timing",
+    "hours_from",
+    "hours_of",
+    "instant_at",
+    "instant_on",
+    "time_frames",
+    "zero_of",
+]
 
 _ENOUGH: Final = 0.9
 _HOUR_S: Final = 3600.0
@@ -116,12 +125,14 @@ def zero_of(table: pd.DataFrame) -> pd.Timestamp | None:
 
 def hours_of(table: pd.DataFrame, instant: Instant) -> float:
     """Place an instant on an experiment's axis as it is now: by its date where both have one."""
-    import pandas as pd
+    return hours_from(zero_of(table), instant)
 
-    zero = zero_of(table)
+
+def hours_from(zero: datetime | None, instant: Instant) -> float:
+    """Do the same where the date of hour 0 is known; None where the clock has no dates."""
     if zero is None or instant.at is None:
         return instant.elapsed_h
-    return float((pd.Timestamp(instant.at) - zero).total_seconds() / _HOUR_S)
+    return (instant.at - zero).total_seconds() / _HOUR_S
 
 
 def instant_at(table: pd.DataFrame, elapsed_h: float) -> Instant:

@@ -46,10 +46,13 @@ BAD_FILES = [
     ("[watch]\nretry = { attemps = 2 }", 2, "watch.retry.attemps", "watch.retry.attempts"),
     ("[log]\nqwertz = 1", 2, "log.qwertz", "those here are file, keep_files, level, max_mb"),
     (
-        "[dashbord]\n",
+        "[kitchen]\n",
         1,
-        "dashbord",
-        "those here are alerts, backup, counting, database, experiment, experiments, log, watch",
+        "kitchen",
+        (
+            "those here are alerts, backup, counting, dashboard, database, experiment, "
+            "experiments, log, watch"
+        ),
     ),
     ("watch.retry.attempts = 0", 1, "watch.retry.attempts", "must be at least 1 (is 0)"),
     ("counting = 5", 1, "counting", "must be a table, written as [counting]"),

@@ -93,7 +93,7 @@ def _dashboard(settings: Config, *, show: bool) -> Iterator[None]:
         return
     from livecount.web import start_server
 
-    with start_server(settings.database.file, None) as server:
+    with start_server(settings.database.file, settings.dashboard, None) as server:
         say(f"dashboard: {server.address}")
         open_in_browser(server.address)
         yield

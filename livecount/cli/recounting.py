@@ -8,17 +8,19 @@ import typer
 
 from livecount.cli.options import (
     AsJson,
+    By,
     ConfigFile,
     DatabaseFile,
     ExperimentName,
     finite,
     people_edit,
     people_look,
+    said_by,
 )
 from livecount.cli.terminal import progress_bar, say, terminal, write_json
 
 if TYPE_CHECKING:
-    from livecount.storage import Analysis, CountStore, Experiment
+    from livecount.storage import Analysis, CountReader
 
 _ANOTHER_MODEL = (
     "another model needs the frames themselves, which recount does not read: count them as another "
@@ -39,6 +41,7 @@ def recount(
             "--make-primary", help="Let exports, plots and reports show this count from now on."
         ),
     ] = False,
+    by: By = None,
     model: Annotated[str | None, typer.Option("--model", hidden=True)] = None,
     database: DatabaseFile = None,
     config: ConfigFile = None,
@@ -54,18 +57,18 @@ def recount(
 
     Example: livecount recount --h 0.2
     """
-    from livecount.recounting import recount as count_again
+    from livecount import recounting
 
     if model is not None:
         raise typer.BadParameter(_ANOTHER_MODEL)
     with people_edit(config, database, experiment) as (store, found):
         if make_primary:
-            _refuse_while_counted(store, found)
+            recounting.refuse_while_counted(store, found)
         n_frames = store.tally(found).counted
         with progress_bar("counting again", n_frames) as advance:
-            made = count_again(store, found, h, on_frames=advance)
+            made = recounting.recount(store, found, h, said=said_by(by), on_frames=advance)
         if make_primary:
-            store.make_primary(made.analysis)
+            recounting.make_primary(store, found, made.analysis, said_by(by))
         entry = _entry(store, store.analysis(found, made.analysis.id))
     if as_json:
         without_masks = {"without_masks": made.n_without_masks}
@@ -81,28 +84,6 @@ def recount(
         say(f"it is shown from now on; let the monitor go on with it too: `h = {h:g}` or --h {h:g}")
     elif not entry["is_primary"]:
         say("frames that come later are counted when you give this command again")
-
-
-def _refuse_while_counted(store: CountStore, experiment: Experiment) -> None:
-    """Refuse to take the primary place from an analysis by which a monitor counts right now.
-
-    Raises
-    ------
-    StoreError
-        A monitor watches a folder of this experiment: its frames would go on elsewhere.
-    """
-    from livecount.errors import StoreError
-    from livecount.storage import MonitorLock
-
-    beat = store.monitor()
-    if beat is None or not MonitorLock(store.database).is_held_elsewhere():
-        return
-    if any(source.folder in beat.source_states for source in store.sources(experiment)):
-        raise StoreError(
-            f"Experiment {experiment.name!r} is being counted: its new frames would not be in the "
-            "count that is shown",
-            hint="Leave --make-primary out, or stop the monitor first and start it with this h",
-        )
 
 
 def analyses(
@@ -135,7 +116,7 @@ def analyses(
     terminal().print(table)
 
 
-def _entry(store: CountStore, analysis: Analysis) -> dict[str, Any]:
+def _entry(store: CountReader, analysis: Analysis) -> dict[str, Any]:
     settings = analysis.settings
     return {
         "analysis_id": analysis.id,

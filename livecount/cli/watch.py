@@ -126,7 +126,9 @@ def _watch(
         say(f"{of_which}watching " + ", ".join(str(folder) for folder in one.watch.folders))
     with ExitStack() as stack:
         if serving is not None:
-            server = stack.enter_context(start_server(settings.database.file, serving.port))
+            server = stack.enter_context(
+                start_server(settings.database.file, settings.dashboard, serving.port)
+            )
             say(f"dashboard: {server.address}")
             say(f"health and metrics: {server.base}/healthz, {server.base}/metrics")
         return run_monitor(
@@ -183,7 +185,12 @@ def serve(
     from livecount.web import serve as answer
 
     settings = load_settings(config, {"database.file": database})
-    answer(settings.database.file, port, lambda server: say(f"dashboard: {server.address}"))
+    answer(
+        settings.database.file,
+        settings.dashboard,
+        port,
+        lambda server: say(f"dashboard: {server.address}"),
+    )
 
 
 def status(

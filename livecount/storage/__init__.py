@@ -5,6 +5,7 @@ columns. Jobs are not kept yet.
 """
 
 from livecount.platform.files import FileStamp
+from livecount.storage.analysis_order_reading import AnalysisOrder
 from livecount.storage.backups import back_up, backup_folder, kept_backups, take_backup
 from livecount.storage.change_marks import ChangeMarks
 from livecount.storage.columns import CountColumns
@@ -49,6 +50,7 @@ __all__ = [
     "COUNTING_PAUSED",
     "NUCLEI_ROLE",
     "Analysis",
+    "AnalysisOrder",
     "AnalysisSettings",
     "Audience",
     "CellDiameter",

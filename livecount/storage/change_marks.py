@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from livecount.storage.correction_table import corrections
 from livecount.storage.edit_tables import events, exclusions, plate_maps
 from livecount.storage.records import Analysis, Experiment
-from livecount.storage.tables import counts, validations
+from livecount.storage.tables import analyses, counts, validations
 
 __all__ = ["ChangeMarks", "read_change_marks"]
 
@@ -24,10 +25,22 @@ class ChangeMarks:
     statements
         What people have said (plate maps, events, exclusions, validations), as numbers that differ
         whenever something is said or withdrawn.
+    is_primary
+        Whether the analysis is still the one that is shown.
+    corrections
+        The same of corrected cells, of all experiments. Marks that differ in this alone are equal:
+        no curve depends on it.
     """
 
     last_count_id: int
     statements: tuple[int, ...]
+    is_primary: bool
+    corrections: tuple[int, ...] = field(compare=False)
+
+    @property
+    def edits(self) -> tuple[int, ...]:
+        """All that people have said, as numbers that differ whenever something is added."""
+        return (*self.statements, *self.corrections)
 
 
 def read_change_marks(
@@ -49,4 +62,11 @@ def read_change_marks(
             select(func.count(table.c.withdrawn_at)).where(of_experiment),
         ]
     statements = tuple(connection.execute(query).scalar() or 0 for query in said)
-    return ChangeMarks(last or 0, statements)
+    of_row = select(analyses.c.is_primary).where(analyses.c.id == analysis.row_id)
+    is_primary = bool(connection.execute(of_row).scalar())
+    corrected = [
+        select(func.max(corrections.c.id)),
+        select(func.count()).where(corrections.c.withdrawn_at.is_not(None)),
+    ]
+    numbers = tuple(connection.execute(query).scalar() or 0 for query in corrected)
+    return ChangeMarks(last or 0, statements, is_primary, numbers)

@@ -36,3 +36,8 @@ corrections = Table(
     sqlite_strict=True,
 )
 Index("corrections_of_frame", corrections.c.analysis_row_id, corrections.c.frame_id)
+Index(
+    "corrections_withdrawn",
+    corrections.c.withdrawn_at,
+    sqlite_where=corrections.c.withdrawn_at.is_not(None),
+)

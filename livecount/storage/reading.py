@@ -21,6 +21,7 @@ from livecount.storage import (
     notice_rows,
     registry,
 )
+from livecount.storage.analysis_order_reading import AnalysisOrderReader
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.calibration_reading import CalibrationReader
 from livecount.storage.change_marks import ChangeMarks, read_change_marks
@@ -55,7 +56,7 @@ __all__ = ["CountReader"]
 _FRAMES_AT_ONCE = 200
 
 
-class CountReader(FrameReader, CalibrationReader, MaskReader):
+class CountReader(FrameReader, CalibrationReader, MaskReader, AnalysisOrderReader):
     """What can be asked of a database; made by :meth:`CountStore.open`.
 
     Every method reads one consistent state in a transaction of its own, short enough not to hold

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, exists, func, insert, literal, select
+from sqlalchemy import Column, Integer, Select, Text, bindparam, exists, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
 from livecount.frame import Candidates
@@ -55,17 +55,6 @@ class Recounted:
 class RecountWriter(CountWriter):
     """The part of :class:`CountStore` that puts counts of another h beside those there are."""
 
-    def n_counted(self, analysis: Analysis) -> int:
-        """Tell how many current frames an analysis has counted."""
-        query = (
-            select(func.count())
-            .select_from(counts)
-            .join(frames, counts.c.frame_id == frames.c.id)
-            .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
-        )
-        with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
-
     def iter_uncounted(
         self, analysis: Analysis, others: Sequence[Analysis]
     ) -> Iterator[list[StoredCount]]:
@@ -103,16 +92,17 @@ class RecountWriter(CountWriter):
         n_new = 0
         with self._writing() as connection:
             for one in made:
-                added = connection.execute(_copied_count(analysis, one))
-                if not added.rowcount:
-                    continue
-                n_new += 1
-                for column in _BESIDE:
-                    beside = select(_new_row_id(analysis, one), column).where(
-                        column.table.c.count_id == one.row_id
-                    )
-                    names = ["count_id", column.name]
-                    connection.execute(insert(column.table).from_select(names, beside))
+                values = {
+                    "analysis_row_id": analysis.row_id,
+                    "row_id": one.row_id,
+                    "made": one.count,
+                    "flags": json.dumps(one.flags),
+                    "now": now_text(),
+                }
+                if connection.execute(_COPIED_COUNT, values).rowcount:
+                    n_new += 1
+                    for copied in _COPIED_BESIDE:
+                        connection.execute(copied, values)
         return n_new
 
 
@@ -131,31 +121,39 @@ def _uncounted(analysis: Analysis, others: Sequence[Analysis]) -> Select[Any]:
         .join(frames, counts.c.frame_id == frames.c.id)
         .join(candidates, candidates.c.count_id == counts.c.id)
         .outerjoin(segmentations, segmentations.c.count_id == counts.c.id)
-        .where(counts.c.analysis_row_id.in_([other.row_id for other in others]))
+        # Not by the index of analyses, in the order of frames: each part would sort them all.
+        .where((counts.c.analysis_row_id + 0).in_([other.row_id for other in others]))
         .where((frames.c.state == "counted") & ~is_counted)
         .order_by(counts.c.id)
         .limit(_FRAMES_AT_ONCE)
     )
 
 
-def _copied_count(analysis: Analysis, made: Recounted) -> Any:
+def _copied_count() -> Any:
     """Insert a count beside another one; what is not given is what that one says by now."""
     values = {
-        "analysis_row_id": literal(analysis.row_id),
+        "analysis_row_id": bindparam("analysis_row_id", type_=Integer),
         "frame_id": counts.c.frame_id,
-        "count": literal(made.count),
-        "flags": literal(json.dumps(made.flags)),
-        "counted_at": literal(now_text()),
+        "count": bindparam("made", type_=Integer),
+        "flags": bindparam("flags", type_=Text),
+        "counted_at": bindparam("now", type_=Text),
         **{name: counts.c[name] for name in _KEPT},
     }
-    copied = select(*values.values()).where(counts.c.id == made.row_id)
+    copied = select(*values.values()).where(counts.c.id == bindparam("row_id", type_=Integer))
     return insert_unless_there(counts).from_select(list(values), copied).on_conflict_do_nothing()
 
 
-def _new_row_id(analysis: Analysis, made: Recounted) -> Any:
-    of_frame = select(counts.c.frame_id).where(counts.c.id == made.row_id).scalar_subquery()
-    return (
-        select(counts.c.id)
-        .where((counts.c.analysis_row_id == analysis.row_id) & (counts.c.frame_id == of_frame))
-        .scalar_subquery()
-    )
+def _copied_beside(column: Column[Any]) -> Any:
+    """Insert what stands beside the count that was copied last."""
+    row_id = bindparam("row_id", type_=Integer)
+    of_frame = select(counts.c.frame_id).where(counts.c.id == row_id).scalar_subquery()
+    new = counts.alias()
+    is_new = new.c.analysis_row_id == bindparam("analysis_row_id", type_=Integer)
+    new_row_id = select(new.c.id).where(is_new & (new.c.frame_id == of_frame)).scalar_subquery()
+    beside = select(new_row_id, column).where(column.table.c.count_id == row_id)
+    return insert(column.table).from_select(["count_id", column.name], beside)
+
+
+# Made once: to make them for each frame would take most of the time of a recount.
+_COPIED_COUNT: Final = _copied_count()
+_COPIED_BESIDE: Final = [_copied_beside(column) for column in _BESIDE]

@@ -29,6 +29,7 @@ from livecount.storage import (
     registry,
     revisions,
 )
+from livecount.storage.analysis_order_writing import AnalysisOrderWriter
 from livecount.storage.attributes import merge_attributes
 from livecount.storage.calibration_writing import CalibrationWriter
 from livecount.storage.correction_writing import CorrectionWriter
@@ -52,7 +53,7 @@ from livecount.storage.watch_orders import WatchOrderWriter
 __all__ = ["CountStore"]
 
 
-class CountStore(CalibrationWriter, CorrectionWriter, WatchOrderWriter):
+class CountStore(CalibrationWriter, CorrectionWriter, AnalysisOrderWriter, WatchOrderWriter):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to
@@ -121,11 +122,6 @@ class CountStore(CalibrationWriter, CorrectionWriter, WatchOrderWriter):
             return registry.ensure_analysis(
                 connection, experiment, settings, may_be_primary=may_be_primary
             )
-
-    def make_primary(self, analysis: Analysis) -> None:
-        """Let this analysis be the one that exports show, instead of the present one."""
-        with self._writing() as connection:
-            registry.make_primary(connection, analysis)
 
     def note_seen(self, source: Source, seen: Iterable[tuple[bytes, FileStamp]]) -> None:
         """Make files known that a scan saw; new and changed ones become pending.

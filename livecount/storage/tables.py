@@ -27,7 +27,8 @@ Why the schema is as it is:
   knows a target by its name only; addresses hold secrets and stand in the settings.
 
 What people say stands in modules of its own: ``edit_tables``, ``correction_table``,
-``calibration_table``, ``watch_order_table``; the masks of cells in ``mask_table``.
+``calibration_table``, ``watch_order_table``, ``analysis_order_table``; the masks of cells in
+``mask_table``.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 
 from livecount.errors import RequestError
 from livecount.growth import GrowthRow, Window
-from livecount.storage import Analysis, CountReader, Experiment
+from livecount.storage import Analysis, CountReader, Experiment, ExperimentEvent
+from livecount.time_axis import hours_from
 from livecount.web.board import Board, Shown
 from livecount.web.health import read_health, watched_folders
 from livecount.web.problems import RESPONSES, sendable
@@ -126,7 +127,10 @@ def make_api(board: Board) -> APIRouter:
     @api.get("/experiments/{experiment_id}/plate")
     def plate(experiment_id: ExperimentId) -> Plate:
         """Give the curves of all wells."""
-        return _plate(board.look(find_experiment(board, experiment_id)))
+        found = find_experiment(board, experiment_id)
+        with board.opened() as store:
+            events = store.events(found)
+        return _plate(board.look(found), [one for one in events if one.withdrawn is None])
 
     @api.get("/experiments/{experiment_id}/growth")
     def growth(experiment_id: ExperimentId, start_h: Hour = None, end_h: Hour = None) -> Growth:
@@ -207,7 +211,7 @@ def _last_count_at(
     return moments.max().astype("datetime64[us]").item().replace(tzinfo=UTC)  # type: ignore[no-any-return]
 
 
-def _plate(shown: Shown) -> Plate:
+def _plate(shown: Shown, events: Iterable[ExperimentEvent]) -> Plate:
     snapshot, fresh = shown.snapshot, shown.fresh
     wells = []
     for number, track in enumerate(snapshot.tracks):
@@ -236,8 +240,10 @@ def _plate(shown: Shown) -> Plate:
         zero=None if snapshot.zero is None else snapshot.zero.isoformat(),
         wells=wells,
         events=[
-            EventShown(name=one.name, at_h=one.at_h, wells=list(one.wells))
-            for one in snapshot.events
+            EventShown(
+                name=one.name, at_h=hours_from(snapshot.zero, one.when), wells=list(one.wells)
+            )
+            for one in events
         ],
     )
 

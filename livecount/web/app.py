@@ -16,8 +16,10 @@ from starlette.staticfiles import StaticFiles
 
 from livecount import __version__
 from livecount.errors import LivecountError, RequestError
+from livecount.settings import DashboardSettings
 from livecount.storage import CountStore
 from livecount.web.access import Access, AccessMiddleware
+from livecount.web.analyses_api import make_analyses_api
 from livecount.web.api import make_api
 from livecount.web.board import Board
 from livecount.web.corrections_api import make_corrections_api
@@ -33,6 +35,7 @@ from livecount.web.picture_cache import PictureCache
 from livecount.web.pictures import Pictures
 from livecount.web.pictures_api import make_pictures_api
 from livecount.web.problems import problem, problem_of
+from livecount.web.recounts import Recounts
 from livecount.web.socket import make_socket
 
 __all__ = ["make_app"]
@@ -42,7 +45,7 @@ _STATIC = Path(__file__).parent / "static"
 _DAY = "public, max-age=86400"
 
 
-def make_app(database: Path, access: Access) -> FastAPI:
+def make_app(database: Path, settings: DashboardSettings, access: Access) -> FastAPI:
     """Make the application over one database, which may not be there yet.
 
     Parameters
@@ -51,13 +54,15 @@ def make_app(database: Path, access: Access) -> FastAPI:
         Who is let in.
     """
     board = Board(database)
-    pictures = Pictures(PictureCache())
+    pictures = Pictures(PictureCache(most_bytes=round(settings.picture_cache_gb * 1e9)))
+    recounts = Recounts(database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         board.close()
         pictures.close()
+        recounts.close()
 
     app = FastAPI(
         title="livecount",
@@ -75,6 +80,7 @@ def make_app(database: Path, access: Access) -> FastAPI:
     app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_edits_api(board))
     app.include_router(make_flagged_api(board))
+    app.include_router(make_analyses_api(board, recounts))
     app.include_router(make_health_api(board))
     app.include_router(make_socket(board))
     app.include_router(make_pages(board, access))

@@ -69,6 +69,7 @@ class _Followed:
     name: str
     shown: Shown | None = None
     seen_count_id: int = 0
+    seen_edits: tuple[int, ...] | None = None
     asked_s: float = 0.0
     taken_s: float = 0.0
     cost_s: float = 0.0
@@ -198,6 +199,7 @@ class Board:
         with self.opened() as store:
             marks = store.change_marks(snapshot.experiment, snapshot.analysis)
             self._add_fresh(followed, shown, store, marks.last_count_id)
+            self._tell_of_edits(followed, marks)
             if followed.pending is None and self._is_due(followed, snapshot, marks, store):
                 self._start(followed)
 
@@ -205,8 +207,9 @@ class Board:
         self, followed: _Followed, snapshot: Snapshot, marks: ChangeMarks, store: CountReader
     ) -> bool:
         age_s = time.monotonic() - followed.taken_s
-        if marks.statements != snapshot.marks.statements:  # people wait for what they have said
-            return age_s > _AT_MOST_EVERY_S
+        if not marks.is_primary or marks.statements != snapshot.marks.statements:
+            # People wait for what they have said.
+            return age_s > max(LOOK_EVERY_S, followed.cost_s)
         if age_s <= max(_AT_MOST_EVERY_S, _COST * followed.cost_s):
             return False
         return marks != snapshot.marks or (
@@ -245,6 +248,12 @@ class Board:
                 followed.shown = replace(shown, fresh=curves, look=shown.look + 1)
             told = {str(number): one.as_json() for number, one in changed.items()}
             self._tell(followed, {"kind": "counts", "snapshot": shown.number, "tracks": told})
+
+    def _tell_of_edits(self, followed: _Followed, marks: ChangeMarks) -> None:
+        """Let viewers ask anew what people say: it need not wait for a snapshot."""
+        if followed.seen_edits not in (None, marks.edits):
+            self._tell(followed, {"kind": "edits"})
+        followed.seen_edits = marks.edits
 
     def _tell(self, followed: _Followed, message: dict[str, Any]) -> None:
         with self._lock:

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from livecount.errors import RequestError
+from livecount.platform.login import user_name
+from livecount.storage import Said
 
-__all__ = ["read_body", "read_model"]
+__all__ = ["ONE_LINE", "Given", "Name", "read_body", "read_model", "said_by"]
+
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=ONE_LINE),
+]
 
 _LONGEST: int = 10_000
 Asked = TypeVar("Asked", bound=BaseModel)
+
+
+class Given(BaseModel):
+    """A body: what it does not know is refused, so that a misspelt name is not overlooked."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    by: Name | None = Field(None, description="Who says so (default: the computer's user).")
+
+
+def said_by(name: str | None) -> Said:
+    """Give who says something now: the name given, else who is logged in."""
+    return Said(name or user_name(), datetime.now(UTC))
 
 
 async def read_body(request: Request) -> bytes:

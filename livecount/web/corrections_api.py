@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from livecount.platform.login import user_name
-from livecount.storage import Analysis, Correction, CountReader, CountStore, Said
+from livecount.storage import Analysis, Correction, CountReader, CountStore
 from livecount.web.board import Board
-from livecount.web.bodies import read_model
+from livecount.web.bodies import read_model, said_by
 from livecount.web.frames_api import FrameId, primary_of
 from livecount.web.problems import RESPONSES
 
@@ -53,7 +51,7 @@ class CorrectionAsked(BaseModel):
             None if self.from_y is None or self.from_x is None else (self.from_y, self.from_x)
         )
         end_yx = None if self.to_y is None or self.to_x is None else (self.to_y, self.to_x)
-        return Correction(frame_id, self.kind, _said(), start_yx, end_yx)
+        return Correction(frame_id, self.kind, said_by(None), start_yx, end_yx)
 
 
 class CorrectionShown(BaseModel):
@@ -118,14 +116,12 @@ def make_corrections_api(board: Board) -> APIRouter:
         """Take a correction back; it stays in the list."""
         return change(
             frame_id,
-            lambda store, analysis: store.withdraw_correction(analysis, frame_id, number, _said()),
+            lambda store, analysis: store.withdraw_correction(
+                analysis, frame_id, number, said_by(None)
+            ),
         )
 
     return api
-
-
-def _said() -> Said:
-    return Said(user_name(), datetime.now(UTC))
 
 
 def _corrected(store: CountReader, analysis: Analysis, frame_id: int) -> Corrected:

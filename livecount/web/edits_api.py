@@ -10,45 +10,32 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from livecount.errors import NotInStoreError, RequestError
 from livecount.excluding import describe_exclusion, exclude_as_said
 from livecount.plate import spell_well
-from livecount.platform.login import user_name
-from livecount.storage import Exclusion, Experiment, ExperimentEvent, Instant, Said
+from livecount.storage import Exclusion, Experiment, ExperimentEvent, Instant
 from livecount.time_axis import instant_at, instant_on
 from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
+from livecount.web.bodies import ONE_LINE, Given, Name, said_by
 from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import Snapshot
 
 __all__ = ["ExclusionShown", "make_edits_api", "show_exclusion"]
 
-_ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
 _MOST_WELLS: Final = 1536
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_ONE_LINE),
-]
 Words = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=_ONE_LINE),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=ONE_LINE),
 ]
 Hours = Annotated[float, Field(ge=-1e6, le=1e6, description="Hours after t0.")]
 Number = Annotated[int, Path(ge=1, le=2**53, description="As the list shows it.")]
 TakenBackBy = Annotated[Name | None, Query(description="Who takes it back (default: the user).")]
 
 
-class _Given(BaseModel):
-    """A body: what it does not know is refused, so that a misspelt name is not overlooked."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    by: Name | None = Field(None, description="Who says so (default: the computer's user).")
-
-
-class ExclusionGiven(_Given):
+class ExclusionGiven(Given):
     """Counts that are not to be used: one frame, or all that agree with place and time."""
 
     reason: Words
@@ -71,7 +58,7 @@ class ExclusionGiven(_Given):
         return self
 
 
-class EventGiven(_Given):
+class EventGiven(Given):
     """Something done to the cells."""
 
     name: Name
@@ -154,7 +141,7 @@ def _add_exclusions(api: APIRouter, board: Board) -> None:
         """Withdraw an exclusion: the counts are used again, the list keeps that they were not."""
         found = find_experiment(board, experiment_id)
         with board.edited() as store:
-            store.withdraw_exclusion(found, number, _said(by))
+            store.withdraw_exclusion(found, number, said_by(by))
 
 
 def _add_events(api: APIRouter, board: Board) -> None:
@@ -171,7 +158,7 @@ def _add_events(api: APIRouter, board: Board) -> None:
         found = find_experiment(board, experiment_id)
         when = _when(_snapshot(board, found), given.at_h)
         wells = tuple(dict.fromkeys(spell_well(well) for well in given.wells))
-        event = ExperimentEvent(given.name, when, wells, _said(given.by))
+        event = ExperimentEvent(given.name, when, wells, said_by(given.by))
         with board.edited() as store:
             number = store.add_event(found, event)
         return _show_event(event).model_copy(update={"number": number})
@@ -181,22 +168,18 @@ def _add_events(api: APIRouter, board: Board) -> None:
         """Take an event back; the list goes on showing that it was noted."""
         found = find_experiment(board, experiment_id)
         with board.edited() as store:
-            store.withdraw_event(found, number, _said(by))
+            store.withdraw_event(found, number, said_by(by))
 
 
 def _snapshot(board: Board, experiment: Experiment) -> Snapshot:
     return board.look(experiment).snapshot
 
 
-def _said(by: str | None) -> Said:
-    return Said(by or user_name(), datetime.now(UTC))
-
-
 def _exclusion(snapshot: Snapshot, given: ExclusionGiven) -> Exclusion:
     frames = snapshot.frames
     return Exclusion(
         given.reason,
-        _said(given.by),
+        said_by(given.by),
         frame_id=given.frame_id,
         plate=given.plate,
         well=None if given.well is None else spell_well(given.well),

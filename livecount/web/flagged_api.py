@@ -12,12 +12,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from livecount.errors import RequestError
-from livecount.excluding import exclude_as_said, name_rules
 from livecount.flags import DOUBTS, NOTES, meaning
 from livecount.readers.wells import natural_key
 from livecount.storage import Exclusion
 from livecount.web.api import ExperimentId, find_experiment, plain
 from livecount.web.board import Board
+from livecount.web.marked import mark_excluded
 from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import is_doubtful
 
@@ -125,16 +125,7 @@ def _chosen(frames: pd.DataFrame, flag: str | None) -> pd.DataFrame:
 
 
 def _in_state(frames: pd.DataFrame, state: State, exclusions: Sequence[Exclusion]) -> pd.DataFrame:
-    """Mark what is excluded at this moment: a snapshot may be some seconds old."""
-    by_rule = (frames["excluded_by"] == "rule").to_numpy(np.bool_)
-    marked = frames.astype(dict.fromkeys(("excluded", "excluded_by"), object))
-    marked["excluded"] = marked["excluded"].where(by_rule, "")
-    known = set(frames.index)
-    exclude_as_said(
-        marked, [one for one in exclusions if one.frame_id is None or one.frame_id in known]
-    )
-    name_rules(marked)
-    marked["excluded_by"] = marked["excluded_by"].fillna("")
+    marked = mark_excluded(frames, exclusions)
     if state == "any":
         return marked
     return marked[(marked["excluded"] != "") == (state == "excluded")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from livecount.errors import RequestError
 from livecount.flags import meaning
-from livecount.storage import Analysis, CountReader, Experiment, StoredFrame
+from livecount.storage import Analysis, CountReader, Exclusion, Experiment, StoredFrame
 from livecount.web.api import ExperimentId, find_experiment, packed, plain
 from livecount.web.board import Board
+from livecount.web.marked import mark_excluded
 from livecount.web.missing_masks import missing_masks
 from livecount.web.problems import RESPONSES, sendable
 from livecount.web.snapshots import Snapshot
@@ -128,7 +129,9 @@ def make_frames_api(board: Board) -> APIRouter:
             experiment, analysis = primary_of(store, found)
             count = store.count_of(analysis, frame_id)
             missing = missing_masks(store.masks_kept(analysis, frame_id), analysis.settings.h)
-        shown = _shown(found, analysis, count, board.look(experiment).snapshot)
+            standing = [one for one in store.exclusions(experiment) if one.withdrawn is None]
+        row = _row_of(board.look(experiment).snapshot, frame_id, standing)
+        shown = _shown(found, analysis, count, row)
         return shown if missing is None else shown.model_copy(update={"no_masks": str(missing)})
 
     @api.get("/frames/{frame_id}/cells")
@@ -198,12 +201,14 @@ def _listed(rows: pd.DataFrame) -> list[FrameListed]:
     ]
 
 
-def _shown(
-    frame: StoredFrame, analysis: Analysis, count: int, snapshot: Snapshot | None
-) -> FrameShown:
-    row = None
-    if snapshot is not None and frame.id in snapshot.frames.index:
-        row = snapshot.frames.loc[frame.id]
+def _row_of(snapshot: Snapshot, frame_id: int, exclusions: Iterable[Exclusion]) -> pd.Series | None:
+    """Give a frame's row with the exclusions that hold now; None where it was counted since."""
+    if frame_id not in snapshot.frames.index:
+        return None
+    return mark_excluded(snapshot.frames.loc[[frame_id]], exclusions).iloc[0]
+
+
+def _shown(frame: StoredFrame, analysis: Analysis, count: int, row: pd.Series | None) -> FrameShown:
     flags = [] if row is None else [flag for flag in row["flags"].split(";") if flag]
     return FrameShown(
         id=frame.id,

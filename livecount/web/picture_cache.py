@@ -20,7 +20,6 @@ from livecount.web.pyramid import FORMAT
 
 __all__ = ["PictureCache"]
 
-MOST_BYTES: Final = 2 * 10**9
 _SUFFIX: Final = ".tiles"
 
 
@@ -35,7 +34,7 @@ class PictureCache:
         What all together may take.
     """
 
-    def __init__(self, folder: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path | None = None, *, most_bytes: int) -> None:
         self._folder = folder or user_cache_path("livecount", appauthor=False) / "pictures"
         self._most_bytes = most_bytes
 
@@ -68,7 +67,8 @@ class PictureCache:
             raise RequestError(
                 f"The frame is too large to be shown: {n_bytes / 1e9:.1f} GB of "
                 f"{self._most_bytes / 1e9:.1f} GB for all pictures",
-                hint="It is counted as any other; `livecount count --overlay` draws it",
+                hint="It is counted as any other; set `picture_cache_gb` higher, or draw it with "
+                "`livecount count --overlay`",
                 status=413,
             )
         self._folder.mkdir(parents=True, exist_ok=True)

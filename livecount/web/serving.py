@@ -12,6 +12,7 @@ from pathlib import Path
 
 from livecount.errors import LivecountError
 from livecount.platform.process import end_with_parent
+from livecount.settings import DashboardSettings
 from livecount.web.access import Access
 from livecount.web.token import dashboard_token
 
@@ -22,7 +23,12 @@ DEFAULT_PORT = 8337
 _BACKLOG = 100
 
 
-def serve(database: Path, port: int | None, on_ready: Callable[[Access], None]) -> None:
+def serve(
+    database: Path,
+    settings: DashboardSettings,
+    port: int | None,
+    on_ready: Callable[[Access], None],
+) -> None:
     """Answer on this computer alone until stopped.
 
     Parameters
@@ -40,11 +46,11 @@ def serve(database: Path, port: int | None, on_ready: Callable[[Access], None]) 
     with _bound(port) as listening:
         access = Access(dashboard_token(), _port(listening))
         on_ready(access)
-        _answer(database, access, listening, apart=False)
+        _answer(database, settings, access, listening, apart=False)
 
 
 @contextmanager
-def start_server(database: Path, port: int | None) -> Iterator[Access]:
+def start_server(database: Path, settings: DashboardSettings, port: int | None) -> Iterator[Access]:
     """Serve in a process of its own, which ends with this one; yields how it is reached.
 
     Parameters, errors
@@ -53,7 +59,9 @@ def start_server(database: Path, port: int | None) -> Iterator[Access]:
     with _bound(port) as listening:
         access = Access(dashboard_token(), _port(listening))
         server = multiprocessing.get_context("spawn").Process(
-            target=_serve_apart, args=(database, access, listening), name="livecount-web"
+            target=_serve_apart,
+            args=(database, settings, access, listening),
+            name="livecount-web",
         )
         server.start()
     try:
@@ -89,20 +97,29 @@ def _bound(port: int | None) -> Iterator[socket.socket]:
         yield listening
 
 
-def _serve_apart(database: Path, access: Access, listening: socket.socket) -> None:
+def _serve_apart(
+    database: Path, settings: DashboardSettings, access: Access, listening: socket.socket
+) -> None:
     # Ctrl+C reaches the whole group; the monitor ends this process when it has ended itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
-    _answer(database, access, listening, apart=True)
+    _answer(database, settings, access, listening, apart=True)
 
 
-def _answer(database: Path, access: Access, listening: socket.socket, *, apart: bool) -> None:
+def _answer(
+    database: Path,
+    settings: DashboardSettings,
+    access: Access,
+    listening: socket.socket,
+    *,
+    apart: bool,
+) -> None:
     import uvicorn
 
     from livecount.web.app import make_app
 
-    settings = uvicorn.Config(
-        make_app(database, access),
+    serving = uvicorn.Config(
+        make_app(database, settings, access),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
@@ -116,4 +133,4 @@ def _answer(database: Path, access: Access, listening: socket.socket, *, apart: 
             with nullcontext() if apart else super().capture_signals():
                 yield
 
-    Server(settings).run(sockets=[listening])
+    Server(serving).run(sockets=[listening])

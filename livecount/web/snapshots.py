@@ -23,14 +23,13 @@ from livecount.inside import EdgeRule
 from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
 from livecount.tables import count_table
-from livecount.time_axis import hours_of, zero_of
+from livecount.time_axis import zero_of
 from livecount.web.group_curves import DrawnCurve, GroupLines, curve_of_well, lines_of_groups
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "EventShown",
     "Snapshot",
     "Trace",
     "Track",
@@ -101,15 +100,6 @@ class Track:
     n_excluded: int
 
 
-@dataclass(frozen=True, slots=True)
-class EventShown:
-    """Something done to the cells, at an hour of the axis."""
-
-    name: str
-    at_h: float
-    wells: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The state of an experiment under one analysis.
@@ -137,7 +127,6 @@ class Snapshot:
     rows_of_wells: Mapping[tuple[str, str], Rows]
     tracks: tuple[Track, ...]
     groups: GroupLines
-    events: tuple[EventShown, ...]
     zero: datetime | None
     rhythm: Rhythm | None
     marks: ChangeMarks
@@ -172,7 +161,6 @@ def take_snapshot(
     said = store.plate_map(experiment)
     plate_map = None if said is None else map_of_lines(said.wells, "the stored plate map")
     zero = zero_of(table) if len(table) else None
-    standing = [event for event in store.events(experiment) if event.withdrawn is None]
     frames = _compact(table)
     tracks = tuple(_tracks(table, plate_map))
     return Snapshot(
@@ -182,11 +170,6 @@ def take_snapshot(
         rows_of_wells=_rows_of_wells(frames),
         tracks=tracks,
         groups=lines_of_groups([track.curve for track in tracks]),
-        events=tuple(
-            EventShown(event.name, hours_of(table, event.when), event.wells)
-            for event in standing
-            if len(table)
-        ),
         zero=None if zero is None else zero.to_pydatetime(warn=False),
         rhythm=_rhythm(store, experiment, analysis, table),
         marks=marks,

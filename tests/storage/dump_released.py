@@ -34,6 +34,7 @@ def main() -> None:
             made_frames.say_things(store, experiment)
             made_frames.tell_of_incidents(store, experiment)
             made_frames.order(store, experiment)
+            made_frames.order_analyses(store, experiment)
         with closing(sqlite3.connect(database)) as connection:
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             lines = "\n".join(connection.iterdump())

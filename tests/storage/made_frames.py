@@ -7,6 +7,7 @@ is recorded, ``read`` prints how many frames it saw, until it is killed.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -210,6 +211,14 @@ def order(store, experiment):
     """Let an experiment be added, then be stopped."""
     store.order_watching(experiment, ADA, is_watched=True, settings=WATCH_SETTINGS)
     store.order_watching(experiment, ADA, is_watched=False)
+
+
+def order_analyses(store, experiment):
+    """Let another h be wanted beside the count there is, which stays the one that is shown."""
+    analysis = store.analysis(experiment)
+    other = store.ensure_analysis(experiment, replace(analysis.settings, h=0.2))
+    store.order_count(other, ADA)
+    store.make_primary(analysis, ADA)
 
 
 def tell_of_incidents(store, experiment):

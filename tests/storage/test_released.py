@@ -110,4 +110,7 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             assert change == 0
         if dump.stem >= "0011":
             assert store.watch_orders() == {"run": WatchOrder("run", False, WATCH_SETTINGS, ADA)}
+        if dump.stem >= "0013":
+            kept = [(one.kind, one.said) for one in store.analysis_orders(experiment)]
+            assert kept == [("count", ADA), ("show", ADA)]
         assert b"caf\xe9.tif" in store.known_files(store.sources(experiment)[0])

@@ -21,10 +21,10 @@ _EXPECTED = re.compile(r"style-src.*Content Security Policy|Content Security Pol
 
 
 class Served:
-    """A server and the address that lets a browser in."""
+    """A server, its process, and the address that lets a browser in."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, program: subprocess.Popen[str]) -> None:
+        self.address, self.program = address, program
         self.base, _, self.token = address.partition("/?token=")
 
 
@@ -77,7 +77,7 @@ def served(*words: object) -> Iterator[Served]:
     try:
         while "dashboard: " not in (line := program.stderr.readline()):
             assert line, f"{words} did not start"
-        yield Served(line.split("dashboard: ")[1].strip())
+        yield Served(line.split("dashboard: ")[1].strip(), program)
     finally:
         program.terminate()
         try:

@@ -217,6 +217,18 @@ def test_pictures_never_take_more_than_their_cap(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2, "nothing half written is left"
 
 
+def test_the_cap_of_the_pictures_is_a_setting(run: Run, cache_folder: Path, tmp_path: Path) -> None:
+    for kept in cache_folder.rglob("*.tiles"):
+        kept.unlink()
+    settings = tmp_path / "config.toml"
+    settings.write_text("[dashboard]\npicture_cache_gb = 0.0005\n", encoding="utf-8")
+    with served("serve", "-c", settings, "--database", run.database) as server:
+        answer, said = Run(run.folder, run.database, server).ask("frames/1/image")
+    assert (answer.status, b"set `picture_cache_gb` higher" in said) == (413, True), said
+    assert list(cache_folder.rglob("*.tiles")) == []
+    assert run.ask("frames/1/image")[0].status == 200, "the usual cap lets it in"
+
+
 def fail(file: BinaryIO) -> None:
     file.write(b"half")
     raise OSError("no space")
@@ -253,7 +265,7 @@ def test_a_silent_folder_is_given_up_and_another_one_still_shown(tmp_path: Path,
         key = store.frame(frame["id"]).key
     other = tmp_path / "other"
     shutil.copytree(run.folder, other)
-    pictures = Pictures(PictureCache(tmp_path / "cache"), wait_s=1.0)
+    pictures = Pictures(PictureCache(tmp_path / "cache", most_bytes=10**9), wait_s=1.0)
 
     async def ask() -> None:
         await shown(replace(key, source=str(other)))

@@ -15,7 +15,7 @@ export async function ask(path, options = {}) {
     throw new Problem(0, "livecount does not answer", "Is `livecount run` or `livecount serve` still running?");
   }
   if (answer.status === 401) {
-    location.assign(`/sign-in?to=${encodeURIComponent(location.pathname)}`);
+    location.assign(`/sign-in?to=${encodeURIComponent(location.pathname + location.search)}`);
     throw new Problem(401, "This browser is not let in", "");
   }
   if (!answer.ok) {

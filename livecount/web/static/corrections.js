@@ -30,6 +30,11 @@ export class Corrections {
     this.onChange();
   }
 
+  // A cell is being dragged, or the answer to a change is on its way.
+  get isAtWork() {
+    return this.isBusy || this.dragged !== null;
+  }
+
   get holding() {
     return this.kept.corrections.filter((one) => !one.withdrawn_at);
   }

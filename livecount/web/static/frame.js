@@ -1,5 +1,6 @@
 // One frame with its cells, and the others of its place before and after it.
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
+import { RunAtH } from "/static/apply_h.js";
 import "/static/chrome.js";
 import { Corrections } from "/static/corrections.js";
 import { hours, moment } from "/static/format.js";
@@ -14,6 +15,9 @@ const byId = (id) => document.getElementById(id);
 const canvas = byId("picture");
 const trouble = byId("trouble");
 const AGAIN_MS = 3000;
+// Who judges a frame blinded sees nothing of where it was taken, on the page or in its messages.
+const isBlinded = new URLSearchParams(location.search).get("blinded") === "1";
+const tellTrouble = (problem) => { trouble.hidden = false; trouble.textContent = isBlinded ? "The picture of this frame cannot be shown. Why names its file: it is said where the page is not blinded." : problem.message; };
 
 let frame = null;
 let cells = null;
@@ -29,12 +33,13 @@ const picture = new Picture(canvas, {
     if (byId("overlay").checked) drawMarks(paint, shown, marks);
     drawScaleBar(paint, shown, frame?.pixel_size_um);
   },
-  onTrouble: (problem) => { trouble.hidden = false; trouble.textContent = problem.message; },
+  onTrouble: tellTrouble,
 });
 
 const corrections = new Corrections(picture, { list: byId("corrections"), onChange: () => drawCells(), onProblem: showProblem });
 
 const masks = new Masks(picture, { toggle: byId("masks"), why: byId("masks-why") });
+const run = new RunAtH(experiment, { hOf: () => Number(byId("h").value), onShown: () => goAnew(), onProblem: showProblem });
 
 // --- the frame ---
 
@@ -72,28 +77,35 @@ async function pixelsOf(about) {
   } catch (problem) {
     return () => {
       picture.showNone(about.id, about.height_px, about.width_px);
-      trouble.hidden = false;
-      trouble.textContent = problem.message;
+      tellTrouble(problem);
       if ([0, 424, 503].includes(problem.status)) retry = setTimeout(() => go(about.id), AGAIN_MS);
     };
   }
+}
+
+// The h that was tried has become that of the counts, or makes no sense beside the new one.
+function goAnew() {
+  delete byId("h").dataset.isMoved;
+  series = [];
+  go(asked);
 }
 
 function drawAll() {
   const { place } = frame;
   const field = place.field || place.position;
   const parts = [place.plate, place.well && `Well ${place.well}`, field && `field ${field}`, place.channel, frame.each_plane && place.z && `z ${place.z}`];
-  byId("where").textContent = parts.filter(Boolean).join(", ") || "One place";
+  byId("where").textContent = isBlinded ? `Frame ${frame.id}` : parts.filter(Boolean).join(", ") || "One place";
   document.title = `${byId("where").textContent} - livecount`;
   const when = [frame.elapsed_h === null ? "counted a moment ago" : hours(frame.elapsed_h)];
-  if (frame.acquired_at) when.push(", ", moment(frame.acquired_at));
+  if (frame.acquired_at && !isBlinded) when.push(", ", moment(frame.acquired_at));
   byId("when").replaceChildren(...when);
   const lines = [
-    ["Model", frame.model], ["File", frame.source + (frame.page ? `, page ${frame.page}` : "")], ["Folder", frame.folder],
+    ["Model", frame.model],
+    ...(isBlinded ? [] : [["File", frame.source + (frame.page ? `, page ${frame.page}` : "")], ["Folder", frame.folder]]),
     ["Size", `${frame.width_px} × ${frame.height_px} px${frame.pixel_size_um ? `, ${frame.pixel_size_um} µm each` : ""}`],
     ...frame.flags.map((flag) => ["Doubtful", flag.meaning || flag.name]),
   ];
-  if (frame.excluded) lines.push(["Not used", `${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}`]);
+  if (frame.excluded) lines.push(["Not used", isBlinded ? "why is hidden" : `${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}`]);
   if (!frame.is_current) lines.push(["Replaced", "the file holds other pixels by now"]);
   byId("about").replaceChildren(...lines.flatMap(([name, text]) => [element("dt", { text: name }), element("dd", { text })]));
   masks.show(frame);
@@ -174,6 +186,7 @@ function drawCells() {
   byId("h-value").textContent = h.toFixed(3);
   byId("h-back").hidden = !isOther;
   masks.hideWhile(isOther);
+  run.offer(isOther);
   byId("preview").textContent = isOther ? `${found.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "Move it to see the count at another h.";
   const { corrected_count: corrected } = corrections.kept;
   byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
@@ -262,12 +275,34 @@ addEventListener("keydown", (event) => {
   act();
 });
 
+// What other people, or another window, say of this frame.
+async function followEdits() {
+  const id = asked;
+  try {
+    const [about, correct] = await Promise.all([ask(`frames/${id}`), corrections.load(id)]);
+    if (id !== asked || frame?.id !== id || about.analysis_id !== frame.analysis_id) return;
+    frame = about;
+    if (!corrections.isAtWork) correct();
+    drawAll();
+  } catch (problem) {
+    showProblem(problem);
+  }
+}
+
 listen(experiment, {
   onCounts: () => {},
+  onEdits: followEdits,
   onSnapshot: async () => {
     if (!frame) return;
     try {
-      frame = await ask(`frames/${frame.id}`);
+      const about = await ask(`frames/${frame.id}`);
+      if (about.id !== asked) return;
+      if (about.analysis_id !== frame.analysis_id) {
+        run.load();
+        goAnew();
+        return;
+      }
+      frame = about;
       await loadSeries(true);
       drawAll();
     } catch (problem) {
@@ -276,4 +311,8 @@ listen(experiment, {
   },
 });
 
+if (isBlinded) {
+  byId("back").href = `/experiments/${experiment}/review`;
+  byId("back").textContent = "Back to the review";
+}
 go(asked);

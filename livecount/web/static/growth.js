@@ -125,8 +125,24 @@ async function loadFits() {
 async function loadEvents() {
   const plate = await ask(`experiments/${experiment}/plate`);
   events = plate.events;
+  const { value } = $("relative");
+  for (const old of $("relative").querySelectorAll("[data-event]")) old.remove();
   for (const event of events) {
-    $("relative").append(element("option", { value: event.at_h, text: `${event.name}, ${hours(event.at_h)}` }));
+    $("relative").append(element("option", { value: event.at_h, "data-event": "", text: `${event.name}, ${hours(event.at_h)}` }));
+  }
+  $("relative").value = value;
+  return $("relative").value === value;
+}
+
+// Somebody has noted an event or taken one back, perhaps the one that curves are relative to.
+async function followEdits() {
+  try {
+    if (await loadEvents()) return draw();
+    $("relative").selectedIndex = 0;
+    writeAddress();
+    return load();
+  } catch (problem) {
+    return showProblem(problem);
   }
 }
 
@@ -461,4 +477,5 @@ figure.on?.("plotly_relayout", placeHandles);
 listen(experiment, {
   onSnapshot: (number) => { if (number !== curves?.snapshot) load(); },
   onCounts: follow,
+  onEdits: followEdits,
 });

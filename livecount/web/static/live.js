@@ -4,20 +4,27 @@ import { showHealth } from "/static/chrome.js";
 const SOONEST_MS = 500;
 const LATEST_MS = 10000;
 
-export function listen(experiment, { onCounts, onSnapshot }) {
+export function listen(experiment, { onCounts, onSnapshot, onEdits = () => {} }) {
+  function anew() {
+    onSnapshot(-1);
+    onEdits();
+  }
+
   let wait = SOONEST_MS;
   let wasOpen = false;
   function connect() {
     const socket = new WebSocket(`ws${location.protocol === "https:" ? "s" : ""}://${location.host}/api/v1/live?experiment=${experiment}`);
     socket.addEventListener("open", () => {
       wait = SOONEST_MS;
-      if (wasOpen) onSnapshot(-1);
+      if (wasOpen) anew();
       wasOpen = true;
     });
     socket.addEventListener("message", ({ data }) => {
       const message = JSON.parse(data);
       if (message.kind === "health") showHealth(message);
       else if (message.kind === "counts") onCounts(message);
+      else if (message.kind === "edits") onEdits();
+      else if (message.kind === "snapshot" && message.number < 0) anew();
       else if (message.kind === "snapshot") onSnapshot(message.number);
     });
     socket.addEventListener("close", () => {

@@ -240,4 +240,8 @@ at("blinded").addEventListener("change", () => sessionStorage.setItem("livecount
 at("reviewer").addEventListener("change", () => localStorage.setItem("livecount-reviewer", at("reviewer").value.trim()));
 
 load(0);
-listen(document.body.dataset.experiment, { onCounts: () => {}, onSnapshot: (number) => number !== found?.snapshot && load() });
+listen(document.body.dataset.experiment, {
+  onCounts: () => {},
+  onSnapshot: (number) => number !== found?.snapshot && load(),
+  onEdits: () => load(),
+});
