@@ -49,8 +49,7 @@ BAD_FILES = [
         "[kitchen]\n",
         1,
         "kitchen",
-        "those here are alerts, backup, counting, dashboard, database, experiment, experiments, log, "
-        "watch",
+        "those here are alerts, backup, counting, dashboard, database, experiment, experiments",
     ),
     ("watch.retry.attempts = 0", 1, "watch.retry.attempts", "must be at least 1 (is 0)"),
     ("counting = 5", 1, "counting", "must be a table, written as [counting]"),
