@@ -117,10 +117,10 @@ export class RunAtH {
     const by = last ? [`, ${last.kind === "show" ? "chosen" : "counted"} by ${last.made_by}, `, moment(last.made_at)] : [", by the monitor, ", moment(one.created_at)];
     const words = element("span", {}, element("strong", { text: `h ${one.h}` }), `, ${one.n_frames} frames${one.is_primary ? ", shown" : ""}`, ...by);
     const rest = one.is_recountable && one.n_lacking > 0;
-    const count = rest ? element("button", { type: "button", class: "quiet", text: `Count ${one.n_lacking} more`, "aria-label": `Count ${one.n_lacking} more frames with h ${one.h}`, onclick: () => this.count(one.h) }) : null;
+    const count = rest ? element("button", { type: "button", text: `Count ${one.n_lacking} more`, "aria-label": `Count ${one.n_lacking} more frames with h ${one.h}`, onclick: () => this.count(one.h) }) : null;
     const show = one.is_primary || !one.is_recountable || rest
       ? null
-      : element("button", { type: "button", class: "quiet", text: "Show this one", "aria-label": `Show the count with h ${one.h}`, disabled: isCounted ? "" : null, onclick: () => this.show(one) });
+      : element("button", { type: "button", text: "Show this one", "aria-label": `Show the count with h ${one.h}`, disabled: isCounted ? "" : null, onclick: () => this.show(one) });
     return element("li", { "aria-current": one.is_primary ? "true" : null }, words, count, show);
   }
 }

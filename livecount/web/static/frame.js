@@ -1,6 +1,7 @@
 // One frame with its cells, and the others of its place before and after it.
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import { RunAtH } from "/static/apply_h.js";
+import { troubleOf } from "/static/blinded.js";
 import "/static/chrome.js";
 import { Corrections } from "/static/corrections.js";
 import { hours, moment } from "/static/format.js";
@@ -17,7 +18,7 @@ const trouble = byId("trouble");
 const AGAIN_MS = 3000;
 // Who judges a frame blinded sees nothing of where it was taken, on the page or in its messages.
 const isBlinded = new URLSearchParams(location.search).get("blinded") === "1";
-const tellTrouble = (problem) => { trouble.hidden = false; trouble.textContent = isBlinded ? "The picture of this frame cannot be shown. Why names its file: it is said where the page is not blinded." : problem.message; };
+const tellTrouble = (problem) => { trouble.hidden = false; trouble.textContent = troubleOf(problem, isBlinded); };
 
 let frame = null;
 let cells = null;

@@ -3,6 +3,7 @@ import { ask, clearProblem, element, send, showProblem } from "/static/api.js";
 import "/static/chrome.js";
 import { hours, moment, number } from "/static/format.js";
 import { listen } from "/static/live.js";
+import { Preview } from "/static/preview.js";
 
 const PAGE = 100;
 const base = `experiments/${document.body.dataset.experiment}`;
@@ -12,6 +13,7 @@ let found = null;
 let current = -1;
 let meanings = new Map();
 let loads = 0;
+const preview = new Preview({ canvas: at("preview"), trouble: at("preview-trouble"), overlay: at("preview-cells"), isBlinded });
 
 at("blinded").checked = sessionStorage.getItem("livecount-blinded") === "yes";
 at("reviewer").value = localStorage.getItem("livecount-reviewer") ?? "";
@@ -65,6 +67,12 @@ function draw() {
   at("before").disabled = chosen.offset === 0;
   at("after").disabled = chosen.offset + found.frames.length >= found.total;
   at("people").hidden = isBlinded();
+  showPicture();
+}
+
+function showPicture() {
+  const near = [1, -1, 2].map((by) => found.frames[current + by]?.frame_id).filter((id) => id !== undefined);
+  preview.show(found.frames[current]?.frame_id ?? null, near);
 }
 
 function drawGroups() {
@@ -142,6 +150,7 @@ function go(index) {
   current = Math.min(Math.max(index, 0), rows.length - 1);
   rows[current].setAttribute("aria-current", "true");
   rows[current].scrollIntoView({ block: "nearest" });
+  showPicture();
   const frame = found.frames[current];
   say(`${where(frame)}, ${hours(frame.elapsed_h)}, ${frame.count} cells, ${frame.flags.join(", ").replaceAll("_", " ")}${frame.excluded ? ", excluded" : ""}`);
 }
@@ -222,7 +231,7 @@ async function loadExclusions() {
 
 const KEYS = {
   j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
-  e: askReason, r: () => putBack(),
+  e: askReason, r: () => putBack(), c: () => at("preview-cells").click(),
   Enter: () => found?.frames[current] && location.assign(address(found.frames[current])),
 };
 
@@ -236,6 +245,10 @@ at("ask-cancel").addEventListener("click", () => at("ask").close());
 at("before").addEventListener("click", () => turn(-PAGE, 0));
 at("after").addEventListener("click", () => turn(PAGE, 0));
 for (const id of ["wells", "state", "blinded"]) at(id).addEventListener("change", () => turn(-Infinity, 0));
+at("blinded").addEventListener("change", () => {
+  preview.show(null);
+  say(""); // it may name the well that was looked at last
+});
 at("blinded").addEventListener("change", () => sessionStorage.setItem("livecount-blinded", isBlinded() ? "yes" : ""));
 at("reviewer").addEventListener("change", () => localStorage.setItem("livecount-reviewer", at("reviewer").value.trim()));
 
