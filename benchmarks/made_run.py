@@ -1,15 +1,17 @@
 """Make the database of a large run, to try the dashboard and measure it: no image is counted.
 
     python benchmarks/made_run.py RUN.db [--wells 384] [--time-points 200] [--fields 1]
-        [--interval-min 60] [--plateau 3000]
+        [--interval-min 60] [--plateau 3000] [--copies 13]
 
 Counts grow as branching cells do; wells of a column have one dose, so that groups come out. The
-cells are made up: this shows speed and looks, never accuracy.
+cells are made up: this shows speed and looks, never accuracy. A million frames would take an hour:
+`--copies` adds the same frames as further fields of each well, by SQL.
 """
 
 from __future__ import annotations
 
 import argparse
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,9 +90,7 @@ def counts_of(
     rng = np.random.default_rng(SEED)
     n_columns = max(column_of(well) for well in wells) + 1
     curves = {
-        (well, field): curve(
-            rng, doses(n_columns)[column_of(well)], n_times, interval_min, plateau
-        )
+        (well, field): curve(rng, doses(n_columns)[column_of(well)], n_times, interval_min, plateau)
         for well in wells
         for field in range(n_fields)
     }
@@ -121,6 +121,35 @@ def counts_of(
             )  # fmt: skip
 
 
+def copy_fields(database: Path, copies: int) -> None:
+    """Give each well of a run with one field `copies` fields that all look alike."""
+    with sqlite3.connect(database) as sql:
+        (most,) = sql.execute("SELECT max(id) FROM frames").fetchone()
+        for field in range(2, copies + 1):
+            shift = most * (field - 1)
+            renamed = f"CAST(replace(CAST(relative_path AS TEXT), '_f1_', '_f{field}_') AS BLOB)"
+            _copy(sql, "files", shift, most, {"relative_path": renamed})
+            named = {"file_id": f"file_id + {shift}", "field": f"'{field}'"}
+            _copy(sql, "frames", shift, most, named)
+            _copy(sql, "counts", shift, most, {"frame_id": f"frame_id + {shift}"})
+            _copy(sql, "candidates", shift, most, {}, key="count_id")
+
+
+def _copy(
+    sql: sqlite3.Connection,
+    table: str,
+    shift: int,
+    most: int,
+    changed: dict[str, str],
+    key: str = "id",
+) -> None:
+    """Copy the rows up to an id; what changes is given as SQL."""
+    names = [row[1] for row in sql.execute(f"PRAGMA table_info({table})")]
+    values = {key: f"{key} + {shift}", **changed}
+    columns = ", ".join(values.get(name, f'"{name}"') for name in names)
+    sql.execute(f"INSERT INTO {table} SELECT {columns} FROM {table} WHERE {key} <= {most}")
+
+
 def main() -> None:
     """Make it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -131,6 +160,7 @@ def main() -> None:
     parser.add_argument("--interval-min", type=float, default=60)
     parser.add_argument("--plateau", type=int, default=3000, help="cells of a full field")
     parser.add_argument("--folder", default="/scans", help="the watched folder that it names")
+    parser.add_argument("--copies", type=int, default=1, help="fields a well in the end")
     given = parser.parse_args()
     wells = wells_of_plate(given.wells)
     n_columns = max(column_of(well) for well in wells) + 1
@@ -147,6 +177,7 @@ def main() -> None:
         )  # fmt: skip
         for number, count in enumerate(made):
             store.record(source, count, stamp=FileStamp(10**6, 10**18 + number), n_pages=1)
+    copy_fields(given.database, given.copies)
 
 
 if __name__ == "__main__":

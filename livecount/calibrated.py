@@ -10,6 +10,7 @@ import numpy as np
 
 from livecount.growth import GrowthRow, Spread, doubling_of
 from livecount.nuclei_calibration import NucleiCalibration
+from livecount.storage import KeptCalibration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ __all__ = [
     "CALIBRATED_GROWTH_COLUMNS",
     "add_calibrated",
     "add_calibrated_growth",
+    "describe_calibrations",
 ]
 
 CALIBRATED_COLUMNS: Final = (
@@ -42,6 +44,20 @@ CALIBRATED_GROWTH_COLUMNS: Final = (
 
 _WITHIN: Final = "calibrated"
 _BEYOND: Final = "extrapolated"
+
+
+def describe_calibrations(kept: Sequence[KeptCalibration]) -> str:
+    """Say in one line how an analysis' counts compare to nuclei, by the latest calibration."""
+    if not kept:
+        return "none"
+    found = kept[0].calibration
+    bias, slope = found.bias_interval_percent, found.slope_interval
+    return (
+        f"counts {found.bias_percent:+.1f} % of the nuclei ({bias[0]:+.1f} to {bias[1]:+.1f} %), "
+        f"growth rates times {found.slope:.3f} ({slope[0]:.3f} to {slope[1]:.3f}), from "
+        f"{found.density_low:.4g} to {found.density_high:.4g} cells {found.density_unit} "
+        f"({found.n_wells} wells, {kept[0].made_by}, {kept[0].made_at:%Y-%m-%d})"
+    )
 
 
 def add_calibrated(table: pd.DataFrame, calibration: NucleiCalibration | None) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from livecount.calibrated import CALIBRATED_COLUMNS, add_calibrated
 from livecount.excluding import exclude_as_said, name_rules
 from livecount.experiment import ChannelRule, TimeAxis
@@ -40,6 +43,8 @@ from livecount.validated import validation_states
 
 if TYPE_CHECKING:
     import pandas as pd
+
+IntColumn = npt.NDArray[np.int64]
 
 __all__ = [
     "COUNT_COLUMNS",
@@ -427,15 +432,22 @@ def _exclude_same_place_and_time(table: pd.DataFrame, timing: Timing, *, each_pl
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    order = table.assign(
-        _well=table["well"].map(lambda well: well_sort_key(well) if isinstance(well, str) else ()),
-    )
-    for name in ("plate", "field", "position", "channel"):
-        order[f"_{name}"] = order[name].map(
-            lambda text: natural_key(text) if isinstance(text, str) else ()
-        )
-    order["_z"] = order["z"].astype(float).fillna(-1)
+    order = table.assign(_z=table["z"].astype(float).fillna(-1))
+    for name, key in (
+        ("plate", natural_key), ("well", well_sort_key), ("field", natural_key),
+        ("position", natural_key), ("channel", natural_key),
+    ):  # fmt: skip
+        order[f"_{name}"] = _ranks(table[name], key)
     return order.sort_values(
         ["_plate", "_well", "_field", "_position", "_channel", "elapsed_h", "_z", "source", "page"],
         kind="stable",
     )
+
+
+def _ranks(texts: pd.Series, key: Callable[[str], Any]) -> IntColumn:
+    """Rank texts by their keys; equal keys alike, what is no text first."""
+    codes, values = texts.factorize()
+    keys = [key(text) if isinstance(text, str) else () for text in values]
+    rank_of = {each: rank for rank, each in enumerate(sorted({(), *keys}))}
+    ranks: IntColumn = np.array([*(rank_of[each] for each in keys), rank_of[()]], np.int64)[codes]
+    return ranks

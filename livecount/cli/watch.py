@@ -238,6 +238,7 @@ def _experiment(store: CountReader, experiment: Any) -> dict[str, Any]:
         if diameter
         else "not known yet",
         "validation": _validation(store, experiment),
+        "calibration": _calibration(store, experiment),
     }
 
 
@@ -250,6 +251,14 @@ def _validation(store: CountReader, experiment: Any) -> dict[str, Any]:
     made = store.validations(primary[0]) if primary else []
     latest = next(iter(usable(made)), None)
     return {"said": describe(made), "latest": latest and validation_entry(latest)}
+
+
+def _calibration(store: CountReader, experiment: Any) -> str:
+    """Say how the primary analysis' counts compare to nuclei."""
+    from livecount.calibrated import describe_calibrations
+
+    primary = [found for found in store.analyses(experiment) if found.is_primary]
+    return describe_calibrations(store.nuclei_calibrations(primary[0]) if primary else [])
 
 
 def _moment(at: datetime | None) -> str:
@@ -275,6 +284,8 @@ def _show_status(found: dict[str, Any]) -> None:
             f"{frames}; cell diameter {experiment['cell_diameter']}"
         )
         rows[f"validation {experiment['name']}"] = experiment["validation"]["said"]
+        if experiment["calibration"] != "none":
+            rows[f"calibration {experiment['name']}"] = experiment["calibration"]
     for name, value in rows.items():
         table.add_row(_plain(name), _plain(str(value)))
     console = terminal()

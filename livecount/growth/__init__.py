@@ -34,6 +34,7 @@ from livecount.growth.normalising import (
     Base,
     Reference,
     add_relative,
+    base_of,
     bases_of,
     relative_wells,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "Window",
     "add_relative",
     "align_series",
+    "base_of",
     "bases_of",
     "combine_wells",
     "compare_paired",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from livecount.growth.reasons import joined
-from livecount.growth.series import GrowthSeries, well_curve
+from livecount.growth.series import GrowthSeries, Series, well_curve
 from livecount.growth.verdicts import GrowthFit
 from livecount.growth.wells import Identity, WellSeries, values_of, wells_of
 
@@ -20,6 +20,7 @@ __all__ = [
     "Base",
     "Reference",
     "add_relative",
+    "base_of",
     "bases_of",
     "relative_fit",
     "relative_wells",
@@ -60,19 +61,26 @@ def bases_of(wells: Sequence[WellSeries], reference: Reference) -> dict[Identity
     wells
         As measured; what is excluded is no reference.
     """
-    return {well.identity: _base_of(well, reference) for well in wells}
+    curves = {well.identity: well_curve(well.used) for well in wells}
+    return {name: base_of(one.times_h, one.values, reference) for name, one in curves.items()}
 
 
-def _base_of(well: WellSeries, reference: Reference) -> Base:
-    curve = well_curve(well.used)
+def base_of(times_h: Series, values: Series, reference: Reference) -> Base:
+    """Find one well's own value at the reference, as :func:`bases_of` does for all.
+
+    Parameters
+    ----------
+    times_h, values
+        The well's mean field at each visit, shape (n,).
+    """
     said = f"not relative to {reference.name}"
-    if len(curve.times_h) < 2:
+    if len(times_h) < 2:
         return Base(None, f"{said}: less than two visits")
-    late_h = _LATEST_INTERVALS * float(np.median(np.diff(curve.times_h)))
-    after = np.flatnonzero(curve.times_h >= reference.at_h - _SAME_TIME_H)
-    if not len(after) or curve.times_h[after[0]] - reference.at_h > late_h:
+    late_h = _LATEST_INTERVALS * float(np.median(np.diff(times_h)))
+    after = np.flatnonzero(times_h >= reference.at_h - _SAME_TIME_H)
+    if not len(after) or times_h[after[0]] - reference.at_h > late_h:
         return Base(None, f"{said}: no count from {reference.at_h:.2f} h to {late_h:.2f} h later")
-    value, at_h = float(curve.values[after[0]]), float(curve.times_h[after[0]])
+    value, at_h = float(values[after[0]]), float(times_h[after[0]])
     return Base(value) if value > 0 else Base(None, f"{said}: no cells at {at_h:.2f} h")
 
 

@@ -114,6 +114,7 @@ def growth_table(
     model: GrowthModel = "auto",
     confidence: float = CONFIDENCE,
     reference: Reference | None = None,
+    positions: bool = True,
 ) -> list[GrowthRow]:
     """Compute growth per position, well and group from exported counts.
 
@@ -137,6 +138,8 @@ def growth_table(
     reference
         The moment that plateaus and areas are relative to; None for values as measured. Rates,
         times and lags are the same either way.
+    positions
+        Whether each position is fitted too; wells and groups do not need it.
 
     Returns
     -------
@@ -154,7 +157,7 @@ def growth_table(
     for members in _together(wells, lambda well: well.replicate_key):
         fits = _fits_of(members, window, model)
         for number, well in enumerate(members):
-            parts = _position_fits(well, fits[number], window, model)
+            parts = _position_fits(well, fits[number], window, model) if positions else {}
             if reference:
                 base = bases[well.identity]
                 fits[number] = relative_fit(fits[number], base)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from livecount.errors import LivecountError
-from livecount.growth.series import GrowthSeries
+from livecount.growth.series import GrowthSeries, Series
 
 __all__ = [
     "INSIDE",
@@ -33,6 +35,8 @@ INSIDE: Final = "inside"
 
 _APART = ("experiment", "plate", "well", "channel", "z", "analysis_id")
 """What never shares a curve: wells, and within them channels, z planes and analyses."""
+
+Texts = npt.NDArray[np.object_]
 
 _WELL_NAME = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
 
@@ -122,11 +126,7 @@ def wells_of(counts: pd.DataFrame, *, groups: Mapping[str, str] | None = None) -
     if counts.empty:
         return []
     tidy = _tidy(counts, groups)
-    wells = [
-        _well_of(dict(zip(_APART, key, strict=True)), part)
-        for key, part in tidy.groupby(list(_APART), sort=False)
-    ]
-    return sorted(wells, key=_plate_order)
+    return sorted(_wells_in(tidy), key=_plate_order)
 
 
 def values_of(counts: pd.DataFrame) -> pd.DataFrame:
@@ -200,12 +200,14 @@ def _weights(tidy: pd.DataFrame, area: pd.Series) -> pd.Series:
     return (of_field / of_well).fillna(1.0)
 
 
-def _texts(counts: pd.DataFrame, name: str) -> list[str]:
+def _texts(counts: pd.DataFrame, name: str) -> Texts:
     """Read a column as text, as it was before a CSV reader took names for numbers."""
     if name not in counts:
-        return [""] * len(counts)
-    texts = {value: _text(value) for value in counts[name].unique()}
-    return ["" if _is_absent(value) else texts[value] for value in counts[name]]
+        return np.full(len(counts), "", object)
+    codes, values = pd.factorize(counts[name])  # -1 where there is none
+    texts = np.array([*map(_text, values), ""], object)
+    found: Texts = texts[codes]
+    return found
 
 
 def _is_absent(value: object) -> bool:
@@ -227,44 +229,65 @@ def _planes_are_apart(tidy: pd.DataFrame) -> bool:
     another time, and the curve is still one.
     """
     kept = tidy[tidy["excluded"] == ""]
+    if kept["z"].nunique() < 2:
+        return False
     place = [name for name in _APART if name != "z"]
     several = kept.groupby([*place, "position", "field", "elapsed_h"])["z"].nunique()
     return bool((several > 1).any())
 
 
-def _labels(tidy: pd.DataFrame) -> list[str]:
+def _labels(tidy: pd.DataFrame) -> Texts:
     """Name each field by its position; by both where one position holds several fields."""
-    both = tidy[[*_APART, "position", "field"]].drop_duplicates()
-    several = both.duplicated([*_APART, "position"], keep=False)
-    crowded = set(map(tuple, both.loc[several, [*_APART, "position"]].to_numpy()))
-    keys = map(tuple, tidy[[*_APART, "position"]].to_numpy())
-    return [
-        " ".join(filter(None, (position, field))) if key in crowded else position or field
-        for key, position, field in zip(keys, tidy["position"], tidy["field"], strict=True)
-    ]
+    position, field = (tidy[name].to_numpy(object) for name in ("position", "field"))
+    label = np.where(position != "", position, field)
+    several = tidy.groupby([*_APART, "position"], sort=False)["field"].transform("nunique") > 1
+    both = np.flatnonzero(several & (position != "") & (field != ""))
+    label[both] = position[both] + " " + field[both]
+    return label
 
 
-def _well_of(key: Mapping[str, Any], part: pd.DataFrame) -> WellSeries:
-    fields = [
-        PositionSeries(
-            str(label) or None,
-            _series(field[field["excluded"] == ""]),
-            _series(field[field["excluded"] != ""]),
+def _wells_in(tidy: pd.DataFrame) -> list[WellSeries]:
+    """Cut the counts into fields and wells; each row is moved once, however many fields."""
+    well_of = tidy.groupby(list(_APART), sort=False).ngroup().to_numpy()
+    field_of = tidy.groupby([*_APART, "label"], sort=False).ngroup().to_numpy()
+    order = np.lexsort((field_of, well_of))
+    rows = np.split(order, np.flatnonzero(np.diff(field_of[order])) + 1)
+    texts = {name: tidy[name].to_numpy() for name in (*_APART, "label", "metric")}
+    groups, excluded = tidy["group"].to_numpy(str), (tidy["excluded"] != "").to_numpy()
+    hours, values = tidy["elapsed_h"].to_numpy(), tidy["value"].to_numpy()
+    wells = []
+    for _, of_well in groupby(rows, key=lambda field: well_of[field[0]]):
+        fields = list(of_well)
+        first = fields[0][0]
+        stated = [group for field in fields for group in np.unique(groups[field]) if group]
+        positions = [
+            _position(texts["label"][field[0]], hours, values, excluded, field) for field in fields
+        ]
+        wells.append(
+            WellSeries(
+                **{name: texts[name][first] or None for name in _APART},
+                group=stated[0] if stated else None,
+                metric=texts["metric"][first],
+                fields=tuple(sorted(positions, key=lambda field: _natural(field.label))),
+            )
         )
-        for label, field in part.groupby("label", sort=False)
-    ]
-    stated = [group for group in part["group"].unique() if group]
-    return WellSeries(
-        **{name: value or None for name, value in key.items()},
-        group=stated[0] if stated else None,
-        metric=part["metric"].iloc[0],
-        fields=tuple(sorted(fields, key=lambda field: _natural(field.label))),
+    return wells
+
+
+def _position(
+    label: str,
+    hours: Series,
+    values: Series,
+    excluded: npt.NDArray[np.bool_],
+    rows: npt.NDArray[Any],
+) -> PositionSeries:
+    left_out = excluded[rows]
+    used, not_used = rows[~left_out], rows[left_out]
+    return PositionSeries(
+        label or None,
+        GrowthSeries(hours[used], values[used]).usable(),
+        GrowthSeries(hours[not_used], values[not_used]).usable(),
     )
-
-
-def _series(field: pd.DataFrame) -> GrowthSeries:
-    series = GrowthSeries(field["elapsed_h"].to_numpy(), field["value"].to_numpy())
-    return series.usable()
 
 
 def _plate_order(well: WellSeries) -> tuple[Any, ...]:

@@ -30,6 +30,8 @@ def assess_experiments(
 
 
 def _assess(store: CountReader, experiment: Experiment, rules: Rules) -> Assessment:
+    import pandas as pd
+
     from livecount.alerts.judging import assess
     from livecount.tables import count_table
     from livecount.time_axis import zero_of
@@ -42,11 +44,8 @@ def _assess(store: CountReader, experiment: Experiment, rules: Rules) -> Assessm
     counts = count_table(store, experiment, primary[0])
     if counts.empty:
         return Assessment()
-    counted_at = store.counted_at(primary[0])
-    present = [frame for frame in counts.index if frame in counted_at]
-    counts = counts.loc[present]
-    moments = [counted_at[frame].replace(tzinfo=None) for frame in present]
-    counts = counts.assign(counted_at=moments).astype({"counted_at": "datetime64[us]"})
+    frame_ids, moments = store.counted_at(primary[0])
+    counts = counts.join(pd.Series(moments, frame_ids, name="counted_at"), how="inner")
     zero = zero_of(counts)
     interval_min = experiment.frame_interval_min
     lasting = frozenset(

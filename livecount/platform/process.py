@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 NICENESS = 10
+_NICENESS_BEHIND_COUNTING = 19
 _OOM_SCORE = 700
 
 # ioprio_set(2): who = process, class "best effort", its lowest level. The class "idle" could starve
@@ -38,10 +39,15 @@ _ES_CONTINUOUS = 0x80000000
 _ES_SYSTEM_REQUIRED = 0x00000001
 
 
-def lower_priority() -> tuple[str, ...]:
+def lower_priority(*, behind_counting: bool = False) -> tuple[str, ...]:
     """Let the acquisition go first: lower the CPU and I/O priority of this process.
 
     Call it early: on Linux threads inherit the priority of the thread that starts them.
+
+    Parameters
+    ----------
+    behind_counting
+        Whether counting goes first as well: what people look at may wait, a count may not.
 
     Returns
     -------
@@ -50,11 +56,12 @@ def lower_priority() -> tuple[str, ...]:
     """
     if windows.ON_WINDOWS:
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
-            ("CPU", windows.lower_cpu_priority),
+            ("CPU", lambda: windows.lower_cpu_priority(to_idle=behind_counting)),
             ("I/O", windows.lower_io_priority),
         )
     else:
-        steps = (("CPU", _lower_niceness), ("I/O", _lower_io_priority))
+        niceness = _NICENESS_BEHIND_COUNTING if behind_counting else NICENESS
+        steps = (("CPU", lambda: _lower_niceness(niceness)), ("I/O", _lower_io_priority))
     problems = []
     for what, lower in steps:
         try:
@@ -93,10 +100,9 @@ def release_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _lower_niceness() -> None:
-    now = os.getpriority(os.PRIO_PROCESS, 0)
-    if now < NICENESS:
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+def _lower_niceness(niceness: int) -> None:
+    if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
 def _lower_io_priority() -> None:

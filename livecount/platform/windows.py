@@ -32,6 +32,7 @@ OPEN_EXISTING = 3
 FILE_FLAG_BACKUP_SEMANTICS = 0x02000000
 FILE_FLAG_OPEN_REPARSE_POINT = 0x00200000
 FILE_FLAG_SEQUENTIAL_SCAN = 0x08000000
+IDLE_PRIORITY_CLASS = 0x40
 BELOW_NORMAL_PRIORITY_CLASS = 0x4000
 PROCESS_IO_PRIORITY = 33
 IO_PRIORITY_LOW = 1
@@ -130,8 +131,8 @@ def open_descriptor(path: str, *, read: bool) -> int:
         raise
 
 
-def lower_cpu_priority() -> None:
-    """Put this process into the class below normal.
+def lower_cpu_priority(*, to_idle: bool = False) -> None:
+    """Put this process into the class below normal, or into the idle one.
 
     Raises
     ------
@@ -141,7 +142,8 @@ def lower_cpu_priority() -> None:
     kernel = _library("kernel32")
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     kernel.SetPriorityClass.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
-    if not kernel.SetPriorityClass(kernel.GetCurrentProcess(), BELOW_NORMAL_PRIORITY_CLASS):
+    priority = IDLE_PRIORITY_CLASS if to_idle else BELOW_NORMAL_PRIORITY_CLASS
+    if not kernel.SetPriorityClass(kernel.GetCurrentProcess(), priority):
         raise _last_error()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from livecount import __version__
 from livecount.alerts.wording import local_time
+from livecount.calibrated import describe_calibrations
 from livecount.excluding import describe_exclusion
 from livecount.flags import meaning
 from livecount.growth import INSIDE, GrowthRow, Window
@@ -125,6 +126,7 @@ def _facts(
         "Computed by": ", ".join(_most_common(counts, "runtime", "precision")) or "-",
         "Pixel size": ", ".join(_most_common(counts, "pixel_size_um", "pixel_size_source")) or "-",
         "Validation": describe(validations),
+        "Calibration by nuclei": describe_calibrations(store.nuclei_calibrations(analysis)),
     }
 
 

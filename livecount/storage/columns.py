@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy.typing as npt
 from sqlalchemy import Connection, func, select
 
 from livecount.frame import Provenance
-from livecount.storage.moments import from_text
 from livecount.storage.records import Analysis
 from livecount.storage.tables import (
     attribute_sources,
@@ -147,14 +145,15 @@ def read_count_columns(connection: Connection, analysis: Analysis, after: int = 
     return CountColumns(*(_join(parts) for parts in zip(*chunks, strict=True)))
 
 
-def read_counted_at(connection: Connection, analysis: Analysis) -> dict[int, datetime]:
-    """Read when each current frame was counted: frame id -> UTC."""
+def read_counted_at(connection: Connection, analysis: Analysis) -> tuple[IntColumn, TimeColumn]:
+    """Read when each current frame was counted: frame ids, and UTC as ``datetime64[us]``."""
     query = (
-        select(counts.c.frame_id, counts.c.counted_at)
+        select(counts.c.frame_id, _moment(counts.c.counted_at))
         .join(frames, counts.c.frame_id == frames.c.id)
         .where((counts.c.analysis_row_id == analysis.row_id) & (frames.c.state == "counted"))
     )
-    return {frame: from_text(at) for frame, at in connection.execute(query)}
+    rows = connection.execute(query).all()
+    return _wholes([row[0] for row in rows]), _moments([row[1] for row in rows])
 
 
 def read_looks(connection: Connection, analysis: Analysis) -> dict[int, bytes]:

@@ -24,7 +24,14 @@ from livecount.storage import (
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.calibration_reading import CalibrationReader
 from livecount.storage.change_marks import ChangeMarks, read_change_marks
-from livecount.storage.columns import CountColumns, read_count_columns, read_counted_at, read_looks
+from livecount.storage.columns import (
+    CountColumns,
+    IntColumn,
+    TimeColumn,
+    read_count_columns,
+    read_counted_at,
+    read_looks,
+)
 from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
 from livecount.storage.frame_reading import FrameReader
 from livecount.storage.mask_reading import MaskReader
@@ -236,7 +243,9 @@ class CountReader(FrameReader, CalibrationReader, MaskReader):
         if experiment is not None:
             ids = select(sources.c.id).where(sources.c.experiment_id == experiment.id)
             of_experiment = frames.c.source_id.in_(ids)
+        # By folder and state, as the index has them: a million frames in a tenth of a second.
         by_state = select(frames.c.state, func.count()).where(of_experiment)
+        by_state = by_state.group_by(frames.c.source_id, frames.c.state)
         # A file whose pages are announced one by one does not stand for them any more.
         announced = exists().where((frames.c.file_id == files.c.id) & (frames.c.state == "pending"))
         of_files = select(files.c.state, func.count()).where(
@@ -246,7 +255,7 @@ class CountReader(FrameReader, CalibrationReader, MaskReader):
             of_files = of_files.where(files.c.source_id.in_(ids))
         total = dict.fromkeys((str(state) for state in FrameState), 0)
         with self._reading() as connection:
-            for query in (by_state.group_by(frames.c.state), of_files.group_by(files.c.state)):
+            for query in (by_state, of_files.group_by(files.c.state)):
                 for state, number in connection.execute(query):
                     total[state] += number
         return Tally(**total)
@@ -278,8 +287,8 @@ class CountReader(FrameReader, CalibrationReader, MaskReader):
         with self._reading() as connection:
             return [(plate, well) for plate, well in connection.execute(query)]
 
-    def counted_at(self, analysis: Analysis) -> dict[int, datetime]:
-        """Tell when each current frame was counted: frame id -> UTC."""
+    def counted_at(self, analysis: Analysis) -> tuple[IntColumn, TimeColumn]:
+        """Tell when each current frame was counted: frame ids, and UTC as ``datetime64[us]``."""
         with self._reading() as connection:
             return read_counted_at(connection, analysis)
 

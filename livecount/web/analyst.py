@@ -97,7 +97,7 @@ class Analyst:
 def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches the whole group
     end_with_parent()
-    lower_priority()
+    lower_priority(behind_counting=True)
     with suppress(OSError, EOFError):
         while True:
             what, given = connection.recv()
@@ -135,4 +135,4 @@ def _fit(database: Path, name: str, analysis_id: str, window: Window | None) -> 
         made_of, table = _latest.get(database, (None, None))
         if table is None or made_of != now:
             table = counts_shown(store, experiment, analysis)
-    return growth_table(table, window=window)
+    return growth_table(table, window=window, positions=False)

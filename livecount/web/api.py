@@ -102,9 +102,11 @@ class Plate(BaseModel):
 
 
 class Growth(BaseModel):
-    """Fits, as `livecount export growth` gives them, with the line that was fitted."""
+    """Fits of wells and groups, as in `livecount export growth`, with the line that was fitted."""
 
-    snapshot: int
+    snapshot: int = Field(
+        description="What was fitted; below that of the curves while new fits are being made."
+    )
     start_h: float | None
     end_h: float | None
     rows: list[dict[str, Any]]
@@ -135,8 +137,9 @@ def make_api(board: Board) -> APIRouter:
             )
         shown = board.look(find_experiment(board, experiment_id))
         window: Window | None = (start_h, end_h) if (start_h, end_h) != (None, None) else None
-        rows = [_growth_row(row) for row in board.growth(shown, window)]
-        return Growth(snapshot=shown.number, start_h=start_h, end_h=end_h, rows=rows)
+        made = board.growth(shown, window)
+        rows = [_growth_row(row) for row in made.rows]
+        return Growth(snapshot=made.number, start_h=start_h, end_h=end_h, rows=rows)
 
     @api.get("/health")
     def health() -> dict[str, Any]:
@@ -205,9 +208,7 @@ def _last_count_at(
 
 
 def _plate(shown: Shown) -> Plate:
-    snapshot = shown.snapshot
-    assert snapshot is not None
-    fresh = dict(shown.fresh)
+    snapshot, fresh = shown.snapshot, shown.fresh
     wells = []
     for number, track in enumerate(snapshot.tracks):
         growth = track.growth

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from livecount.errors import LivecountError, RequestError
-from livecount.growth import GrowthRow, Window
-from livecount.storage import CountReader, CountStore, Experiment
+from livecount.growth import Window
+from livecount.storage import ChangeMarks, CountReader, CountStore, Experiment
 from livecount.web.analyst import Analyst
+from livecount.web.fits import Fits, Made
 from livecount.web.fresh import FreshCurve, fresh_curves
+from livecount.web.health import is_watched
 from livecount.web.snapshots import Snapshot
 
 __all__ = ["Board", "Shown"]
@@ -36,27 +37,37 @@ _COST: Final = 4.0
 """Snapshots take at most a fifth of a core: the next waits this often the time of the last."""
 _AT_MOST_EVERY_S: Final = 2.0
 _ANYWAY_S: Final = 60.0
-"""What changes without a trace in the marks, as times that became known late, shows after this."""
+"""What a monitor changes without a trace in the marks, as times known late, shows after this."""
 
 Listener = Callable[[dict[str, Any]], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """One experiment as it is shown at present.
+    """One experiment as it is shown at one moment.
 
     Attributes
     ----------
     snapshot, number
         The latest, and how many there were.
-    fresh
-        Curves with counts later than the snapshot, by the number of their track.
+    fresh, look
+        Curves with counts later than the snapshot, by the number of their track, and how many times
+        there were such since the server started.
     """
 
     name: str
-    snapshot: Snapshot | None = None
-    number: int = 0
-    fresh: dict[int, FreshCurve] = field(default_factory=dict)
+    snapshot: Snapshot
+    number: int
+    fresh: Mapping[int, FreshCurve]
+    look: int
+
+
+@dataclass(slots=True)
+class _Followed:
+    """An experiment that is kept up to date; changed under the board's lock."""
+
+    name: str
+    shown: Shown | None = None
     seen_count_id: int = 0
     asked_s: float = 0.0
     taken_s: float = 0.0
@@ -73,8 +84,8 @@ class Board:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._analyst = Analyst(database)
-        self._shown: dict[str, Shown] = {}
-        self._fits: dict[tuple[str, int, Window | None], Future[list[GrowthRow]]] = {}
+        self._followed: dict[str, _Followed] = {}
+        self._fits = Fits(self._analyst)
         self._lock = threading.RLock()
         self._ready = threading.Condition(self._lock)
         self._end = threading.Event()
@@ -109,134 +120,134 @@ class Board:
             It cannot be made.
         """
         with self._ready:
-            shown = self._of(experiment.name)
-            shown.asked_s = time.monotonic()
-            self._ready.wait_for(lambda: shown.snapshot or shown.failure, _FIRST_S)
-            if shown.snapshot is None and shown.failure is not None:
-                failure, shown.failure = shown.failure, None
+            followed = self._of(experiment.name)
+            followed.asked_s = time.monotonic()
+            self._ready.wait_for(lambda: followed.shown or followed.failure, _FIRST_S)
+            if followed.shown is None and followed.failure is not None:
+                failure, followed.failure = followed.failure, None
                 raise failure
-            if shown.snapshot is None:
+            if followed.shown is None:
                 raise RequestError(
                     "The run is being read for the first time", hint="Ask again soon", status=503
                 )
-            return shown
+            return followed.shown
 
     def glance(self, experiment: Experiment) -> Snapshot | None:
         """Give the snapshot that there is without waiting; if none, it will be made."""
         with self._lock:
-            shown = self._of(experiment.name)
-            shown.asked_s = time.monotonic()
-            return shown.snapshot
+            followed = self._of(experiment.name)
+            followed.asked_s = time.monotonic()
+            return None if followed.shown is None else followed.shown.snapshot
 
-    def growth(self, shown: Shown, window: Window | None) -> list[GrowthRow]:
-        """Fit the curves over a window; a fit is made once for each snapshot."""
-        snapshot = shown.snapshot
-        assert snapshot is not None
-        key = (shown.name, shown.number, window)
-        with self._lock:
-            if key not in self._fits:
-                stale = [old for old in self._fits if old[:2] != key[:2] and old[0] == key[0]]
-                for old in stale:
-                    del self._fits[old]
-                self._fits[key] = self._analyst.growth(shown.name, snapshot.analysis.id, window)
-            fit = self._fits[key]
-        try:
-            return fit.result(timeout=_FIRST_S)
-        except FutureTimeoutError as error:
-            raise RequestError("The fits take long", hint="Ask again soon", status=503) from error
+    def growth(self, shown: Shown, window: Window | None) -> Made:
+        """Give the fits of wells and groups over a window, of this snapshot or the one before."""
+        return self._fits.get(shown, window)
 
     def listen(self, name: str, listener: Listener) -> Callable[[], None]:
         """Tell a viewer what is new of an experiment; returns what ends it."""
         with self._lock:
-            shown = self._of(name)
-            shown.asked_s = time.monotonic()
-            shown.listeners.append(listener)
+            followed = self._of(name)
+            followed.asked_s = time.monotonic()
+            followed.listeners.append(listener)
 
         def end() -> None:
             with self._lock:
-                shown.listeners.remove(listener)
+                followed.listeners.remove(listener)
 
         return end
 
-    def _of(self, name: str) -> Shown:
-        return self._shown.setdefault(name, Shown(name))
+    def _of(self, name: str) -> _Followed:
+        return self._followed.setdefault(name, _Followed(name))
 
     def _watch(self) -> None:
         while not self._end.wait(LOOK_EVERY_S if self._is_settled() else 0.02):
             with self._lock:
-                looked_at = [one for one in self._shown.values() if self._is_looked_at(one)]
-            for shown in looked_at:
+                looked_at = [one for one in self._followed.values() if self._is_looked_at(one)]
+            for followed in looked_at:
                 try:
-                    self._bring_up_to_date(shown)
+                    self._bring_up_to_date(followed)
                 except LivecountError as error:
-                    self._fail(shown, error)
+                    self._fail(followed, error)
                 except Exception as fault:  # the next look may succeed; viewers keep what they have
-                    self._log.exception("not brought up to date", experiment=shown.name)
-                    self._fail(shown, RequestError(repr(fault), status=500))
+                    self._log.exception("not brought up to date", experiment=followed.name)
+                    self._fail(followed, RequestError(repr(fault), status=500))
 
     def _is_settled(self) -> bool:
         with self._lock:
-            return all(one.pending is None and one.snapshot for one in self._shown.values())
+            return all(one.pending is None and one.shown for one in self._followed.values())
 
-    def _is_looked_at(self, shown: Shown) -> bool:
-        return bool(shown.listeners) or time.monotonic() - shown.asked_s < _LOOKED_AT_S
+    def _is_looked_at(self, followed: _Followed) -> bool:
+        return bool(followed.listeners) or time.monotonic() - followed.asked_s < _LOOKED_AT_S
 
-    def _fail(self, shown: Shown, error: LivecountError) -> None:
+    def _fail(self, followed: _Followed, error: LivecountError) -> None:
         with self._ready:
-            shown.failure, shown.pending = error, None
-            shown.taken_s = time.monotonic()
+            followed.failure, followed.pending = error, None
+            followed.taken_s = time.monotonic()
             self._ready.notify_all()
 
-    def _bring_up_to_date(self, shown: Shown) -> None:
-        if shown.pending is not None and shown.pending.done():
-            self._take_in(shown)
-        if shown.snapshot is None:
-            waited_s = time.monotonic() - shown.taken_s
-            if shown.pending is None and (shown.failure is None or waited_s > LOOK_EVERY_S):
-                self._start(shown)
+    def _bring_up_to_date(self, followed: _Followed) -> None:
+        if followed.pending is not None and followed.pending.done():
+            self._take_in(followed, followed.pending.result())
+        shown = followed.shown
+        if shown is None:
+            waited_s = time.monotonic() - followed.taken_s
+            if followed.pending is None and (followed.failure is None or waited_s > LOOK_EVERY_S):
+                self._start(followed)
             return
-        with self.opened() as store:
-            snapshot = shown.snapshot
-            marks = store.change_marks(snapshot.experiment, snapshot.analysis)
-            self._add_fresh(shown, store, marks.last_count_id)
-        age_s = time.monotonic() - shown.taken_s
-        is_due = age_s > max(_AT_MOST_EVERY_S, _COST * shown.cost_s)
-        if shown.pending is None and is_due and (marks != snapshot.marks or age_s > _ANYWAY_S):
-            self._start(shown)
-
-    def _start(self, shown: Shown) -> None:
-        shown.started_s = time.monotonic()
-        shown.pending = self._analyst.snapshot(shown.name)
-
-    def _take_in(self, shown: Shown) -> None:
-        assert shown.pending is not None
-        snapshot = shown.pending.result()
-        with self._ready:
-            shown.pending = None
-            shown.taken_s = time.monotonic()
-            shown.cost_s = shown.taken_s - shown.started_s
-            shown.snapshot, shown.failure = snapshot, None
-            shown.number += 1
-            shown.fresh = {}
-            shown.seen_count_id = snapshot.marks.last_count_id
-            self._ready.notify_all()
-        self._tell(shown, {"kind": "snapshot", "number": shown.number})
-
-    def _add_fresh(self, shown: Shown, store: CountReader, last_count_id: int) -> None:
         snapshot = shown.snapshot
-        if snapshot is None or last_count_id <= shown.seen_count_id:
+        with self.opened() as store:
+            marks = store.change_marks(snapshot.experiment, snapshot.analysis)
+            self._add_fresh(followed, shown, store, marks.last_count_id)
+            if followed.pending is None and self._is_due(followed, snapshot, marks, store):
+                self._start(followed)
+
+    def _is_due(
+        self, followed: _Followed, snapshot: Snapshot, marks: ChangeMarks, store: CountReader
+    ) -> bool:
+        age_s = time.monotonic() - followed.taken_s
+        if marks.statements != snapshot.marks.statements:  # people wait for what they have said
+            return age_s > _AT_MOST_EVERY_S
+        if age_s <= max(_AT_MOST_EVERY_S, _COST * followed.cost_s):
+            return False
+        return marks != snapshot.marks or (
+            age_s > _ANYWAY_S and is_watched(store, snapshot.experiment)
+        )
+
+    def _start(self, followed: _Followed) -> None:
+        followed.started_s = time.monotonic()
+        followed.pending = self._analyst.snapshot(followed.name)
+
+    def _take_in(self, followed: _Followed, snapshot: Snapshot) -> None:
+        with self._ready:
+            before = followed.shown
+            number, look = (before.number + 1, before.look + 1) if before else (1, 1)
+            followed.shown = Shown(followed.name, snapshot, number, {}, look)
+            followed.pending = followed.failure = None
+            followed.taken_s = time.monotonic()
+            followed.cost_s = followed.taken_s - followed.started_s
+            followed.seen_count_id = snapshot.marks.last_count_id
+            self._ready.notify_all()
+        self._fits.prepare(followed.shown)
+        self._tell(followed, {"kind": "snapshot", "number": number})
+
+    def _add_fresh(
+        self, followed: _Followed, shown: Shown, store: CountReader, last_count_id: int
+    ) -> None:
+        if last_count_id <= followed.seen_count_id:
             return
+        snapshot = shown.snapshot
         new = store.counts(snapshot.analysis, after=snapshot.marks.last_count_id)
-        shown.seen_count_id = last_count_id
         curves = fresh_curves(snapshot, new)
         changed = {n: one for n, one in curves.items() if not one.equals(shown.fresh.get(n))}
-        shown.fresh = curves
+        followed.seen_count_id = last_count_id
         if changed:
+            with self._lock:
+                followed.shown = replace(shown, fresh=curves, look=shown.look + 1)
             told = {str(number): one.as_json() for number, one in changed.items()}
-            self._tell(shown, {"kind": "counts", "snapshot": shown.number, "tracks": told})
+            self._tell(followed, {"kind": "counts", "snapshot": shown.number, "tracks": told})
 
-    def _tell(self, shown: Shown, message: dict[str, Any]) -> None:
+    def _tell(self, followed: _Followed, message: dict[str, Any]) -> None:
         with self._lock:
-            listeners = list(shown.listeners)
+            listeners = list(followed.listeners)
         for listener in listeners:
             listener(message)

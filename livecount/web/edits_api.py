@@ -185,9 +185,7 @@ def _add_events(api: APIRouter, board: Board) -> None:
 
 
 def _snapshot(board: Board, experiment: Experiment) -> Snapshot:
-    snapshot = board.look(experiment).snapshot
-    assert snapshot is not None
-    return snapshot
+    return board.look(experiment).snapshot
 
 
 def _said(by: str | None) -> Said:

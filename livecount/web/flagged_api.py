@@ -96,7 +96,6 @@ def make_flagged_api(board: Board) -> APIRouter:
             raise RequestError("A blinded list has no wells", hint="Leave well out", status=422)
         found = find_experiment(board, experiment_id)
         shown = board.look(found)
-        assert shown.snapshot is not None
         with board.opened() as store:
             exclusions = [one for one in store.exclusions(found) if one.withdrawn is None]
         everywhere = shown.snapshot.frames

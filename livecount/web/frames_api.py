@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -117,7 +118,6 @@ def make_frames_api(board: Board) -> APIRouter:
         """List the counted frames of a place, or of several, in order of time."""
         asked = dict(zip(_PLACE, (plate, well, field, position, channel, z), strict=True))
         shown = board.look(find_experiment(board, experiment_id))
-        assert shown.snapshot is not None
         return Series(snapshot=shown.number, frames=_listed(series_of(shown.snapshot, asked)))
 
     @api.get("/frames/{frame_id}")
@@ -161,7 +161,7 @@ def primary_of(store: CountReader, frame: StoredFrame) -> tuple[Experiment, Anal
     raise RequestError("The frame's experiment is gone", hint="Reload the page", status=404)
 
 
-def series_of(snapshot: Snapshot, asked: dict[str, str | None]) -> pd.DataFrame:
+def series_of(snapshot: Snapshot, asked: Mapping[str, str | None]) -> pd.DataFrame:
     """Give the rows of a snapshot's frames of a place, in order of time.
 
     Parameters
@@ -170,6 +170,9 @@ def series_of(snapshot: Snapshot, asked: dict[str, str | None]) -> pd.DataFrame:
         What of the place is wanted; None for any, "" for none.
     """
     rows = snapshot.frames
+    plate, well = asked["plate"], asked["well"]
+    if plate is not None and well is not None:
+        rows = rows.iloc[snapshot.rows_of_wells.get((plate, well), [])]
     for name, wanted in asked.items():
         if wanted is not None and len(rows):
             rows = rows[rows[name].isin(_spellings(name, wanted))]

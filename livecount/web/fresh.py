@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from livecount.growth import INSIDE, wells_of
 from livecount.storage import CountColumns
+from livecount.web.group_curves import DrawnCurve, curve_of_well
 from livecount.web.snapshots import Snapshot, Trace, trace_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,14 @@ class FreshCurve:
     ----------
     keep
         How many values of the snapshot's curve come before it.
+    curve
+        The whole curve.
     """
 
     keep: int
     trace: Trace
     latest_frame_id: int
+    curve: DrawnCurve
 
     def equals(self, other: FreshCurve | None) -> bool:
         """Tell whether another shows the same."""
@@ -91,15 +95,18 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
         for frame_id, plate, well in zip(added.index, added["plate"], added["well"], strict=True)
     }
     numbers = {track.series.identity: number for number, track in enumerate(snapshot.tracks)}
-    curves = {}
+    ends = {}
     for well in wells_of(pd.concat([_known(snapshot, latest, list(added)), added])):
         number = numbers.get(well.identity)
-        if number is not None:
-            frame_id = latest[well.plate or "", well.well or ""]
-            curve = _new_end(snapshot.tracks[number].growth, trace_of(well.fields), frame_id)
-            if curve is not None:
-                curves[number] = curve
-    return curves
+        if number is None or well.metric != snapshot.tracks[number].series.metric:
+            continue
+        known = snapshot.tracks[number]
+        frame_id = latest[well.plate or "", well.well or ""]
+        curve = curve_of_well(replace(well, group=known.series.group))
+        end = _new_end(known.growth, curve, frame_id)
+        if end is not None:
+            ends[number] = end
+    return ends
 
 
 def _known(
@@ -108,17 +115,18 @@ def _known(
     """Give the snapshot's frames of some wells."""
     import pandas as pd
 
-    frames = snapshot.frames
-    pairs = pd.MultiIndex.from_arrays([frames["plate"], frames["well"]])
-    old = frames[pairs.isin(list(wells))][columns]
+    rows = [snapshot.rows_of_wells[pair] for pair in wells if pair in snapshot.rows_of_wells]
+    old = pd.concat([snapshot.frames.iloc[of_well] for of_well in rows] or [snapshot.frames[:0]])
+    old = old[columns]
     return old.astype({name: object for name in columns if old[name].dtype == "category"})
 
 
-def _new_end(known: Trace, now: Trace, latest_frame_id: int) -> FreshCurve | None:
+def _new_end(known: Trace, curve: DrawnCurve, latest_frame_id: int) -> FreshCurve | None:
+    now = trace_of(curve)
     common = min(len(known), len(now))
     same = np.isclose(known.hours[:common], now.hours[:common], atol=1e-3)
     same &= np.isclose(known.values[:common], now.values[:common], rtol=1e-4)
     keep = common if same.all() else int(np.argmin(same))
     if keep == len(now) == len(known):
         return None
-    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id)
+    return FreshCurve(keep, Trace(now.hours[keep:], now.values[keep:]), latest_frame_id, curve)

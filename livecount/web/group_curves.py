@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,19 @@ from livecount.growth import (
     Reference,
     WellSeries,
     align_series,
-    bases_of,
-    relative_wells,
+    base_of,
     spread_of,
     well_curve,
 )
 
-__all__ = ["DrawnCurve", "curves_of_groups", "curves_of_wells", "made_relative"]
+__all__ = [
+    "DrawnCurve",
+    "GroupLines",
+    "curve_of_well",
+    "line_of_group",
+    "lines_of_groups",
+    "relative_curve",
+]
 
 Reals = npt.NDArray[np.float64]
 
@@ -56,48 +62,36 @@ class DrawnCurve:
     excluded_values: Reals
 
 
-def made_relative(
-    wells: Sequence[WellSeries], reference: Reference | None
-) -> tuple[list[WellSeries], dict[str, str]]:
-    """Divide each well by its own value at a moment; tell which cannot be, and why."""
-    if reference is None:
-        return list(wells), {}
-    bases = bases_of(wells, reference)
-    without = {
-        label_of(well): bases[well.identity].reason
-        for well in wells
-        if bases[well.identity].value is None
-    }
-    return relative_wells(wells, bases, reference), without
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupLines:
+    """The mean curves of groups of wells, and which of them each well belongs to."""
+
+    lines: tuple[DrawnCurve, ...]
+    line_of: tuple[int, ...]
 
 
-def curves_of_wells(wells: Sequence[WellSeries]) -> list[DrawnCurve]:
-    """Give each well's mean field over time, and its points that are not used."""
+def curve_of_well(well: WellSeries) -> DrawnCurve:
+    """Give a well's mean field over time, and its points that are not used."""
     nothing = np.empty(0)
-    found = []
-    for well in wells:
-        curve = well_curve(well.used)
-        left_out = [field.excluded.usable() for field in well.fields]
-        found.append(
-            DrawnCurve(
-                label_of(well), well.group or "", curve.times_h, curve.values,
-                nothing, nothing, nothing, nothing, nothing,
-                np.concatenate([nothing, *(each.times_h for each in left_out)]),
-                np.concatenate([nothing, *(each.counts for each in left_out)]),
-            )
-        )  # fmt: skip
-    return found
+    curve = well_curve(well.used)
+    left_out = [field.excluded.usable() for field in well.fields]
+    return DrawnCurve(
+        label_of(well), well.group or "", curve.times_h, curve.values,
+        nothing, nothing, nothing, nothing, nothing,
+        np.concatenate([nothing, *(each.times_h for each in left_out)]),
+        np.concatenate([nothing, *(each.counts for each in left_out)]),
+    )  # fmt: skip
 
 
-def curves_of_groups(wells: Sequence[WellSeries]) -> list[DrawnCurve]:
-    """Give the mean over each group's wells at each visit, with its spread across wells.
-
-    Wells without a group stand for themselves.
-    """
-    groups: dict[str, list[WellSeries]] = {}
-    for well in wells:
-        groups.setdefault(well.group or label_of(well), []).append(well)
-    return [_curve_of_group(name, members) for name, members in groups.items()]
+def relative_curve(curve: DrawnCurve, reference: Reference) -> tuple[DrawnCurve, str]:
+    """Divide a well's curve by its own value at a moment; without one it is empty, and why."""
+    base = base_of(curve.hours, curve.values, reference)
+    if base.value is None:
+        none = np.empty(0)
+        empty = replace(curve, hours=none, values=none, excluded_h=none, excluded_values=none)
+        return empty, base.reason
+    values, excluded = curve.values / base.value, curve.excluded_values / base.value
+    return replace(curve, values=values, excluded_values=excluded), ""
 
 
 def label_of(well: WellSeries) -> str:
@@ -106,9 +100,27 @@ def label_of(well: WellSeries) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _curve_of_group(name: str, members: Sequence[WellSeries]) -> DrawnCurve:
-    curves = [well_curve(well.used) for well in members]
-    times, values = align_series([GrowthSeries(one.times_h, one.values) for one in curves])
+def lines_of_groups(wells: Sequence[DrawnCurve]) -> GroupLines:
+    """Give the mean of each group of wells; one without a group stands for itself."""
+    named = [curve.group or curve.label for curve in wells]
+    names = list(dict.fromkeys(named))
+    line_of = tuple(names.index(name) for name in named)
+    lines = tuple(line_of_group(name, number, wells, line_of) for number, name in enumerate(names))
+    return GroupLines(lines, line_of)
+
+
+def line_of_group(
+    name: str, number: int, wells: Sequence[DrawnCurve], line_of: Sequence[int]
+) -> DrawnCurve:
+    """Give the mean over a group's wells at each visit, with its spread across wells.
+
+    Parameters
+    ----------
+    number, line_of
+        The wells of the group are those of this number.
+    """
+    members = [curve for curve, line in zip(wells, line_of, strict=True) if line == number]
+    times, values = align_series([GrowthSeries(one.hours, one.values) for one in members])
     nothing = np.empty(0)
     if not times.size:
         return DrawnCurve(name, name, *(nothing for _ in range(9)))

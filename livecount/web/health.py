@@ -9,10 +9,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from livecount.alerts.wording import in_hours
-from livecount.storage import COUNTING_PAUSED, CountReader, Tally
+from livecount.storage import COUNTING_PAUSED, CountReader, Experiment, Tally
 from livecount.web.problems import sendable
 
-__all__ = ["Health", "metrics", "read_health", "watched_folders"]
+__all__ = ["Health", "is_watched", "metrics", "read_health", "watched_folders"]
 
 STALE_AFTER_S = 30.0
 """The monitor's heart beats every five seconds; three times as long again is not chance."""
@@ -98,6 +98,12 @@ def watched_folders(store: CountReader, now: datetime | None = None) -> frozense
         return frozenset()
     age_s = ((now or datetime.now(UTC)) - beat.beat_at).total_seconds()
     return frozenset() if age_s > STALE_AFTER_S else frozenset(beat.source_states)
+
+
+def is_watched(store: CountReader, experiment: Experiment) -> bool:
+    """Tell whether a living monitor watches one of an experiment's folders."""
+    watched = watched_folders(store)
+    return any(source.folder in watched for source in store.sources(experiment))
 
 
 def metrics(health: Health, database_bytes: dict[str, int]) -> bytes:

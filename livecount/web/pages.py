@@ -77,7 +77,6 @@ def _add_frames(pages: APIRouter, board: Board) -> None:
         """Lead to the latest frame of a well that is used, else to the latest of all."""
         found = find_experiment(board, experiment_id)
         snapshot = board.look(found).snapshot
-        assert snapshot is not None
         wanted = {"plate": plate, "well": well, "channel": channel, "z": z or None}
         rows = series_of(snapshot, wanted)
         if not len(rows):

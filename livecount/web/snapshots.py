@@ -7,7 +7,7 @@ every page asks this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -18,12 +18,13 @@ import numpy.typing as npt
 from livecount.alerts import Rhythm
 from livecount.alerts.scans import rhythm_of, visits_of
 from livecount.flags import doubts_of
-from livecount.growth import PositionSeries, WellSeries, well_curve, wells_of
+from livecount.growth import WellSeries, wells_of
 from livecount.inside import EdgeRule
 from livecount.plate import PlateMap, map_of_lines
 from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
 from livecount.tables import count_table
 from livecount.time_axis import hours_of, zero_of
+from livecount.web.group_curves import DrawnCurve, GroupLines, curve_of_well, lines_of_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 Reals = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.intp]
 
 KEPT_COLUMNS: Final = (
     "plate", "well", "field", "position", "channel", "z", "time_point", "elapsed_h", "acquired_at",
@@ -77,9 +79,11 @@ class Track:
     Attributes
     ----------
     series
-        Its fields, for fits.
+        Its fields.
+    curve
+        What rates are fitted to (:attr:`WellSeries.metric` says what it is).
     growth, confluence
-        What rates are fitted to (:attr:`WellSeries.metric` says what it is), and the confluence.
+        The same for small figures, and the confluence.
     contents
         What the plate map says of the well, in words.
     n_frames, n_flagged, n_excluded
@@ -87,6 +91,7 @@ class Track:
     """
 
     series: WellSeries
+    curve: DrawnCurve
     growth: Trace
     confluence: Trace
     contents: str
@@ -114,6 +119,10 @@ class Snapshot:
     frames
         One row a counted frame with :data:`KEPT_COLUMNS`, index its id in the database, in order of
         plate, well, field and time.
+    rows_of_wells
+        The numbers of the rows of ``frames`` that are of a plate and well, "" for none.
+    groups
+        The mean curves of the groups of wells.
     zero
         The date of hour 0, None where the clock has no dates.
     rhythm
@@ -125,7 +134,9 @@ class Snapshot:
     experiment: Experiment
     analysis: Analysis
     frames: pd.DataFrame
+    rows_of_wells: Mapping[tuple[str, str], Rows]
     tracks: tuple[Track, ...]
+    groups: GroupLines
     events: tuple[EventShown, ...]
     zero: datetime | None
     rhythm: Rhythm | None
@@ -162,11 +173,15 @@ def take_snapshot(
     plate_map = None if said is None else map_of_lines(said.wells, "the stored plate map")
     zero = zero_of(table) if len(table) else None
     standing = [event for event in store.events(experiment) if event.withdrawn is None]
+    frames = _compact(table)
+    tracks = tuple(_tracks(table, plate_map))
     return Snapshot(
         experiment=experiment,
         analysis=analysis,
-        frames=_compact(table),
-        tracks=tuple(_tracks(table, plate_map)),
+        frames=frames,
+        rows_of_wells=_rows_of_wells(frames),
+        tracks=tracks,
+        groups=lines_of_groups([track.curve for track in tracks]),
         events=tuple(
             EventShown(event.name, hours_of(table, event.when), event.wells)
             for event in standing
@@ -185,12 +200,11 @@ def _rhythm(
     """Learn in what rhythm frames come, as alerts do, from the places that were counted last."""
     import pandas as pd
 
-    counted_at = pd.Series(store.counted_at(analysis), dtype="datetime64[us, UTC]")
-    known = table.index.intersection(counted_at.index)
-    if known.empty:
+    frame_ids, moments = store.counted_at(analysis)
+    counted = table.join(pd.Series(moments, frame_ids, name="counted_at"), how="inner")
+    if counted.empty:
         return None
-    moments = pd.DatetimeIndex(counted_at.loc[known]).tz_localize(None)
-    latest = table.loc[known].assign(counted_at=moments).sort_values("counted_at")
+    latest = counted.sort_values("counted_at")
     places = latest["well"].fillna(latest["position"])
     recent = places.iloc[::-1].drop_duplicates().iloc[:_ENOUGH_PLACES]
     declared = experiment.frame_interval_min
@@ -199,10 +213,9 @@ def _rhythm(
     )
 
 
-def trace_of(fields: Sequence[PositionSeries]) -> Trace:
-    """Average a well's fields at each visit."""
-    curve = well_curve([field.used for field in fields])
-    return Trace(curve.times_h.astype(np.float32), curve.values.astype(np.float32))
+def trace_of(curve: DrawnCurve) -> Trace:
+    """Give a well's curve as small figures have it."""
+    return Trace(curve.hours.astype(np.float32), curve.values.astype(np.float32))
 
 
 def _compact(table: pd.DataFrame) -> pd.DataFrame:
@@ -215,24 +228,35 @@ def _compact(table: pd.DataFrame) -> pd.DataFrame:
     return kept
 
 
+def _rows_of_wells(frames: pd.DataFrame) -> dict[tuple[str, str], Rows]:
+    if frames.empty:
+        return {}
+    groups = frames.groupby(["plate", "well"], observed=True, sort=False).indices
+    return {(str(key[0]), str(key[1])): np.asarray(rows) for key, rows in groups.items()}  # type: ignore[index]
+
+
 def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
     if table.empty:
         return []
     wells = wells_of(table)
-    covered = {
-        one.identity: trace_of(one.fields)
-        for one in wells_of(_as_counts(table, "confluence_percent"))
-    }
+    covered = {}
+    if table["confluence_percent"].notna().any():
+        covered = {
+            one.identity: trace_of(curve_of_well(one))
+            for one in wells_of(_as_counts(table, "confluence_percent"))
+        }
     tallies = _tallies(table)
     empty = Trace(np.empty(0, np.float32), np.empty(0, np.float32))
     found = []
     for well in wells:
         contents = plate_map.of(well.plate, well.well) if plate_map else None
+        curve = curve_of_well(well)
         n_frames, n_flagged, n_excluded = tallies.get((well.plate, well.well), (0, 0, 0))
         found.append(
             Track(
                 series=well,
-                growth=trace_of(well.fields),
+                curve=curve,
+                growth=trace_of(curve),
                 confluence=covered.get(well.identity, empty),
                 contents="" if contents is None else contents_in_words(contents),
                 role="" if contents is None else contents.role.value,

@@ -7,6 +7,8 @@ seventh tab would not load.
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
@@ -21,6 +23,7 @@ from livecount.web.health import read_health
 __all__ = ["make_socket"]
 
 _HEALTH_EVERY_S: Final = 5.0
+_HEALTH_KEPT_S: Final = 1.0
 _LONGEST_QUEUE: Final = 200
 _GONE: Final = 4404
 """WebSocket close code of our own: there is no such experiment."""
@@ -29,6 +32,7 @@ _GONE: Final = 4404
 def make_socket(board: Board) -> APIRouter:
     """Make the route."""
     routes = APIRouter()
+    health = _SharedHealth(board)
 
     @routes.websocket("/api/v1/live")
     async def live(socket: WebSocket, experiment: Annotated[int, Query(ge=1, le=2**53)]) -> None:
@@ -51,7 +55,7 @@ def make_socket(board: Board) -> APIRouter:
         end = board.listen(found.name, listener)
         tasks = [
             asyncio.create_task(_send(socket, queue)),
-            asyncio.create_task(_send_health(board, queue)),
+            asyncio.create_task(_send_health(health, queue)),
             asyncio.create_task(_until_gone(socket)),
         ]
         try:
@@ -81,18 +85,34 @@ async def _send(socket: WebSocket, queue: asyncio.Queue[dict[str, Any]]) -> None
         await socket.send_json(await queue.get())
 
 
-async def _send_health(board: Board, queue: asyncio.Queue[dict[str, Any]]) -> None:
+async def _send_health(health: _SharedHealth, queue: asyncio.Queue[dict[str, Any]]) -> None:
     while True:
-        _put(queue, {"kind": "health", **await asyncio.to_thread(_health, board)})
+        _put(queue, {"kind": "health", **await asyncio.to_thread(health.read)})
         await asyncio.sleep(_HEALTH_EVERY_S)
 
 
-def _health(board: Board) -> dict[str, Any]:
-    try:
-        with board.opened() as store:
-            return read_health(store).as_json()
-    except LivecountError as error:
-        return {"is_well": False, "reason": str(error)}
+class _SharedHealth:
+    """How the run is, read once for all who ask within a moment."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._lock = threading.Lock()
+        self._known: dict[str, Any] = {}
+        self._until_s = 0.0
+
+    def read(self) -> dict[str, Any]:
+        with self._lock:
+            if time.monotonic() >= self._until_s:
+                self._known = self._read_anew()
+                self._until_s = time.monotonic() + _HEALTH_KEPT_S
+            return self._known
+
+    def _read_anew(self) -> dict[str, Any]:
+        try:
+            with self._board.opened() as store:
+                return read_health(store).as_json()
+        except LivecountError as error:
+            return {"is_well": False, "reason": str(error)}
 
 
 async def _until_gone(socket: WebSocket) -> None:

@@ -145,6 +145,13 @@ def test_calibrating_keeps_it_and_exports_carry_it(work: Run, tmp_path: Path) ->
     }
     assert width["calibrated_"] > told["b"] * width[""]
 
+    said = f"growth rates times {told['b']:.3f}"
+    (experiment,) = json.loads(work.asked("status", "--json").stdout)["experiments"]
+    assert said in experiment["calibration"]
+    assert "Ada" in experiment["calibration"]
+    work.asked("report", "-o", tmp_path / "report.html")
+    assert said in (tmp_path / "report.html").read_text(encoding="utf-8")
+
 
 def test_another_start_counts_nothing_again(work: Run) -> None:
     for file in work.folder.rglob("*_w2.TIF"):

@@ -39,6 +39,17 @@ def test_lower_priority_reaches_later_threads() -> None:
 
 
 @on_linux
+def test_what_people_look_at_waits_for_the_counting() -> None:
+    done = run(
+        "import os\nfrom livecount.platform.process import lower_priority\n"
+        "for first in (False, True, False):\n"
+        "    print(lower_priority(behind_counting=first), os.getpriority(os.PRIO_PROCESS, 0))\n"
+    )
+    counting, looking, after = (int(line.split()[-1]) for line in done.stdout.splitlines())
+    assert counting < looking == after
+
+
+@on_linux
 def test_a_core_is_left_free() -> None:
     everything = os.sched_getaffinity(0)
     done = run(

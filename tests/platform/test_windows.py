@@ -140,6 +140,9 @@ def test_priorities_are_lowered_and_refusals_told(as_windows: Callable[..., Libr
     assert process.lower_priority() == ()
     assert library.arguments("SetPriorityClass") == (-1, windows.BELOW_NORMAL_PRIORITY_CLASS)
     assert library.arguments("NtSetInformationProcess")[:2] == (-1, windows.PROCESS_IO_PRIORITY)
+    library = as_windows(GetCurrentProcess=-1, SetPriorityClass=1, NtSetInformationProcess=0)
+    assert process.lower_priority(behind_counting=True) == ()
+    assert library.arguments("SetPriorityClass") == (-1, windows.IDLE_PRIORITY_CLASS)
     as_windows(GetCurrentProcess=-1, SetPriorityClass=0, NtSetInformationProcess=-1073741790)
     problems = process.lower_priority()
     assert len(problems) == 2

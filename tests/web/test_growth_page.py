@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,3 +139,35 @@ def test_pictures_are_light_and_hold_no_script(growth: Page) -> None:
 def test_hostile_names_are_text(growth: Page) -> None:
     expect(growth.locator("img[src='x']")).to_have_count(0)
     expect(growth.get_by_role("row").filter(has_text="onerror").first).to_be_visible()
+
+
+def test_new_counts_are_on_the_curves_before_the_next_snapshot(
+    database: Path, tmp_path: Path, page: Page
+) -> None:
+    growing = tmp_path / "run.db"
+    shutil.copy(database, growing)
+    with served("serve", "--database", growing) as found, CountStore.open(growing) as store:
+        page.goto(found.address)
+        page.goto(f"{found.base}/experiments/1/growth")
+        expect(page.locator("#fitted")).to_contain_text("Fitted over the whole run")
+        source = store.ensure_source(store.experiment("growth"), "/scans")
+        analysis = store.analysis(store.experiment("growth"))
+        is_followed = "changed=true"
+        with (
+            page.expect_response(lambda answer: is_followed in answer.url) as answered,
+            store.together(),
+        ):
+            for order, well in enumerate(WELLS[:3]):
+                count = make_count(
+                    analysis.id, f"{well}_new.tif".encode(), content=f"{well}new", n=400,
+                    well=well, field="1", acquired_at=datetime(2026, 11, 1, 21, tzinfo=UTC),
+                )  # fmt: skip
+                store.record(source, count, stamp=stamp_of(1000 + order), n_pages=1)
+        lines = answered.value.json()["lines"]
+        assert [line["group"] for line in lines] == ["A549"], "only what has changed"
+        page.wait_for_function("document.getElementById('curves').data[1].x.at(-1) === 21")
+        rows = list(csv.DictReader(io.StringIO(downloaded(page, "CSV"))))
+        newest = [row for row in rows if row["elapsed_h"] == "21"]
+        assert [(row["group"], row["value"], row["wells"]) for row in newest] == [
+            ("A549", "400", "3")
+        ]

@@ -10,12 +10,16 @@ import pytest
 
 from livecount.growth import well_curve, wells_of
 from livecount.inside import EdgeRule
-from livecount.storage import Analysis, CountStore, Experiment
+from livecount.plate import PlateMap, WellContents, sheet_rows
+from livecount.storage import Analysis, CountStore, Experiment, PlateMapVersion, Said
 from livecount.tables import count_table
+from livecount.web.board import Shown
+from livecount.web.drawing import Drawing
 from livecount.web.fresh import fresh_curves
 from livecount.web.snapshots import Snapshot, counts_shown, take_snapshot
 from tests.storage.made_frames import SETTINGS, make_count, stamp_of
 
+WELLS = ("A1", "B2")
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -23,7 +27,7 @@ def record(store: CountStore, experiment: Experiment, analysis: Analysis, hours:
     """Two fields in each of two wells; one well's later fields are half as dense."""
     source = store.ensure_source(experiment, "/scans")
     for hour in hours:
-        for order, (well, field) in enumerate((w, f) for w in ("A1", "B2") for f in ("1", "2")):
+        for order, (well, field) in enumerate((w, f) for w in WELLS for f in ("1", "2")):
             count = make_count(
                 analysis.id, f"{well}_{field}_{hour}.tif".encode(), content=f"{well}{field}{hour}",
                 n=20 + hour * (order + 1), well=well, field=field,
@@ -63,6 +67,32 @@ def test_new_counts_make_the_curves_that_a_new_snapshot_has(store: CountStore, s
             known = getattr(before.tracks[number].growth, name)[: end.keep]
             joined = np.concatenate([known, getattr(end.trace, name)])
             assert joined == pytest.approx(getattr(after.tracks[number].growth, name), rel=1e-5)
+
+
+@pytest.mark.parametrize("by", ["wells", "groups"])
+@pytest.mark.parametrize("relative_to_h", [None, 2.0])
+def test_new_counts_make_the_lines_that_a_new_snapshot_has(
+    store: CountStore, by: str, relative_to_h: float | None
+) -> None:
+    experiment = store.ensure_experiment("run")
+    analysis = store.ensure_analysis(experiment, SETTINGS)
+    both = tuple(sheet_rows(PlateMap(tuple(WellContents(w, cell_line="HeLa") for w in WELLS))))
+    store.add_plate_map(experiment, PlateMapVersion(both, "test", Said("ada", START)))
+    record(store, experiment, analysis, range(4))
+    before = snapshot_of(store, "run")
+    record(store, experiment, analysis, range(4, 6))
+    fresh = fresh_curves(before, store.counts(analysis, after=before.marks.last_count_id))
+    drawing = Drawing()
+    first = drawing.draw(Shown("run", before, 1, {}, 1), by, relative_to_h)
+    assert first.changed == frozenset()
+    followed = drawing.draw(Shown("run", before, 1, fresh, 2), by, relative_to_h)
+    expected = drawing.draw(Shown("run", snapshot_of(store, "run"), 2, {}, 3), by, relative_to_h)
+    assert followed.changed == set(range(len(expected.lines)))
+    for line, other in zip(followed.lines, expected.lines, strict=True):
+        assert (line.label, line.group) == (other.label, other.group)
+        assert len(line.hours) == 6
+        for name in ("hours", "values", "low", "high", "sd", "sem", "n_wells"):
+            assert getattr(line, name) == pytest.approx(getattr(other, name), nan_ok=True), name
 
 
 def test_curves_leave_the_edge_out_where_the_run_was_set_to(store: CountStore) -> None:

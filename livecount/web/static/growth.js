@@ -40,16 +40,23 @@ function writeAddress() {
 
 // --- asking --------------------------------------------------------------------------------------
 
+function wantedCurves() {
+  const wanted = new URLSearchParams({ by: $("by").value });
+  if ($("relative").value !== "") wanted.set("relative_to_h", $("relative").value);
+  return wanted;
+}
+
+function unpack(line) {
+  for (const name of ["hours", "values", "low", "high", "sd", "sem", "n_wells", "excluded_hours", "excluded_values"]) line[name] = floats(line[name]);
+}
+
 let loads = 0;
 async function load() {
   const mine = ++loads; // an older answer that comes late is not drawn
   try {
-    const wanted = new URLSearchParams({ by: $("by").value });
-    if ($("relative").value !== "") wanted.set("relative_to_h", $("relative").value);
+    const wanted = wantedCurves();
     const found = await ask(`experiments/${experiment}/curves?${wanted}`);
-    for (const line of found.lines) {
-      for (const name of ["hours", "values", "low", "high", "sd", "sem", "n_wells", "excluded_hours", "excluded_values"]) line[name] = floats(line[name]);
-    }
+    found.lines.forEach(unpack);
     if (mine !== loads) return;
     curves = found;
     clearProblem();
@@ -64,16 +71,42 @@ async function load() {
   }
 }
 
+// Lines with new counts take the place of the old ones, at most once a second; fits come with the next snapshot.
+let following = null;
+let isBehind = false;
+async function follow() {
+  isBehind = following !== null;
+  if (isBehind || !curves) return;
+  const mine = loads;
+  following = new Promise((resolve) => setTimeout(resolve, 1000));
+  try {
+    const found = await ask(`experiments/${experiment}/curves?${wantedCurves()}&changed=true`);
+    if (mine === loads && found.snapshot === curves.snapshot) {
+      for (const line of found.lines) {
+        unpack(line);
+        curves.lines[line.number] = line;
+      }
+      draw();
+    }
+  } catch (problem) {
+    showProblem(problem);
+  }
+  await following;
+  following = null;
+  if (isBehind) follow();
+}
+
 let asked = 0;
 async function loadFits() {
   const mine = ++asked;
   const wanted = new URLSearchParams();
   if (fits.start_h !== null) wanted.set("start_h", fits.start_h);
   if (fits.end_h !== null) wanted.set("end_h", fits.end_h);
-  $("fitted").textContent = "Growth is being fitted …";
+  const isLater = setTimeout(() => { $("fitted").textContent = "Growth is being fitted …"; }, 300);
   try {
     const found = await ask(`experiments/${experiment}/growth?${wanted}`);
     if (mine !== asked) return;
+    if (found.snapshot < curves.snapshot) setTimeout(() => mine === asked && loadFits(), 2000); // those of before, until the new are made
     fits.rows = found.rows;
     const span = fits.start_h === null && fits.end_h === null ? "over the whole run" : `from ${hours(fits.start_h ?? 0)} to ${fits.end_h === null ? "the end" : hours(fits.end_h)}`;
     $("fitted").textContent = `Fitted ${span}. Intervals lie across wells; a single well has none.`;
@@ -81,7 +114,11 @@ async function loadFits() {
     draw();
     drawTable();
   } catch (problem) {
-    if (mine === asked) $("fitted").textContent = problem.message;
+    if (mine !== asked) return;
+    $("fitted").textContent = problem.message;
+    if (problem.status === 503) setTimeout(() => mine === asked && loadFits(), 3000);
+  } finally {
+    clearTimeout(isLater);
   }
 }
 
@@ -423,5 +460,5 @@ await load();
 figure.on?.("plotly_relayout", placeHandles);
 listen(experiment, {
   onSnapshot: (number) => { if (number !== curves?.snapshot) load(); },
-  onCounts: () => {}, // a group's mean and its fits come with the next snapshot
+  onCounts: follow,
 });
