@@ -55,6 +55,21 @@ def test_a_map_without_cells_and_one_without_pixels_have_no_outlines() -> None:
         assert polygons_over(outlines, (30, 40)).split() == []
 
 
+def test_pixels_that_touch_at_a_corner_are_not_joined() -> None:
+    outlines = trace_masks(np.array([[1, 0], [0, 1]], np.int32))
+    assert outlines.n_edges.tolist() == [4, 4]
+    assert outlines.cell.tolist() == [0, 0]
+
+
+def test_a_cell_around_another_one_has_an_inner_outline() -> None:
+    labels = np.ones((5, 5), np.int32)
+    labels[2, 2] = 2
+    outlines = trace_masks(labels)
+    assert sorted(zip(outlines.cell.tolist(), outlines.n_edges.tolist(), strict=True)) == [
+        (0, 4), (0, 20), (1, 4),
+    ]  # fmt: skip
+
+
 def is_inside(polygons: MaskPolygons, cell: int, y: float, x: float) -> bool:
     """Tell whether a place lies in a cell: in an odd number of its polygons."""
     around = [
