@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from livecount.arranging import COUNT_COLUMNS
 from livecount.frame import CellShapes
 from livecount.storage import Analysis, CountReader
-from livecount.tables import COUNT_COLUMNS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livecount.arranging import arrange_counts
 from livecount.excluding import EXCLUSION_COLUMNS, exclusion_table
 from livecount.experiment import TimeAxis
 from livecount.growth import growth_table
 from livecount.storage import Exclusion, Instant, Said
-from livecount.tables import arrange_counts
 from livecount.time_axis import hours_of, instant_at, zero_of
 from tests.test_tables import T0, arranged, at, kept, scans, stored
 

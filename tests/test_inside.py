@@ -11,13 +11,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from livecount.arranging import COUNT_COLUMNS
 from livecount.evaluation import inside_margin
 from livecount.experiment import StageAxes
 from livecount.frame import Candidates
 from livecount.growth import growth_table, well_curve, wells_of
 from livecount.inside import INSIDE_COLUMNS, EdgeRule, Overlap, add_counts_inside
 from livecount.storage import CountStore
-from livecount.tables import COUNT_COLUMNS, count_table
+from livecount.tables import count_table
 from tests.storage.made_frames import SETTINGS, make_count, stamp_of
 
 HEIGHT, WIDTH = 60, 90

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livecount.arranging import COUNT_COLUMNS, arrange_counts
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.growth import growth_table
-from livecount.tables import COUNT_COLUMNS, arrange_counts
 
 T0 = datetime(2026, 3, 1, 8, tzinfo=UTC)
 

@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import ColumnElement, and_, exists, func, literal, select
 
 from livecount.errors import NotInStoreError
 from livecount.frame import Candidates, CellShapes
 from livecount.platform.files import FileStamp
-from livecount.storage import (
-    checking,
-    edit_rows,
-    file_rows,
-    heartbeat_rows,
-    judging,
-    notice_rows,
-    registry,
-)
+from livecount.storage import checking, file_rows, registry
 from livecount.storage.analysis_order_reading import AnalysisOrderReader
 from livecount.storage.blobs import unpack_candidates, unpack_shapes
 from livecount.storage.calibration_reading import CalibrationReader
@@ -33,21 +23,19 @@ from livecount.storage.columns import (
     read_counted_at,
     read_looks,
 )
-from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion
+from livecount.storage.edit_reading import EditReader
 from livecount.storage.frame_reading import FrameReader
 from livecount.storage.mask_reading import MaskReader
-from livecount.storage.notice_records import Delivery, Notice
+from livecount.storage.notice_reading import NoticeReader
 from livecount.storage.records import (
     Analysis,
     Experiment,
     FrameCandidates,
     FrameState,
-    Heartbeat,
     KnownPage,
     Quarantined,
     Source,
     Tally,
-    Validation,
 )
 from livecount.storage.tables import candidates, counts, files, frames, segmentations, sources
 
@@ -56,7 +44,9 @@ __all__ = ["CountReader"]
 _FRAMES_AT_ONCE = 200
 
 
-class CountReader(FrameReader, CalibrationReader, MaskReader, AnalysisOrderReader):
+class CountReader(
+    FrameReader, EditReader, NoticeReader, CalibrationReader, MaskReader, AnalysisOrderReader
+):
     """What can be asked of a database; made by :meth:`CountStore.open`.
 
     Every method reads one consistent state in a transaction of its own, short enough not to hold
@@ -360,68 +350,6 @@ class CountReader(FrameReader, CalibrationReader, MaskReader, AnalysisOrderReade
         chosen = self.sources(experiment)
         with self._reading() as connection:
             return file_rows.list_quarantined(connection, chosen)
-
-    def plate_map(self, experiment: Experiment) -> PlateMapVersion | None:
-        """Read what holds of an experiment's wells; None where nobody said."""
-        with self._reading() as connection:
-            found = edit_rows.list_plate_maps(connection, experiment, only_last=True)
-        return found[0] if found else None
-
-    def plate_maps(self, experiment: Experiment) -> list[PlateMapVersion]:
-        """List all that was ever said of an experiment's wells, the latest first."""
-        with self._reading() as connection:
-            return edit_rows.list_plate_maps(connection, experiment)
-
-    def events(self, experiment: Experiment) -> list[ExperimentEvent]:
-        """List what was done to an experiment's cells, withdrawn statements included."""
-        with self._reading() as connection:
-            return edit_rows.list_events(connection, experiment)
-
-    def exclusions(self, experiment: Experiment) -> list[Exclusion]:
-        """List what people do not want to be used, withdrawn exclusions included."""
-        with self._reading() as connection:
-            return edit_rows.list_exclusions(connection, experiment)
-
-    def calibration(self, model_sha256: str) -> dict[str, float] | None:
-        """Read what a model's card said of its prominences; None where it said nothing."""
-        with self._reading() as connection:
-            return judging.read_calibration(connection, model_sha256)
-
-    def validations(self, analysis: Analysis) -> list[Validation]:
-        """List how an analysis' counts agreed with people's, the latest first."""
-        with self._reading() as connection:
-            return judging.list_validations(connection, analysis)
-
-    def clicks(self, analysis: Analysis) -> dict[int, npt.NDArray[np.float64]]:
-        """Read what people clicked: frame id -> centres, shape (n, 2) as (y, x) in pixels.
-
-        Of a frame that was done several times the last clicks are given.
-        """
-        with self._reading() as connection:
-            return judging.read_clicks(connection, analysis)
-
-    def notices(self, *, with_past: bool = False) -> list[Notice]:
-        """List what is to be said until it is over, oldest first."""
-        with self._reading() as connection:
-            return notice_rows.list_notices(connection, with_past=with_past)
-
-    def deliveries(self, *, target: str | None = None, only_open: bool = False) -> list[Delivery]:
-        """List who outside is or was to be told of which notice, oldest first.
-
-        Parameters
-        ----------
-        target
-            Only what this one is told; None for all.
-        only_open
-            Only what was not delivered yet.
-        """
-        with self._reading() as connection:
-            return notice_rows.list_deliveries(connection, target=target, only_open=only_open)
-
-    def monitor(self) -> Heartbeat | None:
-        """Read what the monitor last said of itself; None if there never was one."""
-        with self._reading() as connection:
-            return heartbeat_rows.read_heartbeat(connection)
 
     def verify(self, on_step: Callable[[int], None] = lambda _: None) -> list[str]:
         """Check the whole file: its pages, its rows, and every count against its cell centres.

@@ -13,19 +13,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from livecount.errors import StoreError
 from livecount.frame import FrameAttributes, FrameCount
 from livecount.platform.files import FileStamp
 from livecount.storage import (
-    edit_rows,
     file_rows,
-    heartbeat_rows,
     judging,
-    notice_rows,
     registry,
     revisions,
 )
@@ -33,27 +30,31 @@ from livecount.storage.analysis_order_writing import AnalysisOrderWriter
 from livecount.storage.attributes import merge_attributes
 from livecount.storage.calibration_writing import CalibrationWriter
 from livecount.storage.correction_writing import CorrectionWriter
-from livecount.storage.edit_records import Exclusion, ExperimentEvent, PlateMapVersion, Said
+from livecount.storage.edit_writing import EditWriter
 from livecount.storage.moments import to_text
-from livecount.storage.notice_records import Audience, Delivery
+from livecount.storage.notice_writing import NoticeWriter
 from livecount.storage.records import (
     Analysis,
     AnalysisSettings,
     CellDiameter,
     Experiment,
     FrameState,
-    Heartbeat,
     Recorded,
     Source,
-    ValidatedField,
-    Validation,
 )
 from livecount.storage.watch_orders import WatchOrderWriter
 
 __all__ = ["CountStore"]
 
 
-class CountStore(CalibrationWriter, CorrectionWriter, AnalysisOrderWriter, WatchOrderWriter):
+class CountStore(
+    EditWriter,
+    NoticeWriter,
+    CalibrationWriter,
+    CorrectionWriter,
+    AnalysisOrderWriter,
+    WatchOrderWriter,
+):
     """Experiments, frames, counts and candidates in one SQLite file.
 
     Reading methods (:class:`CountReader`) may be called from any thread. Writing methods belong to
@@ -66,8 +67,6 @@ class CountStore(CalibrationWriter, CorrectionWriter, AnalysisOrderWriter, Watch
     Besides the errors that are named, all raise :class:`DatabaseBusyError`,
     :class:`DatabaseFullError` or another :class:`StoreError` when SQLite fails.
     """
-
-    _audience = Audience()
 
     def ensure_experiment(
         self,
@@ -307,145 +306,3 @@ class CountStore(CalibrationWriter, CorrectionWriter, AnalysisOrderWriter, Watch
         """Keep what a model's card says of its prominences, so that intervals outlive the model."""
         with self._writing() as connection:
             judging.keep_calibration(connection, model_sha256, calibration)
-
-    def add_validation(
-        self, analysis: Analysis, validation: Validation, fields: Sequence[ValidatedField]
-    ) -> None:
-        """Keep how an analysis agreed with a person's clicks, and the clicks themselves."""
-        with self._writing() as connection:
-            judging.add_validation(connection, analysis, validation, fields)
-
-    def add_plate_map(self, experiment: Experiment, version: PlateMapVersion) -> bool:
-        """Let another plate map hold from now on; those before stay as its history.
-
-        Returns
-        -------
-        bool
-            Whether it says anything new; what says the same as the present one is not kept again.
-        """
-        with self._writing() as connection:
-            return edit_rows.add_plate_map(connection, experiment, version)
-
-    def add_event(self, experiment: Experiment, event: ExperimentEvent) -> int:
-        """Keep what was done to the cells; give its number."""
-        with self._writing() as connection:
-            return edit_rows.add_event(connection, experiment, event)
-
-    def withdraw_event(self, experiment: Experiment, number: int, by: Said) -> None:
-        """Take an event back; it stays in the database with who did so and when.
-
-        Raises
-        ------
-        NotInStoreError
-            The experiment has no such event.
-        """
-        with self._writing() as connection:
-            edit_rows.withdraw_event(connection, experiment, number, by)
-
-    def add_exclusion(self, experiment: Experiment, exclusion: Exclusion) -> int:
-        """Keep that counts are not to be used; give its number. The counts stay as they are.
-
-        Raises
-        ------
-        NotInStoreError
-            There is no such frame.
-        """
-        with self._writing() as connection:
-            return edit_rows.add_exclusion(connection, experiment, exclusion)
-
-    def withdraw_exclusion(self, experiment: Experiment, number: int, by: Said) -> None:
-        """Let counts be used again; the exclusion stays with who took it back and when.
-
-        Raises
-        ------
-        NotInStoreError
-            The experiment has no such exclusion.
-        """
-        with self._writing() as connection:
-            edit_rows.withdraw_exclusion(connection, experiment, number, by)
-
-    def tell(self, audience: Audience) -> None:
-        """Let these targets be told of notices from now on, and of those that last already."""
-        self._audience = audience
-        with self._writing() as connection:
-            notice_rows.add_audience(connection, audience, datetime.now(UTC))
-
-    def begin_notice(
-        self,
-        code: str,
-        text: str,
-        *,
-        subject: str = "",
-        experiment: Experiment | None = None,
-        plate: str | None = None,
-        well: str | None = None,
-    ) -> bool:
-        """Say something until it is over.
-
-        Parameters
-        ----------
-        code
-            What kind of notice, for example ``gpu_missing``.
-        subject
-            What it is about, where several may be at a time, for example a folder.
-        experiment, plate, well
-            What it concerns, where it does not concern all.
-
-        Returns
-        -------
-        bool
-            Whether it is news; the text of a notice that lasts is brought up to date.
-        """
-        values = {
-            "code": code,
-            "subject": subject,
-            "text": text,
-            "experiment_id": None if experiment is None else experiment.id,
-            "plate": plate,
-            "well": well,
-        }
-        with self._writing() as connection:
-            return notice_rows.begin_notice(connection, values, self._audience, datetime.now(UTC))
-
-    def end_notice(
-        self,
-        code: str | None = None,
-        *,
-        subject: str | None = None,
-        experiment: Experiment | None = None,
-    ) -> int:
-        """End notices that last: those of a code, a subject and an experiment (None: any).
-
-        Returns
-        -------
-        int
-            How many ended.
-        """
-        chosen = notice_rows.chosen_by(code, subject, None if experiment is None else experiment.id)
-        with self._writing() as connection:
-            return notice_rows.end_notices(connection, chosen, self._audience, datetime.now(UTC))
-
-    def note_delivered(self, delivered: Iterable[Delivery]) -> None:
-        """Keep that a target has taken what it was sent; it is not sent again."""
-        numbers = [one.id for one in delivered]
-        with self._writing() as connection:
-            notice_rows.note_delivered(connection, numbers, datetime.now(UTC))
-
-    def note_undelivered(
-        self, target: str, tried: Iterable[Delivery], error: str, again_at: datetime
-    ) -> None:
-        """Keep that an attempt failed; nothing is sent to this target before ``again_at``.
-
-        Parameters
-        ----------
-        error
-            Why, in words that hold no address.
-        """
-        numbers = [one.id for one in tried]
-        with self._writing() as connection:
-            notice_rows.note_undelivered(connection, target, numbers, error, again_at)
-
-    def heartbeat(self, beat: Heartbeat) -> None:
-        """Replace what the monitor says of itself."""
-        with self._writing() as connection:
-            heartbeat_rows.put_heartbeat(connection, beat)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from livecount.tables import COUNT_COLUMNS
+from livecount.arranging import COUNT_COLUMNS
 
 START = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
