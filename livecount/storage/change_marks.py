@@ -47,9 +47,7 @@ def read_change_marks(
     connection: Connection, experiment: Experiment, analysis: Analysis
 ) -> ChangeMarks:
     """Read them; each is the end of an index."""
-    # Not by the index of analyses, which is in the order of frames: from the latest count back.
-    of_analysis = counts.c.analysis_row_id + 0 == analysis.row_id
-    latest = select(counts.c.id).where(of_analysis).order_by(counts.c.id.desc()).limit(1)
+    latest = select(func.max(counts.c.id)).where(counts.c.analysis_row_id == analysis.row_id)
     last = connection.execute(latest).scalar()
     said = [
         select(func.max(plate_maps.c.id)).where(plate_maps.c.experiment_id == experiment.id),

@@ -241,6 +241,7 @@ counts = Table(
     sqlite_strict=True,
 )
 Index("counts_of_frame", counts.c.frame_id)
+Index("counts_of_analysis", counts.c.analysis_row_id)
 
 candidates = Table(
     "candidates",

@@ -58,4 +58,6 @@ def test_no_question_of_the_marks_goes_through_frames_counts_or_corrections(data
         "SEARCH corrections USING COVERING INDEX corrections_withdrawn",
     ]
     of_counts = [plan for asked, plan in plans.items() if "FROM counts" in asked]
-    assert of_counts == [["SCAN counts"]], "backwards by its key, as far as the latest"
+    assert of_counts == [
+        ["SEARCH counts USING COVERING INDEX counts_of_analysis (analysis_row_id=?)"]
+    ]
