@@ -39,6 +39,8 @@ class Analyst:
         self._database = database
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._child: SpawnProcess | None = None
+        self._starting = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._work, name="analyst", daemon=True)
         self._thread.start()
 
@@ -53,10 +55,12 @@ class Analyst:
         return self._ask(_fit, self._database, experiment, analysis_id, window)
 
     def close(self) -> None:
-        """End the process without waiting for what it does."""
+        """End the process without waiting for what it does; who still waits is told so."""
+        with self._starting:
+            self._is_closed = True
+            if self._child is not None:
+                self._child.kill()
         self._jobs.put(None)
-        if self._child is not None:
-            self._child.kill()
 
     def _ask(self, what: Callable[..., Any], *given: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -88,8 +92,12 @@ class Analyst:
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._child = context.Process(target=_serve, args=(theirs,), name="livecount-analyst")
-        self._child.start()
+        child = context.Process(target=_serve, args=(theirs,), name="livecount-analyst")
+        with self._starting:
+            if self._is_closed:
+                raise EOFError
+            child.start()
+            self._child = child
         theirs.close()
         return ours
 

@@ -48,6 +48,9 @@ _DAY = "public, max-age=86400"
 def make_app(database: Path, settings: DashboardSettings, access: Access) -> FastAPI:
     """Make the application over one database, which may not be there yet.
 
+    ``state.close`` of the application ends its work, so that requests which wait are answered; it
+    may be called before the server waits for them.
+
     Parameters
     ----------
     access
@@ -57,12 +60,15 @@ def make_app(database: Path, settings: DashboardSettings, access: Access) -> Fas
     pictures = Pictures(PictureCache(most_bytes=round(settings.picture_cache_gb * 1e9)))
     recounts = Recounts(database)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+    def close() -> None:
         board.close()
         pictures.close()
         recounts.close()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        close()
 
     app = FastAPI(
         title="livecount",
@@ -72,6 +78,7 @@ def make_app(database: Path, settings: DashboardSettings, access: Access) -> Fas
         openapi_url="/api/v1/openapi.json",
         lifespan=lifespan,
     )
+    app.state.close = close
     app.include_router(make_api(board))
     app.include_router(make_growth_api(board))
     app.include_router(make_frames_api(board))

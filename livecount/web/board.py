@@ -95,9 +95,11 @@ class Board:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop looking; requests that wait are answered at once."""
         self._end.set()
         self._analyst.close()
+        with self._ready:
+            self._ready.notify_all()
 
     def opened(self) -> CountReader:
         """Open the database for one request: it may be made, upgraded or restored meanwhile."""
@@ -123,7 +125,9 @@ class Board:
         with self._ready:
             followed = self._of(experiment.name)
             followed.asked_s = time.monotonic()
-            self._ready.wait_for(lambda: followed.shown or followed.failure, _FIRST_S)
+            self._ready.wait_for(
+                lambda: followed.shown or followed.failure or self._end.is_set(), _FIRST_S
+            )
             if followed.shown is None and followed.failure is not None:
                 failure, followed.failure = followed.failure, None
                 raise failure

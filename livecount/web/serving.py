@@ -118,8 +118,9 @@ def _answer(
 
     from livecount.web.app import make_app
 
+    app = make_app(database, settings, access)
     serving = uvicorn.Config(
-        make_app(database, settings, access),
+        app,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
@@ -132,5 +133,9 @@ def _answer(
             # Ctrl+C reaches the whole group: a server beside the monitor must not end before it.
             with nullcontext() if apart else super().capture_signals():
                 yield
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.close()  # before requests that wait for it are waited for
+            await super().shutdown(sockets)
 
     Server(serving).run(sockets=[listening])
