@@ -24,6 +24,7 @@ __all__ = ["Access", "AccessMiddleware"]
 
 _PLOTLY_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",  # the empty style element it fills
+    "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='",  # its maps' style, of plotly 7.1
 )
 CONTENT_SECURITY_POLICY = "; ".join(
     (

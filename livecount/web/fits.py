@@ -92,7 +92,8 @@ class Fits:
                     ) from error
         with self._lock:
             asked.take_in()
-            assert asked.made is not None
+            if asked.made is None:  # it failed, and who else waited has been told why
+                raise RequestError("The fits were not made", hint="Ask again soon", status=503)
             return asked.made
 
     def _started(self, shown: Shown, window: Window | None) -> _Asked:

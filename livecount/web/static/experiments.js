@@ -1,15 +1,15 @@
 // All experiments of the database at a glance.
 import { ask, clearProblem, element, showProblem } from "/static/api.js";
 import "/static/chrome.js";
-import { away, moment } from "/static/format.js";
+import { away, moment, sentence, whole } from "/static/format.js";
 
 const list = document.getElementById("experiments");
 
 function card(one) {
   const { seen, counted, pending, quarantined } = one.frames;
-  const told = [`${counted} of ${seen} frames counted`];
-  if (pending) told.push(`${pending} waiting`);
-  if (quarantined) told.push(`${quarantined} set aside`);
+  const told = [`${whole(counted)} of ${whole(seen)} frames counted`];
+  if (pending) told.push(`${whole(pending)} waiting`);
+  if (quarantined) told.push(`${whole(quarantined)} set aside`);
   const share = element("span");
   share.style.width = `${seen ? (100 * counted) / seen : 0}%`;
   return element(
@@ -38,7 +38,7 @@ function due(one) {
 function drawHealth(health) {
   const place = document.getElementById("run");
   const told = health.notices.length ? `${health.notices.length} to be known now: ${health.notices.join("; ")}.` : "";
-  place.replaceChildren(`${health.is_well ? "The run is well." : `${health.reason}.`} ${told} `, element("a", { href: "/health", text: "Health" }));
+  place.replaceChildren(`${health.is_well ? "The run is well." : `${sentence(health.reason)}.`} ${told} `, element("a", { href: "/health", text: "Health" }));
   place.className = `notice${health.is_well ? " plain" : ""}`;
   place.hidden = false;
 }

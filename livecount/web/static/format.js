@@ -7,6 +7,14 @@ export function number(value, digits = 3) {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en").replaceAll(",", "\u202f") : String(rounded);
 }
 
+export function whole(value) {
+  return value.toLocaleString("en").replaceAll(",", "\u202f");
+}
+
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function hours(value) {
   if (value === null || !Number.isFinite(value)) return "";
   return value < 100 ? `${value.toFixed(1)} h` : `${Math.round(value)} h`;

@@ -188,7 +188,7 @@ function drawCells() {
   byId("h-back").hidden = !isOther;
   masks.hideWhile(isOther);
   run.offer(isOther);
-  byId("preview").textContent = isOther ? `${found.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "Move it to see the count at another h.";
+  byId("preview").textContent = isOther ? `${found.length} cells at this h; the count stands at h ${cells.h.toFixed(3)}.` : "How far a peak of the network must stand out to be a cell: a lower h finds more cells, a higher h fewer. Move it to try.";
   const { corrected_count: corrected } = corrections.kept;
   byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
   byId("correct").disabled = isOther;

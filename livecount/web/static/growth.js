@@ -1,8 +1,7 @@
 // Growth curves to look into: groups with their spread, or wells; a window that refits; downloads.
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
-import { ink } from "/static/chrome.js";
-import { SERIES, css, heat } from "/static/colours.js";
-import { UNITS, hours, number } from "/static/format.js";
+import { hours, number } from "/static/format.js";
+import { bandOf, layoutFor, looks, spanOf, traces, unit } from "/static/growth_figure.js";
 import { listen } from "/static/live.js";
 
 const experiment = document.body.dataset.experiment;
@@ -10,7 +9,6 @@ const $ = (id) => document.getElementById(id);
 const figure = $("curves");
 const CHOICES = ["by", "spread", "axis", "relative"];
 const NOT_OURS = ["sendChartToCloud", "lasso2d", "select2d", "toImage"];
-const GREY = "#7a7a7a";
 
 let curves = null;
 let events = [];
@@ -25,6 +23,7 @@ function readAddress() {
     const value = given.get(id);
     if (value !== null && [...$(id).options].some((option) => option.value === value)) $(id).value = value;
   }
+  $("find").value = given.get("find") ?? "";
   const ends = ["start", "end"].map((name) => (given.has(name) ? Number(given.get(name)) : null));
   [fits.start_h, fits.end_h] = ends.map((end) => (Number.isFinite(end) ? end : null));
 }
@@ -34,6 +33,7 @@ function writeAddress() {
   for (const id of CHOICES) if ($(id).selectedIndex > 0) kept.set(id, $(id).value);
   if (fits.start_h !== null) kept.set("start", fits.start_h);
   if (fits.end_h !== null) kept.set("end", fits.end_h);
+  if ($("find").value.trim()) kept.set("find", $("find").value.trim());
   const text = kept.toString();
   history.replaceState(null, "", text ? `?${text}` : location.pathname);
 }
@@ -154,141 +154,32 @@ function tellWithout() {
 
 // --- drawing -------------------------------------------------------------------------------------
 
-// Up to eight groups get colours that are told apart; more, as of a dose series, an ordered scale.
-function looks(forPaper = false) {
-  const isDark = !forPaper && isDarkGround(ink("paper"));
-  const [lowest, reach] = isDark ? [0.3, 0.7] : [0.05, 0.8];
-  const groups = [...new Set(curves.lines.map((line) => line.group || line.label))];
-  if (groups.length <= SERIES.length) return new Map(groups.map((name, i) => [name, { color: SERIES[i] }]));
-  return new Map(groups.map((name, i) => [name, { color: css(heat(lowest + (reach * i) / (groups.length - 1))) }]));
+function shown(width = figure.clientWidth) {
+  return { curves, events, fits, spread: $("spread").value, axis: $("axis").value, relative: $("relative").value, width, sought: sought() };
 }
 
-function bandOf(line) {
-  const kind = $("spread").value;
-  if (kind === "none" || !line.low.length) return null;
-  if (kind === "interval") return [line.low, line.high];
-  return [line.values.map((value, i) => value - line[kind][i]), line.values.map((value, i) => value + line[kind][i])];
-}
-
-function traces(forPaper) {
-  const styles = looks(forPaper);
-  const byWells = curves.by === "wells";
-  const named = new Set();
-  const made = [];
-  for (const line of curves.lines) {
-    const name = line.group || line.label;
-    const style = styles.get(name);
-    const first = !named.has(name);
-    named.add(name);
-    const band = byWells ? null : bandOf(line);
-    if (band) made.push(bandTrace(line, band, style.color, name));
-    made.push({
-      x: line.hours, y: line.values, mode: "lines", name: escaped(name), legendgroup: name, showlegend: first,
-      line: { ...style, width: byWells ? 1.25 : 2.25 },
-      hovertemplate: `${escaped(line.label)}<br>%{x:.1f} h: %{y:.4g}<extra></extra>`,
-    });
-    if (line.excluded_hours.length) {
-      made.push({
-        x: line.excluded_hours, y: line.excluded_values, mode: "markers", legendgroup: name, showlegend: false,
-        marker: { symbol: "circle-open", color: GREY, size: 6 },
-        hovertemplate: `${escaped(line.label)}, not used<br>%{x:.1f} h: %{y:.4g}<extra></extra>`,
-      });
-    }
-  }
-  return [...made, ...fitTraces(forPaper)];
-}
-
-function isDarkGround(colour) {
-  return parseInt(colour.slice(1, 3), 16) < 128;
-}
-
-// plotly reads some HTML in names.
-function escaped(text) {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "% {");
-}
-
-function bandTrace(line, [low, high], color, name) {
-  const x = [], y = [];
-  const isLog = $("axis").value === "log";
-  const floor = isLog ? Math.min(...line.values.filter((value) => value > 0)) / 10 : -Infinity;
-  for (let i = 0; i < low.length; i++) if (Number.isFinite(high[i])) { x.push(line.hours[i]); y.push(high[i]); }
-  for (let i = low.length - 1; i >= 0; i--) if (Number.isFinite(low[i])) { x.push(line.hours[i]); y.push(Math.max(low[i], floor)); }
-  return { x, y, fill: "toself", fillcolor: faint(color), line: { width: 0 }, mode: "lines", hoverinfo: "skip", legendgroup: name, showlegend: false };
-}
-
-function faint(color) {
-  const [red, green, blue] = color.startsWith("#") ? [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16)) : color.match(/\d+/g).map(Number);
-  return `rgba(${red},${green},${blue},0.2)`;
-}
-
-// Fits are those of wells as measured: they are drawn where the curves are.
-function fitTraces() {
-  if (curves.by !== "wells" || curves.relative_to_h !== null) return [];
-  const shown = fits.rows.filter((row) => row.level === "well" && row.line);
-  if (shown.length > 12) return [];
-  return shown.map((row) => ({
-    x: row.line.hours, y: row.line.values, mode: "lines", showlegend: false, hoverinfo: "skip",
-    line: { color: GREY, dash: "dash", width: 1.5 },
-  }));
-}
-
-function unit() {
-  const measured = UNITS[curves.metric] ?? "cells";
-  return curves.relative_to_h === null ? measured : `relative to ${number(curves.relative_to_h) || 0} h`;
-}
-
-// 1, 2 and 5 of each decade, written in full.
-function wholeTicks() {
-  const values = curves.lines.flatMap((line) => [...line.values]).filter((value) => value > 0);
-  if (!values.length) return {};
-  const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-  const ticks = [];
-  for (let decade = Math.floor(Math.log10(low)) - 1; decade <= Math.ceil(Math.log10(high)); decade++) {
-    for (const digit of [1, 2, 5]) ticks.push(digit * 10 ** decade);
-  }
-  return { tickmode: "array", tickvals: ticks, ticktext: ticks.map((tick) => number(tick)) };
-}
-
-function layoutFor(colours, forPaper) {
-  const marks = events.map((event, i) => ({
-    shape: { type: "line", x0: event.at_h, x1: event.at_h, yref: "paper", y0: 0, y1: 1, line: { color: colours.soft, dash: "dot", width: 1.5 } },
-    note: { x: event.at_h, yref: "paper", y: 1, yanchor: "bottom", xanchor: "left", showarrow: false, text: escaped(event.name), font: { size: 12, color: colours.soft }, yshift: 2 + 15 * (i % 2) },
-  }));
-  const axis = { gridcolor: colours.line, zeroline: false, automargin: true, linecolor: colours.soft };
-  return {
-    uirevision: `${curves.by} ${$("axis").value} ${$("relative").value}`,
-    paper_bgcolor: forPaper ? "#ffffff" : "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: colours.ink, size: 14, family: "system-ui, sans-serif" },
-    margin: { t: events.length ? 40 : 12, r: 12, l: 70, b: 52 },
-    xaxis: { ...axis, title: { text: "Time, h" }, rangemode: "normal" },
-    yaxis: { ...axis, title: { text: unit() }, type: $("axis").value, ...($("axis").value === "log" ? wholeTicks() : { rangemode: "tozero" }) },
-    shapes: marks.map((mark) => mark.shape), annotations: marks.map((mark) => mark.note),
-    legend: { font: { size: 12 }, itemclick: "toggle", itemdoubleclick: "toggleothers" }, hovermode: "closest",
+// Whether a line, or a row of the table, is what `Find` asks for; a well's name in full is that well alone.
+function sought() {
+  const text = $("find").value.trim().toLowerCase();
+  if (!text) return null;
+  const isWell = fits.rows.some((row) => row.well?.toLowerCase() === text);
+  return (one) => {
+    const well = (one.well ?? one.label ?? "").toLowerCase();
+    return isWell && one.group !== one.label ? well.split(" ").includes(text) : `${well} ${one.group ?? ""}`.toLowerCase().includes(text);
   };
 }
 
 function draw() {
   if (!curves) return;
-  const colours = { ink: ink("ink"), soft: ink("soft"), line: ink("line") };
-  Plotly.react(figure, traces(false), layoutFor(colours, false), { displaylogo: false, responsive: true, modeBarButtonsToRemove: NOT_OURS }).then(placeHandles);
+  Plotly.react(figure, traces(shown()), layoutFor(shown()), { displaylogo: false, responsive: true, modeBarButtonsToRemove: NOT_OURS }).then(placeHandles);
   figure.removeAttribute("aria-busy");
 }
 
 // --- the window ----------------------------------------------------------------------------------
 
-function span() {
-  let [from, to] = [Infinity, -Infinity];
-  for (const line of curves.lines) {
-    if (!line.hours.length) continue;
-    from = Math.min(from, line.hours[0]);
-    to = Math.max(to, line.hours[line.hours.length - 1]);
-  }
-  return [from, to];
-}
-
 function placeHandles() {
   const { xaxis, yaxis } = figure._fullLayout;
-  const [from, to] = span();
+  const [from, to] = spanOf(curves);
   $("window").hidden = !(from < to);
   for (const [id, given, other] of [["start", fits.start_h, from], ["end", fits.end_h, to]]) {
     const at = given ?? other;
@@ -307,7 +198,7 @@ function placeHandles() {
 }
 
 function moveTo(id, at) {
-  const [from, to] = span();
+  const [from, to] = spanOf(curves);
   const [start, end] = [fits.start_h ?? from, fits.end_h ?? to];
   const least = (to - from) / 200;
   const value = id === "start" ? Math.min(Math.max(at, from), end - least) : Math.max(Math.min(at, to), start + least);
@@ -339,7 +230,7 @@ for (const id of ["start", "end"]) {
   });
   handle.addEventListener("pointerup", () => refitSoon(0));
   handle.addEventListener("keydown", (event) => {
-    const [from, to] = span();
+    const [from, to] = spanOf(curves);
     const step = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10 }[event.key];
     const at = event.key === "Home" ? from : event.key === "End" ? to : step ? Number(handle.getAttribute("aria-valuenow")) + (step * (to - from)) / 100 : null;
     if (at === null) return;
@@ -364,14 +255,14 @@ const COLUMNS = [
 
 function drawTable() {
   const level = $("by").value === "groups" ? "group" : "well";
-  const sought = $("find").value.trim().toLowerCase();
+  const isSought = sought() ?? (() => true);
   const columns = level === "group" ? COLUMNS.filter(([name]) => name !== "group") : COLUMNS.filter(([name]) => name !== "wells" && !name.startsWith("95"));
-  const rows = fits.rows.filter((row) => row.level === level && (!sought || `${row.well} ${row.group}`.toLowerCase().includes(sought)));
+  const rows = fits.rows.filter((row) => row.level === level && isSought(row));
   const key = columns[Math.min(sorting.column, columns.length - 1)][1];
   if (sorting.column > 0 || sorting.down) {
     rows.sort((a, b) => order(key(a), key(b)) * (sorting.down ? -1 : 1));
   }
-  const styles = curves ? looks() : new Map();
+  const styles = curves ? looks(shown()) : new Map();
   document.querySelector("#rows thead").replaceChildren(element("tr", {}, ...columns.map(([name, , kind], i) =>
     element("th", { scope: "col", class: kind, "aria-sort": i === sorting.column ? (sorting.down ? "descending" : "ascending") : null },
       element("button", { type: "button", text: name || level, onclick: () => { sorting = { column: i, down: sorting.column === i && !sorting.down }; drawTable(); } })))));
@@ -399,14 +290,14 @@ function order(a, b) {
 // --- downloads -----------------------------------------------------------------------------------
 
 async function picture(format) {
-  const colours = { ink: "#16202a", soft: "#52606d", line: "#d5dce2" };
+  const paper = shown(1000);
   const hidden = new Map(figure.data.map((trace, i) => [i, trace.visible]));
-  const data = traces(true).map((trace, i) => ({ ...trace, visible: hidden.get(i) ?? true }));
-  const layout = layoutFor(colours, true);
+  const data = traces(paper, true).map((trace, i) => ({ ...trace, visible: hidden.get(i) ?? true }));
+  const layout = layoutFor(paper, true);
   const { xaxis, yaxis } = figure._fullLayout;
   layout.xaxis = { ...layout.xaxis, range: [...xaxis.range], autorange: false };
   layout.yaxis = { ...layout.yaxis, range: [...yaxis.range], autorange: false };
-  const size = { width: 1000, height: Math.max(620, 60 + 24 * looks().size) };
+  const size = { width: 1000, height: Math.max(620, 60 + 24 * looks(paper).size) };
   const url = await Plotly.toImage({ data, layout }, { format, ...size, scale: format === "png" ? 3 : 1 });
   save(url, `growth.${format}`);
 }
@@ -417,10 +308,10 @@ function table() {
   const shown = new Set(figure.data.filter((trace) => trace.visible === "legendonly").map((trace) => trace.legendgroup));
   for (const line of curves.lines) {
     if (shown.has(line.group || line.label)) continue;
-    const band = curves.by === "groups" ? bandOf(line) : null;
+    const band = curves.by === "groups" ? bandOf(line, $("spread").value) : null;
     line.hours.forEach((hour, i) => lines.push([
       line.label, plain(hour), plain(line.values[i]), band ? plain(band[0][i]) : "", band ? plain(band[1][i]) : "",
-      band ? $("spread").selectedOptions[0].text : "", line.n_wells.length ? line.n_wells[i] : 1, unit(),
+      band ? $("spread").selectedOptions[0].text : "", line.n_wells.length ? line.n_wells[i] : 1, unit(curves),
     ]));
   }
   return lines.map((cells) => cells.map(cell).join(",")).join("\r\n") + "\r\n";
@@ -460,14 +351,24 @@ for (const id of CHOICES) {
     drawTable();
   });
 }
-$("find").addEventListener("input", drawTable);
+let finding = null;
+$("find").addEventListener("input", () => {
+  drawTable();
+  clearTimeout(finding);
+  finding = setTimeout(() => { writeAddress(); draw(); }, 250);
+});
 $("whole").addEventListener("click", () => {
   [fits.start_h, fits.end_h] = [null, null];
   writeAddress();
   placeHandles();
   loadFits();
 });
-addEventListener("resize", () => curves && placeHandles());
+let resizing = null;
+addEventListener("resize", () => {
+  if (curves) placeHandles();
+  clearTimeout(resizing);
+  resizing = setTimeout(draw, 200);
+});
 addEventListener("livecount-theme", draw);
 await loadEvents().catch(showProblem);
 readAddress();

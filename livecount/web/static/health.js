@@ -1,7 +1,7 @@
 // How the run is, in full.
 import { ask, clearProblem, element, showProblem } from "/static/api.js";
 import { showHealth } from "/static/chrome.js";
-import { ago, bytes, moment, number } from "/static/format.js";
+import { ago, bytes, moment, number, sentence, whole } from "/static/format.js";
 
 const PAGE = 50;
 const at = (id) => document.getElementById(id);
@@ -21,13 +21,13 @@ function drawRun(health) {
   const frames = health.frames;
   const [engine, why] = engineOf(health.engine);
   at("health").replaceChildren(
-    element("p", { class: `notice${health.is_well ? " plain" : ""}`, text: health.is_well ? "All is well." : `${health.reason}.` }),
+    element("p", { class: `notice${health.is_well ? " plain" : ""}`, text: health.is_well ? "All is well." : `${sentence(health.reason)}.` }),
     element("dl", {}, ...pairs(
       ["Monitor", health.doing],
       ["Last heard of", ago(health.beat_age_s)],
       ["Last count", ago(health.count_age_s)],
-      ["Waiting", `${frames.pending} ${frames.pending === 1 ? "frame" : "frames"}`],
-      ["Frames", `${frames.seen} seen: ${frames.counted} counted, ${frames.pending} waiting, ${frames.ignored} ignored, ${frames.quarantined} set aside, ${frames.superseded} superseded`],
+      ["Waiting", `${whole(frames.pending)} ${frames.pending === 1 ? "frame" : "frames"}`],
+      ["Frames", `${whole(frames.seen)} seen: ${whole(frames.counted)} counted, ${whole(frames.pending)} waiting, ${whole(frames.ignored)} ignored, ${whole(frames.quarantined)} set aside, ${whole(frames.superseded)} superseded`],
       ["Engine", engine],
       ["Chosen because", why],
     )),
@@ -91,6 +91,15 @@ function drawSetAside({ files, total }) {
   page("set-aside", total, files.length);
 }
 
+const named = (name) => name.replaceAll("_", " ");
+
+// Settings inside settings are told in words too.
+function plainly(value) {
+  if (value === null || typeof value !== "object") return String(value);
+  const parts = Array.isArray(value) ? value.map(plainly) : Object.entries(value).map(([name, inner]) => `${named(name)} ${plainly(inner)}`);
+  return parts.join(", ");
+}
+
 function drawAnalyses(analyses) {
   fill("analyses", ["Experiment", "Analysis", "Model", "h", "Cell diameter", "Channel", "Plane", "More"], analyses.map((one) => [
     one.experiment,
@@ -99,7 +108,7 @@ function drawAnalyses(analyses) {
     number(one.h),
     `${number(one.cell_diameter)} ${one.cell_diameter_unit === "um" ? "µm" : "px"}${one.cell_diameter_origin ? `, ${one.cell_diameter_origin}` : ""}`,
     one.channel || "any", one.z || "any",
-    Object.entries(one.further).map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join("; "),
+    Object.entries(one.further).map(([name, value]) => `${named(name)}: ${plainly(value)}`).join("; "),
   ]));
 }
 

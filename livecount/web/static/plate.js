@@ -14,6 +14,9 @@ const arrange = document.getElementById("arrange");
 const GROUP_NAME_PX = 230;
 const ROW_NAME_PX = 34;
 const COLUMN_NAME_PX = 26;
+const WORDS_PX = { width: 62, height: 40, line: 15 };
+const AGAIN_MS = 5000;
+const TALL_PX = 56;
 const SIZES = [[1, 1], [2, 2], [2, 3], [3, 4], [4, 6], [6, 8], [8, 12], [16, 24], [32, 48]];
 
 let plate = null;
@@ -123,7 +126,6 @@ function viewOf(label, names, spots, headerPx = ROW_NAME_PX) {
   table.addEventListener("keydown", (event) => walk(event, table));
   const box = element("section", { class: "plate" }, canvas, table);
   const [rows, columns] = [names.rows.length, names.columns.length];
-  box.style.setProperty("--rows", rows);
   return { root: box, box, canvas, buttons, spots, rows, columns, headerPx, isByGroup, wells: [...spots.keys()] };
 }
 
@@ -151,10 +153,17 @@ function walk(event, table) {
   }
 }
 
+// Over a factor of two at least: what hardly differs is not drawn far apart.
+function apart(low, high) {
+  const widen = low > 0 ? Math.sqrt(Math.max(1, (2 * low) / high)) : 1;
+  return [low / widen, high * widen];
+}
+
 function ranges() {
   const known = plate.wells.map(valueOf).filter(Number.isFinite);
   const isShare = colourBy.value === "quality" || colourBy.value === "confluence";
   const colour = isShare ? [0, 100] : [Math.min(...known, colourBy.value === "rate" ? 0 : Infinity), Math.max(...known)];
+  if (colourBy.value === "growth") colour.splice(0, 2, ...apart(...colour));
   let [low, high, from, to] = [Infinity, 0, Infinity, -Infinity];
   for (const well of plate.wells) {
     for (const value of well.growth.values) {
@@ -166,7 +175,7 @@ function ranges() {
       to = Math.max(to, last(well.growth.hours));
     }
   }
-  return { colour, value: scale.value === "log" ? [Math.log(low), Math.log(high)] : [0, high], time: [from, Math.max(to, from + 1e-6)], any: known.length > 0 };
+  return { colour, value: scale.value === "log" ? apart(low, high).map(Math.log) : [0, high], time: [from, Math.max(to, from + 1e-6)], any: known.length > 0 };
 }
 
 function draw() {
@@ -193,6 +202,8 @@ function drawPlate(view, range) {
   const height = COLUMN_NAME_PX + cellHeight * view.rows;
   const ratio = devicePixelRatio || 1;
   const { canvas } = view;
+  view.box.style.setProperty("--row", `${cellHeight}px`);
+  view.box.classList.toggle("tall", cellHeight >= TALL_PX);
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -221,7 +232,9 @@ function drawWell(paint, view, well, range, { left: from, cell, cellHeight }) {
   paint.fillRect(left, top, width, height);
   paint.strokeStyle = colour ? (isLight(colour) ? "#10161b" : "#ffffff") : ink("soft");
   paint.lineWidth = 1.25;
-  drawTrace(paint, well.growth, range, left + 3, top + 4, width - 6, height - 8);
+  const words = width >= WORDS_PX.width && height >= WORDS_PX.height ? WORDS_PX.line : 0;
+  if (words) drawWords(paint, well, value, left + 5, top + 14, width - 10);
+  drawTrace(paint, well.growth, range, left + 3, top + 4 + words, width - 6, height - 8 - words);
   if (well === chosen) {
     paint.strokeStyle = ink("accent");
     paint.lineWidth = 3;
@@ -230,13 +243,25 @@ function drawWell(paint, view, well, range, { left: from, cell, cellHeight }) {
   paint.lineWidth = 1;
   const name = well.well ?? "one place";
   const shown = Number.isFinite(value) ? `${number(value)} ${unit()}` : "nothing yet";
-  const words = [`${name}: ${shown}`, well.contents, well.n_flagged ? `${well.n_flagged} of ${well.n_frames} frames flagged` : "", well.n_excluded ? `${well.n_excluded} not used` : ""];
+  const told = [`${name}: ${shown}`, well.contents, well.n_flagged ? `${well.n_flagged} of ${well.n_frames} frames flagged` : "", well.n_excluded ? `${well.n_excluded} not used` : ""];
   const button = view.buttons.get(well);
-  const label = words.filter(Boolean).join("\n");
+  const label = told.filter(Boolean).join("\n");
   if (button.title !== label) {
     button.title = label;
     button.setAttribute("aria-label", label.replaceAll("\n", ", "));
   }
+}
+
+// The well's name and its value, where both have room.
+function drawWords(paint, well, value, left, base, most) {
+  paint.fillStyle = paint.strokeStyle;
+  paint.font = "12px system-ui, sans-serif";
+  const shown = Number.isFinite(value) ? number(value) : "";
+  const name = well.well ?? "";
+  if (name && paint.measureText(`${name}   ${shown}`).width <= most) paint.fillText(name, left, base);
+  paint.textAlign = "right";
+  paint.fillText(shown, left + most, base);
+  paint.textAlign = "left";
 }
 
 function drawTrace(paint, trace, range, left, top, width, height) {
@@ -279,23 +304,38 @@ function choose(key) {
   soon();
 }
 
+function closePanel() {
+  const button = views.flatMap((view) => [...view.buttons]).find(([well]) => keyOf(well) === keyOf(chosen))?.[1];
+  chosen = null;
+  panel.hidden = true;
+  button?.focus();
+  soon();
+}
+
 function drawPanel() {
   const well = plate.wells.find((one) => keyOf(one) === keyOf(chosen));
   if (!well) return;
   chosen = well;
   const growth = rates.get(keyOf(well));
-  const doubling = growth?.doubling_time_h ? `doubles in ${number(growth.doubling_time_h)} h` : growth?.reason ?? "";
+  const none = growth?.reason ? `no doubling time: ${growth.reason}` : "";
+  const doubling = growth?.doubling_time_h ? `doubles in ${number(growth.doubling_time_h)} h` : none;
   const title = well.well ? `Well ${well.well}` : "One place";
   const latest = well.growth.values.length ? `${number(last(well.growth.values))} ${UNITS[well.metric]} at ${hours(last(well.growth.hours))}` : "nothing counted yet";
+  const flagged = well.n_flagged ? `${well.n_flagged} of ${well.n_frames} frames flagged` : "";
+  const words = [latest, doubling, flagged].filter(Boolean).join("; ");
+  const told = [keyOf(well), well.contents, words].join();
+  if (panel.dataset.told === told) return;
+  const focused = [...panel.querySelectorAll("a, button")].indexOf(document.activeElement);
+  panel.dataset.told = told;
+  const its = well.well ? `?${new URLSearchParams({ by: "wells", find: well.well })}` : "";
   panel.replaceChildren(
-    element("div", { class: "heading" },
-      element("h2", { text: title }), element("span", { text: well.contents }),
-      element("span", { class: "spacer" }),
-      element("a", { href: `/experiments/${experiment}/frames?${placeOf(well)}`, text: "Latest frame" }),
-      element("a", { href: `/experiments/${experiment}/growth`, text: "Growth" }),
-      element("button", { type: "button", text: "Close", onclick: () => { chosen = null; panel.hidden = true; soon(); } })),
-    element("p", { text: [latest, doubling].filter(Boolean).join("; ") }),
+    element("h2", { text: title }), element("span", { text: well.contents }), element("span", { text: words }),
+    element("span", { class: "spacer" }),
+    element("a", { href: `/experiments/${experiment}/frames?${placeOf(well)}`, text: "Latest frame" }),
+    element("a", { href: `/experiments/${experiment}/growth${its}`, text: "Growth" }),
+    element("button", { type: "button", text: "Close", onclick: closePanel }),
   );
+  if (focused >= 0) panel.querySelectorAll("a, button")[focused]?.focus();
 }
 
 async function loadRates() {
@@ -304,8 +344,9 @@ async function loadRates() {
     areRatesThere = true;
     rates = new Map(found.rows.filter((row) => row.level === "well").map((row) => [keyOf(row), row]));
     soon();
-  } catch {
+  } catch (problem) {
     // The curves stand without their rates; the growth page says what is wrong with them.
+    if (problem.status === 503) setTimeout(loadRates, AGAIN_MS);
   }
 }
 
@@ -343,5 +384,6 @@ arrange.addEventListener("change", () => {
   draw();
 });
 scale.addEventListener("change", soon);
+addEventListener("keydown", (event) => event.key === "Escape" && chosen && closePanel());
 addEventListener("resize", soon);
 addEventListener("livecount-theme", soon);
