@@ -100,13 +100,16 @@ class CountReader(
             matching = [found for found in known if found.id.startswith(analysis_id)]
         if len(matching) == 1:
             return matching[0]
-        ids = ", ".join(found.id for found in known) or "none yet"
+        ids = ", ".join(found.id for found in known)
         asked = "analysis" if analysis_id is None else f"one analysis {analysis_id!r}"
         raise NotInStoreError(
             f"Experiment {experiment.name!r} has not {asked}"
             if analysis_id is not None
             else f"Nothing was counted yet in experiment {experiment.name!r}",
-            hint=f"Known analyses: {ids}",
+            hint=f"Known analyses: {ids}"
+            if known
+            else "Start `livecount run` on its folder; while it runs, the health page and "
+            "`livecount status` say what it waits for",
         )
 
     def known_files(self, source: Source) -> dict[bytes, FileStamp]:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,40 @@ def test_new_counts_are_on_the_curves_before_the_next_snapshot(
         assert [(row["group"], row["value"], row["wells"]) for row in newest] == [
             ("A549", "400", "3")
         ]
+
+
+def test_find_in_the_address_brings_out_one_well(server: Served, growth: Page) -> None:
+    growth.goto(f"{server.base}/experiments/1/growth?by=wells&find=A1")
+    expect(growth.locator("#fitted")).to_contain_text("Fitted over the whole run")
+    expect(growth.locator("#rows tbody tr")).to_have_count(1)
+    lines = "[...document.getElementById('curves').data].filter((one) => one.hovertemplate"
+    expect(growth.locator("#curves .main-svg").first).to_be_visible()
+    bright, dimmed = (
+        growth.evaluate(f"{lines} && one.mode === 'lines' && one.opacity {which}).length")
+        for which in ("=== 1", "< 1")
+    )
+    assert bright == 1
+    assert dimmed > 0
+
+
+def test_names_of_events_do_not_lie_on_each_other(server: Served, growth: Page) -> None:
+    events = (("drug added to all wells", 10.2), ("medium changed once more", 10.4))
+    for name, at_h in events:
+        growth.evaluate(
+            """([path, body]) => fetch(path, {method: "POST", body: JSON.stringify(body),
+               headers: {"Content-Type": "application/json"}})""",
+            [f"{server.base}/api/v1/experiments/1/events", {"name": name, "at_h": at_h}],
+        )
+    growth.reload()
+    expect(growth.locator("#fitted")).to_contain_text("Fitted over the whole run")
+    notes = growth.locator("#curves .annotation-text")
+    for name, _ in events:
+        expect(notes.filter(has_text=name)).to_be_visible()
+    boxes = growth.evaluate(
+        """[...document.querySelectorAll("#curves .annotation-text")].map((note) => {
+           const {left, right, top} = note.getBoundingClientRect(); return [left, right, top]; })"""
+    )
+    assert len(boxes) == len(events) + 1
+    for (left, right, top), (other_left, other_right, other_top) in combinations(boxes, 2):
+        is_beside = right <= other_left or other_right <= left
+        assert is_beside or abs(top - other_top) >= 8, boxes

@@ -54,6 +54,10 @@ def test_a_live_run_is_seen_rising(frames: Path, tmp_path: Path, page: Page) -> 
         expect(page.get_by_role("button", name=re.compile("^A2"))).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Well A2")).to_be_visible()
+        page.get_by_role("link", name="Latest frame").focus()
+        page.keyboard.press("Escape")
+        expect(page.locator("#well")).to_be_hidden()
+        expect(page.get_by_role("button", name=re.compile("^A2"))).to_be_focused()
 
 
 def test_dark_and_light_are_kept(frames: Path, tmp_path: Path, page: Page) -> None:

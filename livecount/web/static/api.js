@@ -53,7 +53,7 @@ export function showProblem(problem) {
   const old = document.getElementById("problem");
   old?.remove();
   const main = document.getElementById("main");
-  main.prepend(element("p", { id: "problem", class: "notice", role: "alert", text: problem.message }));
+  main.prepend(element("p", { id: "problem", class: problem.status === 404 ? "notice plain" : "notice", role: "alert", text: problem.message }));
   for (const busy of main.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
 }
 
