@@ -23,6 +23,7 @@
     |   +-- MonitorRunningError     a second monitor on one database
     |   +-- NotInStoreError         no such experiment, analysis or frame
     |   +-- CorrectionError         a corrected cell does not fit its frame
+    |   +-- CorrectedMeanwhileError  somebody saw other cells than there are by now
     |   +-- PrimaryChangeError      another analysis cannot take the first place now
     +-- WorkerError                 the process that reads and counts
     |   +-- WorkerStartError        does not start
@@ -44,6 +45,7 @@ __all__ = [
     "AnnotationError",
     "CalibrationError",
     "ConfigError",
+    "CorrectedMeanwhileError",
     "CorrectionError",
     "DatabaseBusyError",
     "DatabaseFullError",
@@ -172,6 +174,10 @@ class NotInStoreError(StoreError):
 
 class CorrectionError(StoreError):
     """A corrected cell lies outside its frame, or is not one that was counted."""
+
+
+class CorrectedMeanwhileError(StoreError):
+    """The cells of a frame were corrected since somebody looked at it."""
 
 
 class PrimaryChangeError(StoreError):

@@ -5,7 +5,7 @@ The copies show the frame alone, without what the model found, under names that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,15 @@ from livecount.storage import CountColumns, CountReader
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FrameFiles", "as_picture", "check_output_folder", "choose_fields", "write_copy"]
+__all__ = [
+    "FrameFiles",
+    "as_picture",
+    "check_output_folder",
+    "choose_fields",
+    "copy_frames",
+    "of_one_pixel_size",
+    "write_copy",
+]
 
 _SAME_PIXEL_SIZE: Final = 1.02
 _LOOKED_AT: Final = 1000
@@ -59,7 +67,7 @@ def choose_fields(
         Frame ids in an order that tells nothing of the density.
     """
     rng = np.random.default_rng(seed)
-    usable = _of_one_pixel_size(table[table["excluded"] == ""])
+    usable = of_one_pixel_size(table[table["excluded"] == ""])
     density = usable["density_per_mm2"].astype(float)
     usable = usable.assign(_density=usable["count"] if density.isna().any() else density)
     usable = usable.sort_values(["_density", "source", "page"], kind="stable")
@@ -79,8 +87,14 @@ def choose_fields(
     return [int(frame_id) for frame_id in rng.permutation(chosen)]
 
 
-def _of_one_pixel_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the frames of the pixel size that most have: another one is another objective."""
+def of_one_pixel_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep the frames of the pixel size that most have: another one is another objective.
+
+    Parameters
+    ----------
+    table
+        The columns of ``export counts``.
+    """
     sizes = table["pixel_size_um"].astype(float)
     if sizes.isna().sum() * 2 > len(sizes):
         return table[sizes.isna()]
@@ -156,6 +170,46 @@ def write_copy(pixels: npt.NDArray[Any], path: Path) -> None:
         raise LivecountError(
             f"{path} cannot be written: {error.strerror or error}", hint="Choose another folder"
         ) from error
+
+
+def copy_frames(
+    files: FrameFiles,
+    frame_ids: Iterable[int],
+    folder: Path,
+    on_frame: Callable[[], object] = lambda: None,
+) -> tuple[dict[int, str], dict[int, str]]:
+    """Write copies of frames under names that tell nothing.
+
+    Parameters
+    ----------
+    on_frame
+        Called after each frame.
+
+    Returns
+    -------
+    names
+        Frame id -> name of its copy, in the order of the frames.
+    unread
+        Frame id -> why it cannot be read any more.
+
+    Raises
+    ------
+    LivecountError
+        A copy cannot be written.
+    """
+    names: dict[int, str] = {}
+    unread: dict[int, str] = {}
+    for frame_id in frame_ids:
+        try:
+            pixels = files.pixels(frame_id)
+        except ReadError as error:
+            unread[frame_id] = error.message
+        else:
+            name = f"field-{len(names) + 1:03d}.tif"
+            write_copy(pixels, folder / name)
+            names[frame_id] = name
+        on_frame()
+    return names, unread
 
 
 class FrameFiles:

@@ -37,8 +37,12 @@ _Reals = npt.NDArray[np.float64]
 
 
 def usable(validations: Sequence[Validation]) -> list[Validation]:
-    """Keep the validations with enough fields to speak of other frames."""
-    return [found for found in validations if is_usable(found)]
+    """Keep the validations with enough fields to speak of other frames.
+
+    Those that were clicked blind come first: who sees what was found tends to agree with it.
+    """
+    found = [one for one in validations if is_usable(one)]
+    return sorted(found, key=lambda one: one.n_not_blind > 0)
 
 
 def is_usable(validation: Validation) -> bool:
@@ -52,7 +56,8 @@ def describe(validations: Sequence[Validation]) -> str:
         return NOT_VALIDATED
     found = next(iter(usable(validations)), validations[0])
     agreement = found.agreement
-    by = f"{found.n_fields} fields, {found.made_by}, {found.made_at:%Y-%m-%d}"
+    led = f"{found.n_not_blind} of them not blind, " if found.n_not_blind else ""
+    by = f"{found.n_fields} fields, {led}{found.made_by}, {found.made_at:%Y-%m-%d}"
     if agreement.bias_percent is None or agreement.limits_percent is None:
         return f"{NOT_VALIDATED}: too few fields with cells ({by})"
     low, high = agreement.limits_percent

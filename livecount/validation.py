@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -30,12 +30,14 @@ from livecount.evaluation import FrameScore, score_frame, summarise
 from livecount.storage import Analysis, CountColumns, CountReader, ValidatedField, Validation
 
 __all__ = [
+    "CHECKED_COLUMNS",
     "CLICKS_SUFFIXES",
     "SHEET_COLUMNS",
     "SHEET_NAME",
     "DensityBias",
     "ScoredField",
     "ScoredFields",
+    "diameter_px",
     "read_sheet",
     "score_fields",
 ]
@@ -55,6 +57,8 @@ SHEET_COLUMNS: Final = (
     "page",
     "content_hash",
 )
+CHECKED_COLUMNS: Final = ("checked_by", "checked_at")
+"""More columns of the sheet where people checked the cells that were found, and saw them."""
 CLICKS_SUFFIXES: Final = (".csv", ".centres.csv")
 """The clicks on NAME.tif lie in NAME.csv or NAME.centres.csv."""
 
@@ -76,6 +80,8 @@ class ScoredField:
         What the database keeps of it.
     density_per_mm2, pixel_size_um
         Of the count; NaN where the pixel size is not known.
+    is_blind
+        Whether the cells were clicked without showing those that were found.
     """
 
     file: str
@@ -84,6 +90,7 @@ class ScoredField:
     kept: ValidatedField
     density_per_mm2: float
     pixel_size_um: float
+    is_blind: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +150,22 @@ class ScoredFields:
         ]
 
     @property
+    def n_not_blind(self) -> int:
+        """How many fields were checked with the cells that were found shown."""
+        return sum(not each.is_blind for each in self.fields)
+
+    @property
     def sentence(self) -> str:
         """Say in one line whether the counts can be trusted, and where that was seen."""
+        if not self.n_not_blind:
+            return self._found
+        return (
+            f"{self._found}; {self.n_not_blind} of {len(self.fields)} fields were not clicked "
+            "blind: who checked them saw what was counted, so the true bias may be larger"
+        )
+
+    @property
+    def _found(self) -> str:
         cells = [score.annotated for score in self.scores]
         span = f"{min(cells)} to {max(cells)} cells per field"
         found = self.agreement
@@ -191,6 +212,7 @@ class ScoredFields:
             agreement=self.agreement,
             made_by=made_by,
             made_at=datetime.now(UTC),
+            n_not_blind=self.n_not_blind,
         )
 
 
@@ -261,7 +283,9 @@ def score_fields(
                 hint=f"Take its clicks out of {folder}, or name the analysis with --analysis",
             )
         frame = known[row["content_hash"]]
-        fields.append(_score(store, analysis, counts, frame, row["file"], clicks_path))
+        scored = _score(store, analysis, counts, frame, row["file"], clicks_path)
+        is_blind = not row.get(CHECKED_COLUMNS[0])
+        fields.append(scored if is_blind else replace(scored, is_blind=False))
     if not fields:
         raise AnnotationError(
             f"None of the {len(rows)} fields in {folder} is done",
@@ -303,7 +327,7 @@ def _score(
         np.column_stack([cells.y_px, cells.x_px]),
         clicked,
         shape,
-        radius_px=_diameter_px(analysis, name, size_um) / 2,
+        radius_px=diameter_px(analysis, name, size_um) / 2,
     )
     kept = ValidatedField(frame_id, score.detected, score.annotated, score.tp_assignment, clicked)
     density = score.detected / float(counts.area_mm2[row])
@@ -318,7 +342,21 @@ def _read_clicks(path: Path, name: str, shape: tuple[int, int]) -> npt.NDArray[n
     return clicked
 
 
-def _diameter_px(analysis: Analysis, name: str, pixel_size_um: float) -> float:
+def diameter_px(analysis: Analysis, name: str, pixel_size_um: float) -> float:
+    """Give the cell diameter, in pixels, with which an analysis counts a frame.
+
+    Parameters
+    ----------
+    name
+        Of the frame, for the message.
+    pixel_size_um
+        NaN where it is not known.
+
+    Raises
+    ------
+    AnnotationError
+        The diameter is in micrometres and the pixel size is not known.
+    """
     settings = analysis.settings
     if settings.cell_diameter_unit == "px":
         return settings.cell_diameter

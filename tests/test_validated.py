@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from livecount.agreement import Agreement, agree
-from livecount.validated import describe, validation_states
+from livecount.validated import describe, usable, validation_states
 from tests.storage.made_frames import make_validation
 
 NAN = math.nan
@@ -92,3 +92,12 @@ def test_too_few_fields_validate_nothing() -> None:
     assert "too few fields" in describe([few])
     assert describe([few, PER_AREA]) == describe([PER_AREA])
     assert "from 100 to 800 cells per mm2 (4 fields, anna, 2026-11-20)" in describe([PER_AREA])
+
+
+def test_what_was_clicked_blind_goes_first() -> None:
+    blind = replace(PER_AREA, made_by="blind")
+    led = replace(PER_AREA, made_by="led", n_not_blind=3)
+    assert [one.made_by for one in usable([led, blind, led])] == ["blind", "led", "led"]
+    assert "4 fields, blind" in describe([led, blind])
+    assert "4 fields, 3 of them not blind, led" in describe([led])
+    assert validation_states([led], [5], [300.0], [0.65]) == ["validated"]

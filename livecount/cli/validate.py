@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +23,7 @@ from livecount.cli.terminal import progress_bar, say, terminal, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
+    from livecount.picking import FrameFiles
     from livecount.storage import Validation
     from livecount.validation import ScoredFields
 
@@ -38,6 +41,9 @@ Click the centre of every cell once; of cells at the border those whose centre i
 - napari: a points layer, then File > Save Selected Layers as NAME.csv beside NAME.tif.
 - A frame without cells: an empty file NAME.csv. A frame that you leave out: no file.
 Then: livecount validate score {folder}"""
+_WHAT_IT_IS_FOR = """\
+Compare: livecount validate score {folder} (not blind: the cells that were found were shown).
+Teach:   livecount finetune --frames {folder} -o MODEL"""
 
 
 @validate.command()
@@ -59,7 +65,7 @@ def pick(
     """
     from livecount.errors import NotInStoreError
     from livecount.export import write_csv
-    from livecount.picking import FrameFiles, check_output_folder, choose_fields, write_copy
+    from livecount.picking import FrameFiles, check_output_folder, choose_fields, copy_frames
     from livecount.readers import ReadLimits
     from livecount.storage import CountStore
     from livecount.tables import count_table
@@ -73,45 +79,117 @@ def pick(
         table = count_table(store, found, chosen)
         files = FrameFiles(store.counts(chosen), limits)
     picked = choose_fields(files.without_doubles(table), fields, seed=seed, is_there=files.is_there)
-    if not picked:
+    with progress_bar("copying frames", len(picked)) as advance:
+        names, _ = copy_frames(files, picked, output, advance)
+    if not names:
         raise NotInStoreError(
             f"Experiment {found.name!r} has no counted frame that can still be read",
             hint="The watched folder must hold the frames: its copies are what you click on",
         )
-    names = [f"field-{number:03d}.tif" for number in range(1, len(picked) + 1)]
-    with progress_bar("copying frames", len(picked)) as advance:
-        for name, frame_id in zip(names, picked, strict=True):
-            write_copy(files.pixels(frame_id), output / name)
-            advance()
-    hashes = [files.content_hash(frame_id) for frame_id in picked]
-    write_csv(_sheet(table.loc[picked], names, hashes), output / SHEET_NAME)
+    write_csv(_sheet(table, names, files), output / SHEET_NAME)
     if as_json:
         write_json(
             {
                 "experiment": found.name,
                 "analysis_id": chosen.id,
                 "folder": output,
-                "fields": names,
+                "fields": list(names.values()),
                 "counted_frames": len(table),
                 "seed": seed,
             }
         )
         return
-    if len(picked) < fields:
-        say(f"only {len(picked)} frames can be picked, not {fields}")
-    say(f"{len(picked)} of {len(table)} counted frames (seed {seed}) -> {output}")
+    if len(names) < fields:
+        say(f"only {len(names)} frames can be picked, not {fields}")
+    say(f"{len(names)} of {len(table)} counted frames (seed {seed}) -> {output}")
     say(_WHAT_TO_DO.format(folder=output))
 
 
-def _sheet(table: pd.DataFrame, names: list[str], hashes: list[str]) -> pd.DataFrame:
+@validate.command()
+def checked(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder for the copies.")],
+    database: DatabaseFile = None,
+    config: ConfigFile = None,
+    experiment: ExperimentName = None,
+    analysis: AnalysisId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the frames that you checked on their pages, with their corrected cells.
+
+    The folder is read by `validate score`, `finetune --frames` and `evaluate`. The frames
+    themselves are only read.
+
+    Example: livecount validate checked -o checked --database run.db
+    """
+    from livecount.checked_fields import find_checked_fields, name_of, write_annotations
+    from livecount.errors import NotInStoreError
+    from livecount.export import write_csv
+    from livecount.picking import FrameFiles, check_output_folder, copy_frames
+    from livecount.readers import ReadLimits
+    from livecount.storage import CountStore
+    from livecount.tables import count_table
+    from livecount.validation import SHEET_NAME
+
+    settings = load_settings(config, {"database.file": database})
+    limits = ReadLimits(max_pixels=int(settings.counting.max_frame_megapixels * 1e6))
+    with CountStore.open(settings.database.file, read_only=True) as store:
+        check_output_folder(store, output)
+        found, chosen = chosen_analysis(store, experiment, analysis)
+        table = count_table(store, found, chosen)
+        files = FrameFiles(store.counts(chosen), limits)
+        fields = find_checked_fields(store, chosen, table, files)
+        with progress_bar("copying frames", len(fields.checks)) as advance:
+            names, unread = copy_frames(files, fields.checks, output, advance)
+        left_out = fields.left_out | {name_of(store, one): why for one, why in unread.items()}
+    if not names:
+        name, why = next(iter(left_out.items()))
+        raise NotInStoreError(
+            f"None of the {len(left_out)} checked frames can be copied; {name}: {why}",
+            hint="The watched folder must hold the frames as they were counted",
+        )
+    said = [fields.checks[frame_id].said for frame_id in names]
+    by_and_at = {
+        "checked_by": [one.made_by for one in said],
+        "checked_at": [one.made_at.isoformat() for one in said],
+    }
+    write_csv(_sheet(table, names, files, by_and_at), output / SHEET_NAME)
+    write_annotations(fields, names, output, f"{found.name}, {output.resolve().name}")
+    if as_json:
+        write_json(
+            {
+                "experiment": found.name,
+                "analysis_id": chosen.id,
+                "folder": output,
+                "fields": list(names.values()),
+                "cells": {name: len(fields.centres_yx[one]) for one, name in names.items()},
+                "left_out": left_out,
+            }
+        )
+        return
+    for name, why in left_out.items():
+        say(f"left out: {name}: {why}")
+    say(f"{len(names)} checked frames -> {output}")
+    say(_WHAT_IT_IS_FOR.format(folder=output))
+
+
+def _sheet(
+    table: pd.DataFrame,
+    names: dict[int, str],
+    files: FrameFiles,
+    more: Mapping[str, list[str]] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """Say which frames the copies are; ``more`` holds further columns."""
     from livecount.validation import SHEET_COLUMNS
 
-    return table.assign(file=names, content_hash=hashes)[list(SHEET_COLUMNS)]
+    rows = table.loc[list(names)].assign(
+        file=list(names.values()), content_hash=[files.content_hash(one) for one in names], **more
+    )
+    return rows[[*SHEET_COLUMNS, *more]]
 
 
 @validate.command()
 def score(
-    folder: Annotated[Path, typer.Argument(help="The folder that `validate pick` made.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of `validate pick` or `checked`.")],
     figure: Annotated[
         Path | None,
         typer.Option("--figure", help="Draw counts against clicks: .svg, .pdf or .png."),
@@ -186,6 +264,7 @@ def _result(scored: ScoredFields, made: Validation) -> dict[str, Any]:
                 "counted": field.score.detected,
                 "annotated": field.score.annotated,
                 "true_positives": field.score.tp_assignment,
+                "is_blind": field.is_blind,
             }
             for field in scored.fields
         ],
@@ -200,6 +279,7 @@ def validation_entry(made: Validation) -> dict[str, Any]:
     return {
         "n_fields": made.n_fields,
         "n_compared": found.n,
+        "n_not_blind": made.n_not_blind,
         "bias_percent": found.bias_percent,
         "bias_low_percent": bias and bias[0],
         "bias_high_percent": bias and bias[1],

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
 
+from livecount.storage.checked_table import checked_frames
 from livecount.storage.correction_table import corrections
 from livecount.storage.edit_tables import events, exclusions, plate_maps
 from livecount.storage.records import Analysis, Experiment
@@ -28,8 +29,8 @@ class ChangeMarks:
     is_primary
         Whether the analysis is still the one that is shown.
     corrections
-        The same of corrected cells, of all experiments. Marks that differ in this alone are equal:
-        no curve depends on it.
+        The same of corrected cells and checked frames, of all experiments. Marks that differ
+        in this alone are equal: no curve depends on it.
     """
 
     last_count_id: int
@@ -62,9 +63,11 @@ def read_change_marks(
     statements = tuple(connection.execute(query).scalar() or 0 for query in said)
     of_row = select(analyses.c.is_primary).where(analyses.c.id == analysis.row_id)
     is_primary = bool(connection.execute(of_row).scalar())
-    corrected = [
-        select(func.max(corrections.c.id)),
-        select(func.count()).where(corrections.c.withdrawn_at.is_not(None)),
-    ]
+    corrected = []
+    for table in (corrections, checked_frames):
+        corrected += [
+            select(func.max(table.c.id)),
+            select(func.count()).where(table.c.withdrawn_at.is_not(None)),
+        ]
     numbers = tuple(connection.execute(query).scalar() or 0 for query in corrected)
     return ChangeMarks(last or 0, statements, is_primary, numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, Row, case, func, insert, select, update
 
 from livecount.errors import CorrectionError, NotInStoreError
@@ -15,7 +16,13 @@ from livecount.storage.moments import from_text, to_text
 from livecount.storage.records import Analysis
 from livecount.storage.tables import candidates, counts, frames
 
-__all__ = ["add_correction", "list_corrections", "read_changes", "withdraw_correction"]
+__all__ = [
+    "add_correction",
+    "list_corrections",
+    "read_changes",
+    "read_corrected_centres",
+    "withdraw_correction",
+]
 
 Yx = tuple[float, float]
 _SAME_PX = 0.01
@@ -24,21 +31,12 @@ _SAME_PX = 0.01
 
 def add_correction(connection: Connection, analysis: Analysis, correction: Correction) -> int:
     """Keep a correction that fits the frame's cells as they stand; give its number."""
-    query = (
-        select(frames.c.height_px, frames.c.width_px, candidates.c.centres)
-        .join(counts, counts.c.frame_id == frames.c.id)
-        .join(candidates, candidates.c.count_id == counts.c.id)
-        .where(counts.c.analysis_row_id == analysis.row_id)
-        .where(counts.c.frame_id == correction.frame_id)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        raise NotInStoreError(f"Analysis {analysis.id} has no count of frame {correction.frame_id}")
+    height_px, width_px, centres = _counted(connection, analysis, correction.frame_id)
     if correction.end_yx is not None:
-        _check_inside(correction.end_yx, row.height_px, row.width_px)
+        _check_inside(correction.end_yx, height_px, width_px)
     start_yx = None
     if correction.start_yx is not None:
-        start_yx = _cell_at(unpack_candidates(row.centres).at(analysis.settings.h), correction)
+        start_yx = _cell_at(unpack_candidates(centres).at(analysis.settings.h), correction)
         for known in list_corrections(connection, analysis, correction.frame_id):
             if known.withdrawn is None and known.start_yx == start_yx:
                 raise CorrectionError(
@@ -61,6 +59,21 @@ def add_correction(connection: Connection, analysis: Analysis, correction: Corre
     key = added.inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def _counted(connection: Connection, analysis: Analysis, frame_id: int) -> tuple[int, int, bytes]:
+    """Read a counted frame's height, width and candidates."""
+    query = (
+        select(frames.c.height_px, frames.c.width_px, candidates.c.centres)
+        .join(counts, counts.c.frame_id == frames.c.id)
+        .join(candidates, candidates.c.count_id == counts.c.id)
+        .where(counts.c.analysis_row_id == analysis.row_id)
+        .where(counts.c.frame_id == frame_id)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotInStoreError(f"Analysis {analysis.id} has no count of frame {frame_id}")
+    return row.height_px, row.width_px, row.centres
 
 
 def _check_inside(place: Yx, height_px: int, width_px: int) -> None:
@@ -97,6 +110,21 @@ def list_corrections(connection: Connection, analysis: Analysis, frame_id: int) 
     return [_correction(row) for row in connection.execute(query)]
 
 
+def read_corrected_centres(
+    connection: Connection, analysis: Analysis, frame_id: int
+) -> npt.NDArray[np.float64]:
+    """Read a frame's cells with the corrections that hold, shape (n, 2) as (y, x)."""
+    *_, centres = _counted(connection, analysis, frame_id)
+    cells = unpack_candidates(centres).at(analysis.settings.h)
+    known = list_corrections(connection, analysis, frame_id)
+    holding = [one for one in known if one.withdrawn is None]
+    changed = {one.start_yx: one.end_yx for one in holding if one.start_yx is not None}
+    counted = zip(cells.y_px.tolist(), cells.x_px.tolist(), strict=True)
+    ends = [changed.get(place, place) for place in counted]
+    ends += [one.end_yx for one in holding if one.start_yx is None]
+    return np.array([end for end in ends if end is not None], np.float64).reshape(-1, 2)
+
+
 def read_changes(connection: Connection, analysis: Analysis) -> dict[int, int]:
     """Read by how many cells people changed the counts: frame id -> added less removed."""
     change = case((corrections.c.kind == "add", 1), (corrections.c.kind == "remove", -1), else_=0)
@@ -111,8 +139,8 @@ def read_changes(connection: Connection, analysis: Analysis) -> dict[int, int]:
 
 def withdraw_correction(
     connection: Connection, analysis: Analysis, frame_id: int, number: int, by: Said
-) -> None:
-    """Mark a correction as withdrawn; what is withdrawn already stays as it is."""
+) -> bool:
+    """Mark a correction as withdrawn, and tell whether it held; others stay as they are."""
     chosen = (
         (corrections.c.id == number)
         & (corrections.c.frame_id == frame_id)
@@ -123,11 +151,12 @@ def withdraw_correction(
             f"Frame {frame_id} has no correction number {number}",
             hint="Its `corrections` list their numbers",
         )
-    connection.execute(
+    changed = connection.execute(
         update(corrections)
         .where(chosen & corrections.c.withdrawn_at.is_(None))
         .values(withdrawn_by=by.made_by, withdrawn_at=to_text(by.made_at))
     )
+    return bool(changed.rowcount)
 
 
 def _correction(row: Row[Any]) -> Correction:

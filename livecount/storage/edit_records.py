@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-__all__ = ["Correction", "Exclusion", "ExperimentEvent", "Instant", "PlateMapVersion", "Said"]
+__all__ = [
+    "Correction",
+    "Exclusion",
+    "ExperimentEvent",
+    "FrameCheck",
+    "Instant",
+    "PlateMapVersion",
+    "Said",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,5 +139,25 @@ class Correction:
     said: Said
     start_yx: tuple[float, float] | None = None
     end_yx: tuple[float, float] | None = None
+    withdrawn: Said | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCheck:
+    """That somebody looked a frame through: every cell, as corrected then, is right.
+
+    Attributes
+    ----------
+    frame_id
+        The frame, under the analysis that it is kept with.
+    withdrawn
+        Who took it back and when, or corrected a cell of the frame; None while it holds.
+    id
+        Its number in the database; 0 before it is kept.
+    """
+
+    frame_id: int
+    said: Said
     withdrawn: Said | None = None
     id: int = 0

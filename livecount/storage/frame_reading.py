@@ -11,13 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection, Engine, select
 
 from livecount.errors import NotInStoreError
 from livecount.frame import FrameKey
-from livecount.storage import correction_rows
+from livecount.storage import checked_rows, correction_rows
 from livecount.storage.database import plain_errors
-from livecount.storage.edit_records import Correction
+from livecount.storage.edit_records import Correction, FrameCheck
 from livecount.storage.moments import from_text
 from livecount.storage.records import Analysis, FrameState
 from livecount.storage.tables import counts, files, frames, sources
@@ -150,6 +152,32 @@ class FrameReader:
         """
         with self._reading() as connection:
             return correction_rows.read_changes(connection, analysis)
+
+    def corrected_centres(self, analysis: Analysis, frame_id: int) -> npt.NDArray[np.float64]:
+        """Read where a frame's cells are: those counted, with the corrections that hold.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, 2) as (y, x) in pixels of the frame.
+
+        Raises
+        ------
+        NotInStoreError
+            The analysis has no count of the frame.
+        """
+        with self._reading() as connection:
+            return correction_rows.read_corrected_centres(connection, analysis, frame_id)
+
+    def checks(self, analysis: Analysis, frame_id: int) -> list[FrameCheck]:
+        """List who said that every cell of a frame is right, withdrawn statements included."""
+        with self._reading() as connection:
+            return checked_rows.list_checks(connection, analysis, frame_id)
+
+    def checked_frames(self, analysis: Analysis) -> list[FrameCheck]:
+        """List the frames of which somebody said so and nobody took it back, one each."""
+        with self._reading() as connection:
+            return checked_rows.list_standing(connection, analysis)
 
 
 _AS_STORED = (

@@ -47,6 +47,7 @@ def add_validation(
             sd_log_ratio=agreement.sd_log_ratio,
             made_by=validation.made_by,
             made_at=to_text(validation.made_at),
+            n_not_blind=validation.n_not_blind,
         )
     )
     for field in fields:
@@ -132,4 +133,5 @@ def _validation(row: Row[Any]) -> Validation:
         agreement=Agreement(row.n_compared, row.mean_log_ratio, row.sd_log_ratio),
         made_by=row.made_by,
         made_at=from_text(row.made_at),
+        n_not_blind=row.n_not_blind,
     )

@@ -333,6 +333,8 @@ class Validation:
         Of the fields with cells in both counts.
     made_by, made_at
         Who clicked, and when the result was stored (UTC).
+    n_not_blind
+        Fields whose cells a person checked with those that were found shown.
     """
 
     model_sha256: str
@@ -345,3 +347,4 @@ class Validation:
     agreement: Agreement
     made_by: str
     made_at: datetime
+    n_not_blind: int = 0

@@ -27,8 +27,8 @@ Why the schema is as it is:
   knows a target by its name only; addresses hold secrets and stand in the settings.
 
 What people say stands in modules of its own: ``edit_tables``, ``correction_table``,
-``calibration_table``, ``watch_order_table``, ``analysis_order_table``; the masks of cells in
-``mask_table``.
+``checked_table``, ``calibration_table``, ``watch_order_table``, ``analysis_order_table``; the masks
+of cells in ``mask_table``.
 """
 
 from __future__ import annotations
@@ -361,6 +361,7 @@ validations = Table(
     real("sd_log_ratio"),
     words("made_by", nullable=False),
     Column("made_at", Text, nullable=False),
+    Column("n_not_blind", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("density_unit IN ('per mm2', 'per field')", name="known_density_unit"),
     sqlite_strict=True,
 )

@@ -22,6 +22,7 @@ from livecount.web.access import Access, AccessMiddleware
 from livecount.web.analyses_api import make_analyses_api
 from livecount.web.api import make_api
 from livecount.web.board import Board
+from livecount.web.checks_api import make_checks_api
 from livecount.web.corrections_api import make_corrections_api
 from livecount.web.edits_api import make_edits_api
 from livecount.web.flagged_api import make_flagged_api
@@ -84,6 +85,7 @@ def make_app(database: Path, settings: DashboardSettings, access: Access) -> Fas
     app.include_router(make_frames_api(board))
     app.include_router(make_masks_api(board))
     app.include_router(make_corrections_api(board))
+    app.include_router(make_checks_api(board))
     app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_edits_api(board))
     app.include_router(make_flagged_api(board))

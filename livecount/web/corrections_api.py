@@ -15,7 +15,7 @@ from livecount.web.bodies import read_model, said_by
 from livecount.web.frames_api import FrameId, primary_of
 from livecount.web.problems import RESPONSES
 
-__all__ = ["make_corrections_api"]
+__all__ = ["Number", "make_corrections_api"]
 
 Number = Annotated[int, Path(ge=1, le=2**53, description="As the list of corrections has it.")]
 _NEEDS: Final = {"add": (False, True), "remove": (True, False), "move": (True, True)}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from livecount.errors import (
+    CorrectedMeanwhileError,
     CorrectionError,
     LivecountError,
     NotInStoreError,
@@ -86,6 +87,8 @@ def status_of(error: LivecountError) -> int:
         return error.status
     if isinstance(error, NotInStoreError):
         return 404
+    if isinstance(error, CorrectedMeanwhileError):
+        return 409
     if isinstance(error, CorrectionError):
         return 422
     if isinstance(error, StoreError):

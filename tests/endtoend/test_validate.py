@@ -247,7 +247,7 @@ def test_what_stands_in_the_way_is_said(work: Experiment, tmp_path: Path) -> Non
     assert "lacks the columns experiment, source, content_hash" in fails("score", work.picked)
 
 
-@pytest.mark.parametrize("name", ["pick", "score"])
+@pytest.mark.parametrize("name", ["pick", "checked", "score"])
 def test_commands_explain_themselves_with_an_example(name: str) -> None:
     shown = livecount("validate", name, "--help").stdout
     assert f"Example: livecount validate {name}" in shown

@@ -34,6 +34,7 @@ from livecount.storage import (
     Exclusion,
     ExperimentEvent,
     FileStamp,
+    FrameCheck,
     Instant,
     KeptCalibration,
     PlateMapVersion,
@@ -202,6 +203,15 @@ def correct_cells(store, analysis):
     ):
         last = store.add_correction(analysis, Correction(frame_id, kind, ADA, start, end))
     store.withdraw_correction(analysis, frame_id, last, ADA)
+    check_frame(store, analysis, frame_id)
+
+
+def check_frame(store, analysis, frame_id):
+    """Say that every cell of a frame is right, take it back, and say it again."""
+    held = [one.id for one in store.corrections(analysis, frame_id) if one.withdrawn is None]
+    first = store.add_check(analysis, FrameCheck(frame_id, ADA), (len(held), max(held)))
+    store.withdraw_check(analysis, frame_id, first, ADA)
+    return store.add_check(analysis, FrameCheck(frame_id, ADA), (len(held), max(held)))
 
 
 WATCH_SETTINGS = {"name": "run", "folders": [FOLDER], "h": 0.2}

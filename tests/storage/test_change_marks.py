@@ -7,7 +7,7 @@ import re
 from sqlalchemy import event
 
 from livecount.storage import CountStore, Exclusion
-from tests.storage.made_frames import ADA, correct_cells, write
+from tests.storage.made_frames import ADA, check_frame, correct_cells, write
 
 
 def marks_of(store):
@@ -28,6 +28,13 @@ def test_marks_differ_in_what_was_said_but_are_equal_for_curves_after_a_correcti
         last = store.corrections(analysis, frame_id)[0].id
         store.withdraw_correction(analysis, frame_id, last, ADA)
         assert marks_of(store).edits != corrected.edits
+        said = marks_of(store)
+        check = check_frame(store, analysis, frame_id)
+        checked = marks_of(store)
+        assert checked == said
+        assert checked.edits != said.edits
+        store.withdraw_check(analysis, frame_id, check, ADA)
+        assert marks_of(store).edits != checked.edits
         number = store.add_exclusion(store.experiment("run"), Exclusion("bubble", ADA, well="A1"))
         excluded = marks_of(store)
         assert excluded != corrected
@@ -56,6 +63,11 @@ def test_no_question_of_the_marks_goes_through_frames_counts_or_corrections(data
     assert [re.sub(r"\(.*", "", step).strip() for plan in of_corrections for step in plan] == [
         "SEARCH corrections",
         "SEARCH corrections USING COVERING INDEX corrections_withdrawn",
+    ]
+    of_checks = [plan for asked, plan in plans.items() if "checked_frames" in asked]
+    assert [re.sub(r"\(.*", "", step).strip() for plan in of_checks for step in plan] == [
+        "SEARCH checked_frames",
+        "SEARCH checked_frames USING COVERING INDEX checked_frames_withdrawn",
     ]
     of_counts = [plan for asked, plan in plans.items() if "FROM counts" in asked]
     assert of_counts == [

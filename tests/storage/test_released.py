@@ -108,6 +108,10 @@ def test_a_released_database_opens_with_all_that_it_held(dump: Path, database: P
             kinds = [(one.kind, one.withdrawn) for one in store.corrections(analysis, corrected)]
             assert kinds == [("add", None), ("remove", None), ("move", None), ("add", ADA)]
             assert change == 0
+        if dump.stem >= "0015":
+            said = store.checks(analysis, corrected)
+            assert [(one.said, one.withdrawn) for one in said] == [(ADA, ADA), (ADA, None)]
+            assert store.checked_frames(analysis) == said[1:]
         if dump.stem >= "0011":
             assert store.watch_orders() == {"run": WatchOrder("run", False, WATCH_SETTINGS, ADA)}
         if dump.stem >= "0013":

@@ -19,6 +19,7 @@ PAGES = {
     "/health": "#machine dd",
     "/experiments/1": "#plates button",
     "/experiments/1/growth": "#rows tbody td",
+    "/experiments/1/frames/1": "#checked:enabled",
     "/experiments/1/review": "#frames tr[aria-current]",
     "/experiments/99": "h1",
     "/sign-in": "form",

@@ -2,6 +2,7 @@
 import { ask, clearProblem, element, floats, showProblem } from "/static/api.js";
 import { RunAtH } from "/static/apply_h.js";
 import { troubleOf } from "/static/blinded.js";
+import { Checked } from "/static/checked.js";
 import "/static/chrome.js";
 import { Corrections } from "/static/corrections.js";
 import { hours, moment } from "/static/format.js";
@@ -38,6 +39,8 @@ const picture = new Picture(canvas, {
 });
 
 const corrections = new Corrections(picture, { list: byId("corrections"), onChange: () => drawCells(), onProblem: showProblem });
+
+const checked = new Checked({ button: byId("checked"), said: byId("checked-said"), onProblem: showProblem });
 
 const masks = new Masks(picture, { toggle: byId("masks"), why: byId("masks-why") });
 const run = new RunAtH(experiment, { hOf: () => Number(byId("h").value), onShown: () => goAnew(), onProblem: showProblem });
@@ -193,6 +196,7 @@ function drawCells() {
   byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
   byId("correct").disabled = isOther;
   byId("undo").disabled = !corrections.holding.length;
+  checked.follow(frame, corrections, isOther);
   canvas.classList.toggle("correcting", isCorrecting());
   canvas.setAttribute("aria-label", `The frame with ${found.length} cells`);
   picture.soon();
@@ -264,7 +268,7 @@ const PAN = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowD
 const KEYS = {
   ArrowLeft: () => step(-1), ArrowRight: () => step(1), "+": () => picture.zoom(1.5), "=": () => picture.zoom(1.5),
   "-": () => picture.zoom(1 / 1.5), 0: () => picture.fit(), c: () => byId("correct").click(), z: () => byId("undo").click(),
-  m: () => byId("masks").click(),
+  m: () => byId("masks").click(), e: () => byId("checked").click(),
 };
 
 addEventListener("keydown", (event) => {
@@ -284,6 +288,7 @@ async function followEdits() {
     if (id !== asked || frame?.id !== id || about.analysis_id !== frame.analysis_id) return;
     frame = about;
     if (!corrections.isAtWork) correct();
+    checked.load();
     drawAll();
   } catch (problem) {
     showProblem(problem);
