@@ -49,11 +49,16 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// What stands between backticks is typed into a terminal, and looks so.
+export function worded(text) {
+  return text.split("`").map((part, i) => (i % 2 ? element("code", { text: part }) : document.createTextNode(part)));
+}
+
 export function showProblem(problem) {
   const old = document.getElementById("problem");
   old?.remove();
   const main = document.getElementById("main");
-  main.prepend(element("p", { id: "problem", class: problem.status === 404 ? "notice plain" : "notice", role: "alert", text: problem.message }));
+  main.prepend(element("p", { id: "problem", class: problem.status === 404 ? "notice plain" : "notice", role: "alert" }, ...worded(problem.message)));
   for (const busy of main.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
 }
 

@@ -25,7 +25,7 @@ function drawRun(health) {
     element("dl", {}, ...pairs(
       ["Monitor", health.doing],
       ["Last heard of", ago(health.beat_age_s)],
-      ["Last count", ago(health.count_age_s)],
+      ["Last count", health.count_age_s === null ? "none since it was started" : ago(health.count_age_s)],
       ["Waiting", `${whole(frames.pending)} ${frames.pending === 1 ? "frame" : "frames"}`],
       ["Frames", `${whole(frames.seen)} seen: ${whole(frames.counted)} counted, ${whole(frames.pending)} waiting, ${whole(frames.ignored)} ignored, ${whole(frames.quarantined)} set aside, ${whole(frames.superseded)} superseded`],
       ["Engine", engine],

@@ -1,6 +1,6 @@
 // The outlines of cells, in tiles of ever coarser levels like the picture beneath: each is drawn once
 // and a little at a time, so that moving stays fluid.
-import { ask, floats } from "/static/api.js";
+import { ask, floats, worded } from "/static/api.js";
 
 const BUCKET_PX = 256;
 const TILE_PX = 512;
@@ -78,7 +78,7 @@ export class Masks {
     const { reason } = this;
     this.toggle.disabled = Boolean(reason);
     this.toggle.checked = this.isWanted && !reason;
-    this.why.textContent = reason || this.trouble || (this.isWanted ? LEGEND : "");
+    this.why.replaceChildren(...worded(reason || this.trouble || (this.isWanted ? LEGEND : "")));
   }
 
   draw(paint) {

@@ -62,6 +62,7 @@ function draw() {
   at("frames").tBodies[0].replaceChildren(...found.frames.map(row));
   at("frames").hidden = !found.frames.length;
   at("none").hidden = found.frames.length > 0;
+  document.querySelector("figure.preview").hidden = !found.frames.length;
   at("pager").hidden = found.total <= PAGE;
   at("range").textContent = `${chosen.offset + 1} to ${chosen.offset + found.frames.length} of ${found.total}`;
   at("before").disabled = chosen.offset === 0;
