@@ -194,8 +194,10 @@ def list_quarantined(connection: Connection, chosen: Iterable[Source]) -> list[Q
             frames.c.changed_at,
         )
         .join(files, frames.c.file_id == files.c.id)
-        .where(frames.c.state == "quarantined")
+        .where(frames.c.source_id.in_(folders) & (frames.c.state == "quarantined"))
     )
+    # Said twice, so that the index of files that are not done is used.
+    not_done = (files.c.state == "quarantined") & (files.c.state != "done")
     whole = select(
         files.c.source_id,
         files.c.relative_path,
@@ -203,7 +205,7 @@ def list_quarantined(connection: Connection, chosen: Iterable[Source]) -> list[Q
         files.c.reason,
         files.c.attempts,
         files.c.changed_at,
-    ).where(files.c.state == "quarantined")
+    ).where(files.c.source_id.in_(folders) & not_done)
     rows = [*connection.execute(whole), *connection.execute(paged)]
     found = [
         Quarantined(folders[row[0]], row[1], row[2], row[3] or "", row[4], from_text(row[5]))
