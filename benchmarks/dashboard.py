@@ -207,7 +207,8 @@ def counted(images: Path, database: Path, work: Path, viewers: int) -> Watched:
         heard = multiprocessing.Queue()  # type: ignore[var-annotated]
         looking = multiprocessing.Process(target=look, args=(server, viewers, heard), daemon=True)
         looking.start()
-        heard.get(timeout=PATIENCE_S)
+        while heard.get(timeout=PATIENCE_S) is not None:
+            pass  # what was heard before everybody was there
         names = [f"new{number:03d}" for number in range(FRAMES)]
         last_byte_s = land(watched, database, picture, names, viewers)
         time.sleep(5)
