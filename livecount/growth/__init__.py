@@ -47,7 +47,13 @@ from livecount.growth.series import (
     well_curve,
 )
 from livecount.growth.shape import CurveShape
-from livecount.growth.table import ALL_WELLS, GROWTH_COLUMNS, GrowthRow, growth_table
+from livecount.growth.table import (
+    ALL_WELLS,
+    GROWTH_COLUMNS,
+    GrowthRow,
+    growth_of_wells,
+    growth_table,
+)
 from livecount.growth.verdicts import Doubling, GrowthFit, Verdict, doubling_of
 from livecount.growth.wells import INSIDE, Identity, Metric, PositionSeries, WellSeries, wells_of
 
@@ -94,6 +100,7 @@ __all__ = [
     "gr_of_rates",
     "gr_of_wells",
     "gr_value",
+    "growth_of_wells",
     "growth_table",
     "joined",
     "relative_wells",

@@ -22,6 +22,7 @@ __all__ = [
     "ALL_WELLS",
     "GROWTH_COLUMNS",
     "GrowthRow",
+    "growth_of_wells",
     "growth_table",
 ]
 
@@ -114,7 +115,6 @@ def growth_table(
     model: GrowthModel = "auto",
     confidence: float = CONFIDENCE,
     reference: Reference | None = None,
-    positions: bool = True,
 ) -> list[GrowthRow]:
     """Compute growth per position, well and group from exported counts.
 
@@ -138,8 +138,6 @@ def growth_table(
     reference
         The moment that plateaus and areas are relative to; None for values as measured. Rates,
         times and lags are the same either way.
-    positions
-        Whether each position is fitted too; wells and groups do not need it.
 
     Returns
     -------
@@ -151,7 +149,35 @@ def growth_table(
     LivecountError
         When a needed column is missing.
     """
-    wells = wells_of(counts, groups=groups)
+    return growth_of_wells(
+        wells_of(counts, groups=groups),
+        window=window,
+        model=model,
+        confidence=confidence,
+        reference=reference,
+    )
+
+
+def growth_of_wells(
+    wells: Sequence[WellSeries],
+    *,
+    window: Window | None = None,
+    model: GrowthModel = "auto",
+    confidence: float = CONFIDENCE,
+    reference: Reference | None = None,
+    positions: bool = True,
+) -> list[GrowthRow]:
+    """Compute growth as :func:`growth_table` does, of counts that are arranged already.
+
+    Parameters
+    ----------
+    wells
+        As :func:`wells_of` gives them.
+    window, model, confidence, reference
+        As in :func:`growth_table`.
+    positions
+        Whether each position is fitted too; wells and groups do not need it.
+    """
     bases = bases_of(wells, reference) if reference else {}
     rows: list[GrowthRow] = []
     for members in _together(wells, lambda well: well.replicate_key):

@@ -6,22 +6,19 @@ import multiprocessing
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from livecount.errors import LivecountError, RequestError
-from livecount.growth import GrowthRow, Window, growth_table
+from livecount.growth import GrowthRow, WellSeries, Window, growth_of_wells
 from livecount.platform.process import end_with_parent, lower_priority
 from livecount.storage import CountStore
 from livecount.web.snapshots import Snapshot, counts_shown, take_snapshot
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Analyst"]
 
@@ -48,11 +45,9 @@ class Analyst:
         """Take a snapshot of an experiment under its primary analysis."""
         return self._ask(_take, self._database, experiment)
 
-    def growth(
-        self, experiment: str, analysis_id: str, window: Window | None
-    ) -> Future[list[GrowthRow]]:
-        """Fit growth over a window, None for the whole run."""
-        return self._ask(_fit, self._database, experiment, analysis_id, window)
+    def growth(self, wells: Sequence[WellSeries], window: Window | None) -> Future[list[GrowthRow]]:
+        """Fit growth of wells and groups over a window, None for the whole run."""
+        return self._ask(_fit, wells, window)
 
     def close(self) -> None:
         """End the process without waiting for what it does; who still waits is told so."""
@@ -121,26 +116,14 @@ def _answered(what: Callable[..., Any], given: tuple[Any, ...]) -> tuple[Any, Ex
         return None, RequestError(f"The curves cannot be computed: {fault!r}", status=500)
 
 
-_latest: dict[Path, tuple[object, pd.DataFrame]] = {}
-"""In the child: the table that was made last, which the fits of the same moment start from."""
-
-
 def _take(database: Path, name: str) -> Snapshot:
     with CountStore.open(database, read_only=True) as store:
         experiment = store.experiment(name)
         analysis = store.analysis(experiment)
         marks = store.change_marks(experiment, analysis)
         table = counts_shown(store, experiment, analysis)
-        _latest[database] = ((name, analysis.id, marks), table)
         return take_snapshot(store, experiment, analysis, marks, table)
 
 
-def _fit(database: Path, name: str, analysis_id: str, window: Window | None) -> list[GrowthRow]:
-    with CountStore.open(database, read_only=True) as store:
-        experiment = store.experiment(name)
-        analysis = store.analysis(experiment, analysis_id)
-        now = (name, analysis.id, store.change_marks(experiment, analysis))
-        made_of, table = _latest.get(database, (None, None))
-        if table is None or made_of != now:
-            table = counts_shown(store, experiment, analysis)
-    return growth_table(table, window=window, positions=False)
+def _fit(wells: Sequence[WellSeries], window: Window | None) -> list[GrowthRow]:
+    return growth_of_wells(wells, window=window, positions=False)

@@ -86,7 +86,9 @@ class Board:
         self._database = database
         self._analyst = Analyst(database)
         self._followed: dict[str, _Followed] = {}
-        self._fits = Fits(self._analyst)
+        # A process of their own: the fits of a large run take a minute, no snapshot waits for them.
+        self._fitter = Analyst(database)
+        self._fits = Fits(self._fitter)
         self._lock = threading.RLock()
         self._ready = threading.Condition(self._lock)
         self._end = threading.Event()
@@ -98,6 +100,7 @@ class Board:
         """Stop looking; requests that wait are answered at once."""
         self._end.set()
         self._analyst.close()
+        self._fitter.close()
         with self._ready:
             self._ready.notify_all()
 

@@ -106,7 +106,7 @@ class Fits:
             asked.take_in()
         is_due = asked.made is None or asked.made.number != shown.number
         if is_due and (asked.pending is None or asked.pending.done()):
-            analysis_id = shown.snapshot.analysis.id
-            asked.pending = self._analyst.growth(shown.name, analysis_id, window)
+            wells = [track.series for track in shown.snapshot.tracks]
+            asked.pending = self._analyst.growth(wells, window)
             asked.number = shown.number
         return asked
