@@ -1,4 +1,4 @@
-"""The process that makes snapshots and fits, so that no page waits for them."""
+"""A process that makes snapshots or fits, so that no page waits for them."""
 
 from __future__ import annotations
 
