@@ -7,7 +7,7 @@ of :mod:`livecount.annotations`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,14 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from livecount.errors import LivecountError, NotInStoreError
-from livecount.picking import FrameFiles, of_one_pixel_size
+from livecount.picking import of_one_pixel_size
+from livecount.scattering import scattered
+from livecount.scored_fields import CountedField, ScoredFields, diameter_px, score_field
 from livecount.storage import Analysis, CountReader, FrameCheck
-from livecount.validation import diameter_px
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CheckedFields", "find_checked_fields", "name_of", "write_annotations"]
+__all__ = [
+    "CheckedFields",
+    "fields_to_check",
+    "find_checked_fields",
+    "name_of",
+    "score_checked_fields",
+    "write_annotations",
+]
 
 _CARD: Final = """\
 # Frames whose cells people checked on the frame page, with those that were found shown.
@@ -56,7 +64,7 @@ class CheckedFields:
 
 
 def find_checked_fields(
-    store: CountReader, analysis: Analysis, table: pd.DataFrame, files: FrameFiles
+    store: CountReader, analysis: Analysis, table: pd.DataFrame
 ) -> CheckedFields:
     """Find the frames of which somebody says that every cell is right.
 
@@ -81,11 +89,12 @@ def find_checked_fields(
     checked = table.loc[[frame_id for frame_id in said if frame_id in table.index]]
     usable = checked[checked["excluded"] == ""]
     of_one_size = of_one_pixel_size(usable)
-    taken = [int(frame_id) for frame_id in files.without_doubles(of_one_size).index]
+    hashes = [store.frame(int(frame_id)).key.content_hash for frame_id in of_one_size.index]
+    taken = of_one_size[~of_one_size.assign(pixels=hashes)["pixels"].duplicated()]
     excluded = dict(zip(checked.index.tolist(), checked["excluded"].tolist(), strict=True))
     left_out: dict[str, str] = {}
     for frame_id in said:
-        if frame_id in taken:
+        if frame_id in taken.index:
             continue
         reason = "its pixels are those of another checked frame"
         if frame_id not in excluded:
@@ -95,13 +104,110 @@ def find_checked_fields(
         elif frame_id not in of_one_size.index:
             reason = "its pixel size is another one than that of most checked frames"
         left_out[name_of(store, frame_id)] = reason
-    size_um = float(of_one_size["pixel_size_um"].astype(float).iloc[0]) if taken else float("nan")
+    size_um = float(taken["pixel_size_um"].astype(float).iloc[0]) if len(taken) else float("nan")
     return CheckedFields(
-        checks={frame_id: said[frame_id] for frame_id in taken},
-        centres_yx={frame_id: store.corrected_centres(analysis, frame_id) for frame_id in taken},
+        checks={int(frame_id): said[int(frame_id)] for frame_id in taken.index},
+        centres_yx={
+            int(frame_id): store.corrected_centres(analysis, int(frame_id))
+            for frame_id in taken.index
+        },
         left_out=left_out,
-        cell_diameter_px=diameter_px(analysis, "The frames", size_um) if taken else float("nan"),
+        cell_diameter_px=diameter_px(analysis, "The frames", size_um) if len(taken) else size_um,
     )
+
+
+def score_checked_fields(
+    store: CountReader, analysis: Analysis, table: pd.DataFrame
+) -> ScoredFields:
+    """Compare an analysis' counts with the cells of the frames that people checked.
+
+    Parameters
+    ----------
+    table
+        As for :func:`find_checked_fields`.
+
+    Raises
+    ------
+    NotInStoreError
+        No checked frame can be used.
+    AnnotationError
+        The cell diameter is in micrometres and the pixel size is not known.
+    """
+    found = find_checked_fields(store, analysis, table)
+    if not found.checks:
+        name, why = next(iter(found.left_out.items()))
+        raise NotInStoreError(
+            f"None of the {len(found.left_out)} checked frames is used; {name}: {why}",
+            hint="Check others, or put back what was excluded",
+        )
+    density_per_mm2, pixel_size_um = (
+        dict(zip(table.index.tolist(), table[name].astype(float), strict=True))
+        for name in ("density_per_mm2", "pixel_size_um")
+    )
+    fields = []
+    for frame_id, centres_yx in found.centres_yx.items():
+        frame = store.frame(frame_id)
+        field = CountedField(
+            name=name_of(store, frame_id),
+            frame_id=frame_id,
+            well=frame.well or "",
+            shape=(frame.height_px, frame.width_px),
+            density_per_mm2=density_per_mm2[frame_id],
+            pixel_size_um=pixel_size_um[frame_id],
+        )
+        fields.append(score_field(store, analysis, field, centres_yx, is_blind=False))
+    return ScoredFields(analysis, fields, list(found.left_out))
+
+
+def fields_to_check(
+    table: pd.DataFrame, n: int, checked: Collection[int]
+) -> list[npt.NDArray[np.int64]]:
+    """Give of each part of the frames, from sparse to dense, those checked, else one to check.
+
+    What is suggested depends on the counts and on what is checked alone: everybody sees the same
+    frames, and most stay suggested while more frames are counted. In the sparsest part it is the
+    sparsest frame, in the densest the densest, so that no later count of the same range lies
+    outside; in the others it is a frame of the part's own well, where that has one there.
+
+    Parameters
+    ----------
+    table
+        The columns ``plate``, ``well``, ``count``, ``density_per_mm2``, ``pixel_size_um`` and
+        ``excluded`` of ``export counts``, index the frame's id; excluded frames are left out, and
+        those of another pixel size than most.
+    n
+        How many parts; fewer where there are not so many frames.
+    checked
+        Frames of which somebody said that every cell is right.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Of each part the frames' ids, shape (k,), int64, k >= 1.
+    """
+    usable = of_one_pixel_size(table[table["excluded"] == ""])
+    density = usable["density_per_mm2"].astype(float)
+    if density.isna().any():
+        density = usable["count"].astype(float)
+    order = np.lexsort([usable.index.to_numpy(), density.to_numpy()])
+    frame_id = usable.index.to_numpy(np.int64)[order]
+    places = usable[["plate", "well"]].astype("string").fillna("")
+    well = places.groupby(["plate", "well"]).ngroup().to_numpy()[order]
+    is_done = np.isin(frame_id, np.fromiter(checked, np.int64, len(checked)))
+    parts = [part for part in np.array_split(np.arange(len(order)), n) if len(part)]
+    n_wells = int(well.max(initial=0)) + 1
+    stride = max(1, n_wells // n)
+    ends = {0: density.min(), len(parts) - 1: density.max()}
+    found = []
+    for number, part in enumerate(parts):
+        taken = part[is_done[part]]
+        if not len(taken):
+            at_end = density.to_numpy()[order][part] == ends.get(number)
+            open_to = part[at_end] if number in ends else part
+            wells_away = (well[open_to] - number * stride) % n_wells
+            taken = open_to[np.lexsort([scattered(frame_id[open_to]), wells_away])[:1]]
+        found.append(frame_id[taken])
+    return found
 
 
 def name_of(store: CountReader, frame_id: int) -> str:

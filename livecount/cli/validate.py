@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from livecount.picking import FrameFiles
+    from livecount.scored_fields import ScoredFields
     from livecount.storage import Validation
-    from livecount.validation import ScoredFields
 
 validate = typer.Typer(
     name="validate",
@@ -137,7 +137,7 @@ def checked(
         found, chosen = chosen_analysis(store, experiment, analysis)
         table = count_table(store, found, chosen)
         files = FrameFiles(store.counts(chosen), limits)
-        fields = find_checked_fields(store, chosen, table, files)
+        fields = find_checked_fields(store, chosen, table)
         with progress_bar("copying frames", len(fields.checks)) as advance:
             names, unread = copy_frames(files, fields.checks, output, advance)
         left_out = fields.left_out | {name_of(store, one): why for one, why in unread.items()}

@@ -38,6 +38,7 @@ from livecount.web.pictures_api import make_pictures_api
 from livecount.web.problems import problem, problem_of
 from livecount.web.recounts import Recounts
 from livecount.web.socket import make_socket
+from livecount.web.validation_api import make_validation_api
 
 __all__ = ["make_app"]
 
@@ -89,6 +90,7 @@ def make_app(database: Path, settings: DashboardSettings, access: Access) -> Fas
     app.include_router(make_pictures_api(board, pictures))
     app.include_router(make_edits_api(board))
     app.include_router(make_flagged_api(board))
+    app.include_router(make_validation_api(board))
     app.include_router(make_analyses_api(board, recounts))
     app.include_router(make_health_api(board))
     app.include_router(make_socket(board))

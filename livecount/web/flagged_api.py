@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from livecount.errors import RequestError
 from livecount.flags import DOUBTS, NOTES, meaning
 from livecount.readers.wells import natural_key
+from livecount.scattering import scattered
 from livecount.storage import Exclusion
 from livecount.web.api import ExperimentId, find_experiment, plain
 from livecount.web.board import Board
@@ -28,8 +29,8 @@ __all__ = ["make_flagged_api"]
 
 State = Literal["any", "used", "excluded"]
 Text = Annotated[str | None, Query(max_length=200)]
-_MIXING: Final = np.uint64(0x9E3779B97F4A7C15)
-"""Multiplied, the golden ratio's bits scatter neighbours (Knuth, TAOCP 3, 6.4)."""
+_HIDDEN = "excluded"
+"""Reasons may tell wells and treatments."""
 
 
 class FlagGroup(BaseModel):
@@ -59,7 +60,9 @@ class FlaggedFrame(BaseModel):
     group: str | None
     elapsed_h: float | None
     count: int
-    excluded: str = Field(description="The reason; empty where it is used.")
+    excluded: str = Field(
+        description="The reason, blinded only that there is one; empty where it is used."
+    )
     excluded_by: str = Field(description="A person, or `rule`.")
     exclusions: list[int] = Field(description="Numbers of exclusions of this frame alone.")
 
@@ -141,7 +144,7 @@ def _order(frames: pd.DataFrame, flag: str | None) -> npt.NDArray[np.intp]:
 
 
 def _blind_order(frames: pd.DataFrame) -> npt.NDArray[np.intp]:
-    return np.argsort(frames.index.to_numpy(np.uint64) * _MIXING, kind="stable")
+    return np.argsort(scattered(frames.index.to_numpy()), kind="stable")
 
 
 def _rank(flag: str) -> int:
@@ -186,8 +189,8 @@ def _rows(
                 group=None if blinded else row.get("group") or None,
                 elapsed_h=plain(row["elapsed_h"]),
                 count=int(row["count"]),
-                excluded=row["excluded"],
-                excluded_by=row["excluded_by"],
+                excluded=_HIDDEN if blinded and row["excluded"] else row["excluded"],
+                excluded_by="" if blinded else row["excluded_by"],
                 exclusions=alone.get(int(frame_id), []),
             )
         )

@@ -44,8 +44,8 @@ Rows = npt.NDArray[np.intp]
 
 KEPT_COLUMNS: Final = (
     "plate", "well", "field", "position", "channel", "z", "time_point", "elapsed_h", "acquired_at",
-    "count", "density_per_mm2", "confluence_percent", "focus", "flags", "excluded", "excluded_by",
-    "group", "experiment", "analysis_id", "curves_from",
+    "count", "density_per_mm2", "pixel_size_um", "confluence_percent", "focus", "flags", "excluded",
+    "excluded_by", "group", "experiment", "analysis_id", "curves_from",
 )  # fmt: skip
 _REPEATING: Final = (
     "plate", "well", "field", "position", "channel", "z", "flags", "excluded", "excluded_by",
@@ -208,6 +208,7 @@ def _compact(table: pd.DataFrame) -> pd.DataFrame:
     for name in _REPEATING:
         if name in kept:
             kept[name] = kept[name].astype("string").fillna("").astype("category")
+    kept["pixel_size_um"] = kept["pixel_size_um"].astype("float64")
     return kept
 
 

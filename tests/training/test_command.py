@@ -12,6 +12,8 @@ pytest.importorskip("torch", reason="needs the extra livecount[train]")
 
 from tests.endtoend.program import livecount
 
+pytestmark = pytest.mark.whole
+
 
 def test_a_run_leaves_a_model_and_a_figure_of_its_losses(
     tmp_path: Path, tiny_recipe: Path, tiny_data: Path

@@ -30,6 +30,8 @@ from livecount.training import (
 from livecount.training.recipe import AdaptationRecipe, read_recipe
 from tests.training.conftest import draw_frame
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def parent(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:

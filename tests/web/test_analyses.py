@@ -22,6 +22,8 @@ from livecount.storage import Analysis, CountStore, FileStamp, Heartbeat, Monito
 from tests.storage.made_frames import SETTINGS, make_count
 from tests.web.conftest import Served, served
 
+pytestmark = pytest.mark.whole
+
 FOLDER = "/scans"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PROBLEM = "application/problem+json"

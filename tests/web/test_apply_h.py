@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.web import test_frame_page as frame_page
 from tests.web.test_frame_page import SIZE_PX, Run, floats, frames_of, open_frame
+
+pytestmark = pytest.mark.whole
 
 cache_folder, run = frame_page.cache_folder, frame_page.run
 

@@ -10,6 +10,7 @@ import { followPointers } from "/static/gestures.js";
 import { listen } from "/static/live.js";
 import { drawMarks, drawScaleBar } from "/static/marks.js";
 import { Masks } from "/static/masks.js";
+import { NextField } from "/static/next_field.js";
 import { Picture } from "/static/picture.js";
 
 const experiment = document.body.dataset.experiment;
@@ -18,7 +19,9 @@ const canvas = byId("picture");
 const trouble = byId("trouble");
 const AGAIN_MS = 3000;
 // Who judges a frame blinded sees nothing of where it was taken, on the page or in its messages.
-const isBlinded = new URLSearchParams(location.search).get("blinded") === "1";
+const options = new URLSearchParams(location.search);
+const isBlinded = options.get("blinded") === "1";
+const isField = options.get("fields") === "1";
 const tellTrouble = (problem) => { trouble.hidden = false; trouble.textContent = troubleOf(problem, isBlinded); };
 
 let frame = null;
@@ -268,7 +271,7 @@ const PAN = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowD
 const KEYS = {
   ArrowLeft: () => step(-1), ArrowRight: () => step(1), "+": () => picture.zoom(1.5), "=": () => picture.zoom(1.5),
   "-": () => picture.zoom(1 / 1.5), 0: () => picture.fit(), c: () => byId("correct").click(), z: () => byId("undo").click(),
-  m: () => byId("masks").click(), e: () => byId("checked").click(),
+  m: () => byId("masks").click(), e: () => byId("checked").click(), n: () => byId("next-field").click(),
 };
 
 addEventListener("keydown", (event) => {
@@ -317,8 +320,11 @@ listen(experiment, {
   },
 });
 
-if (isBlinded) {
-  byId("back").href = `/experiments/${experiment}/review`;
+if (isBlinded || isField) {
+  byId("back").href = `/experiments/${experiment}/review${isField ? "?fields=1" : ""}`;
   byId("back").textContent = "Back to the review";
+}
+if (isField) {
+  new NextField(experiment, { button: byId("next-field"), said: byId("next-said"), current: () => asked, go, onProblem: showProblem });
 }
 go(asked);

@@ -1,9 +1,10 @@
-// Flagged frames, gone through by keys; what is excluded here is said, never removed.
+// Flagged frames, or fields to validate, gone through by keys; what is excluded is said, never removed.
 import { ask, clearProblem, element, send, showProblem } from "/static/api.js";
 import "/static/chrome.js";
 import { hours, moment, number } from "/static/format.js";
 import { listen } from "/static/live.js";
 import { Preview } from "/static/preview.js";
+import { Validation } from "/static/validation.js";
 
 const PAGE = 100;
 const base = `experiments/${document.body.dataset.experiment}`;
@@ -15,11 +16,21 @@ let meanings = new Map();
 let loads = 0;
 const preview = new Preview({ canvas: at("preview"), trouble: at("preview-trouble"), overlay: at("preview-cells"), isBlinded });
 
+const validation = new Validation(base, {
+  parts: at("parts"), meter: at("checked-parts"), progress: at("progress"), button: at("compare"), list: at("validations"),
+  reviewer: at("reviewer"), onChange: () => turn(-Infinity, 0), onProblem: showProblem,
+});
+
+if (new URLSearchParams(location.search).has("fields")) at("list").value = "fields";
 at("blinded").checked = sessionStorage.getItem("livecount-blinded") === "yes";
 at("reviewer").value = localStorage.getItem("livecount-reviewer") ?? "";
 
 function isBlinded() {
   return at("blinded").checked;
+}
+
+function isFields() {
+  return at("list").value === "fields";
 }
 
 function query() {
@@ -33,7 +44,7 @@ async function load(place = current) {
   const number = ++loads;
   const kept = found?.frames[current]?.frame_id;
   try {
-    const answer = await ask(`${base}/flagged?${query()}`);
+    const answer = isFields() ? await validation.load(isBlinded()) : await ask(`${base}/flagged?${query()}`);
     if (number !== loads) return;
     found = answer;
     meanings = new Map(found.groups.map((group) => [group.flag, group.meaning]));
@@ -53,21 +64,27 @@ async function load(place = current) {
 }
 
 function draw() {
-  drawGroups();
-  drawWells();
-  const columns = isBlinded() ? ["Frame", "Hour", "Count", "Flags", "Used", ""] : ["Well", "Field", "Group", "Hour", "Count", "Flags", "Used", ""];
+  for (const part of document.querySelectorAll(".of-flagged")) part.hidden = isFields();
+  at("validation").hidden = !isFields();
+  if (isFields()) validation.draw(found);
+  else {
+    drawGroups();
+    drawWells();
+  }
+  const places = isBlinded() ? ["Frame"] : ["Well", "Field", "Group"];
+  const columns = [...places, "Hour", "Count", ...(isFields() ? ["Checked"] : ["Flags", "Used", ""])];
   const numeric = new Set(["Hour", "Count"]);
   const heads = columns.map((text) => (text ? element("th", { text, scope: "col", class: numeric.has(text) ? "number" : null }) : element("td", {})));
   at("frames").tHead.replaceChildren(element("tr", {}, ...heads));
   at("frames").tBodies[0].replaceChildren(...found.frames.map(row));
   at("frames").hidden = !found.frames.length;
-  at("none").hidden = found.frames.length > 0;
+  at("none").hidden = found.frames.length > 0 || isFields();
   document.querySelector("figure.preview").hidden = !found.frames.length;
   at("pager").hidden = found.total <= PAGE;
   at("range").textContent = `${chosen.offset + 1} to ${chosen.offset + found.frames.length} of ${found.total}`;
   at("before").disabled = chosen.offset === 0;
   at("after").disabled = chosen.offset + found.frames.length >= found.total;
-  at("people").hidden = isBlinded();
+  at("people").hidden = isBlinded() || isFields();
   showPicture();
 }
 
@@ -116,24 +133,34 @@ function where(frame) {
 }
 
 function address(frame) {
-  return `/${base}/frames/${frame.frame_id}${isBlinded() ? "?blinded=1" : ""}`;
+  const asked = new URLSearchParams({ ...(isBlinded() && { blinded: 1 }), ...(isFields() && { fields: 1 }) });
+  return `/${base}/frames/${frame.frame_id}${asked.size ? `?${asked}` : ""}`;
 }
 
 function row(frame, index) {
-  const out = frame.excluded !== "";
   const link = element("a", { href: address(frame), text: isBlinded() ? String(frame.frame_id) : where(frame) });
   const places = isBlinded() ? [] : [element("td", { text: frame.field ?? "" }), element("td", { text: frame.group ?? "" })];
-  const flags = frame.flags.map((flag) => element("div", {}, flag.replaceAll("_", " "),
-    chosen.flag || !meanings.get(flag) ? "" : element("span", { class: "meaning", text: `: ${meanings.get(flag)}` })));
   return element(
-    "tr", { class: out ? "out" : null, "aria-current": index === current ? "true" : null, onclick: (event) => event.target.closest("a, button") || go(index) },
+    "tr", { class: frame.excluded ? "out" : null, "aria-current": index === current ? "true" : null, onclick: (event) => event.target.closest("a, button") || go(index) },
     element("td", {}, link), ...places,
     element("td", { class: "number", text: hours(frame.elapsed_h) }),
     element("td", { class: "number count", text: number(frame.count, 6) }),
-    element("td", {}, ...flags),
-    element("td", { text: out ? `no: ${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}` : "yes" }),
-    element("td", {}, action(frame, index)),
+    ...(isFields() ? [checkedOf(frame)] : flagged(frame, index)),
   );
+}
+
+function checkedOf(frame) {
+  return frame.checked_by === null ? element("td", { text: "not yet" }) : element("td", {}, `by ${frame.checked_by}, `, moment(frame.checked_at));
+}
+
+function flagged(frame, index) {
+  const flags = frame.flags.map((flag) => element("div", {}, flag.replaceAll("_", " "),
+    chosen.flag || !meanings.get(flag) ? "" : element("span", { class: "meaning", text: `: ${meanings.get(flag)}` })));
+  return [
+    element("td", {}, ...flags),
+    element("td", { text: frame.excluded === "" ? "yes" : isBlinded() ? "no" : `no: ${frame.excluded}${frame.excluded_by ? ` (${frame.excluded_by})` : ""}` }),
+    element("td", {}, action(frame, index)),
+  ];
 }
 
 function action(frame, index) {
@@ -153,7 +180,8 @@ function go(index) {
   rows[current].scrollIntoView({ block: "nearest" });
   showPicture();
   const frame = found.frames[current];
-  say(`${where(frame)}, ${hours(frame.elapsed_h)}, ${frame.count} cells, ${frame.flags.join(", ").replaceAll("_", " ")}${frame.excluded ? ", excluded" : ""}`);
+  const state = isFields() ? [frame.checked_by ? "checked" : "not checked yet"] : [...frame.flags, ...(frame.excluded ? ["excluded"] : [])];
+  say(`${where(frame)}, ${hours(frame.elapsed_h)}, ${frame.count} cells, ${state.join(", ").replaceAll("_", " ")}`);
 }
 
 function step(by) {
@@ -181,7 +209,7 @@ function say(text) {
 
 function askReason() {
   const frame = found?.frames[current];
-  if (!frame || frame.excluded !== "") return;
+  if (!frame || isFields() || frame.excluded !== "") return;
   at("ask-title").textContent = `Exclude ${where(frame)} at ${hours(frame.elapsed_h)}`;
   at("ask").returnValue = "";
   at("ask").showModal();
@@ -214,7 +242,7 @@ async function putBack(numbers = found?.frames[current]?.exclusions ?? []) {
 }
 
 async function loadExclusions() {
-  if (isBlinded()) {
+  if (isBlinded() || isFields()) {
     at("exclusions").tBodies[0].replaceChildren();
     return;
   }
@@ -232,7 +260,7 @@ async function loadExclusions() {
 
 const KEYS = {
   j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
-  e: askReason, r: () => putBack(), c: () => at("preview-cells").click(),
+  e: askReason, r: () => isFields() || putBack(), c: () => at("preview-cells").click(),
   Enter: () => found?.frames[current] && location.assign(address(found.frames[current])),
 };
 
@@ -245,7 +273,12 @@ addEventListener("keydown", (event) => {
 at("ask-cancel").addEventListener("click", () => at("ask").close());
 at("before").addEventListener("click", () => turn(-PAGE, 0));
 at("after").addEventListener("click", () => turn(PAGE, 0));
-for (const id of ["wells", "state", "blinded"]) at(id).addEventListener("change", () => turn(-Infinity, 0));
+at("list").addEventListener("change", () => {
+  found = null;
+  chosen.flag = "";
+  history.replaceState(null, "", isFields() ? "?fields=1" : location.pathname);
+});
+for (const id of ["list", "wells", "state", "blinded"]) at(id).addEventListener("change", () => turn(-Infinity, 0));
 at("blinded").addEventListener("change", () => {
   preview.show(null);
   say(""); // it may name the well that was looked at last
