@@ -32,6 +32,7 @@ __all__ = [
     "is_being_counted",
     "make_primary",
     "n_lacking",
+    "n_missing",
     "order",
     "recount",
     "refuse_while_counted",
@@ -151,6 +152,14 @@ def n_lacking(store: CountReader, experiment: Experiment, analysis: Analysis) ->
     return store.n_uncounted(analysis, family_of(store, experiment, analysis))
 
 
+def n_missing(store: CountReader, experiment: Experiment, analysis: Analysis) -> int:
+    """Tell how many frames the primary analysis, or one of the family, has counted and it not."""
+    family = family_of(store, experiment, analysis)
+    known = {one.id for one in family}
+    primary = [one for one in store.analyses(experiment) if one.is_primary and one.id not in known]
+    return store.n_uncounted(analysis, [*family, *primary])
+
+
 def is_being_counted(store: CountReader, experiment: Experiment) -> bool:
     """Tell whether a monitor counts an experiment right now, and so by its primary analysis."""
     beat = store.monitor()
@@ -172,7 +181,7 @@ def refuse_while_counted(store: CountReader, experiment: Experiment) -> None:
             f"Experiment {experiment.name!r} is being counted: its new frames would not be in the "
             "count that is shown",
             hint="Stop the monitor first, make this count the primary one, and start the monitor "
-            "with its h; until then it stands beside the one that is shown",
+            "with its h and model; until then it stands beside the one that is shown",
         )
 
 
@@ -193,11 +202,11 @@ def make_primary(
             f"Analysis {analysis.id} counts stained nuclei, which are shown beside the cells",
             hint="Choose one that counts cells",
         )
-    if n_frames := n_lacking(store, experiment, analysis):
+    if n_frames := n_missing(store, experiment, analysis):
         raise PrimaryChangeError(
-            f"Analysis {analysis.id} lacks {n_frames} frames that were counted with another h",
-            hint=f"Count them first, with h = {analysis.settings.h:g} again: it goes on where it "
-            "was",
+            f"Analysis {analysis.id} lacks {n_frames} frames that were counted otherwise",
+            hint=f"Count them first, with model {analysis.settings.model_name} and h = "
+            f"{analysis.settings.h:g} again: it goes on where it was",
         )
     store.make_primary(analysis, said)
 

@@ -1,7 +1,9 @@
-"""``recount`` and ``analyses``: another h beside the first count, and what there is by now."""
+"""``recount`` and ``analyses``: another h or model beside the first count, and what there is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,29 +14,38 @@ from livecount.cli.options import (
     ConfigFile,
     DatabaseFile,
     ExperimentName,
+    ModelName,
     finite,
+    load_settings,
     people_edit,
     people_look,
     said_by,
 )
-from livecount.cli.terminal import progress_bar, say, terminal, write_json
+from livecount.cli.terminal import FAILED, progress_bar, say, terminal, write_json
 
 if TYPE_CHECKING:
-    from livecount.storage import Analysis, CountReader
+    from livecount.config import Config
+    from livecount.storage import Analysis, CountReader, CountStore, Experiment, Said
 
-_ANOTHER_MODEL = (
-    "another model needs the frames themselves, which recount does not read: count them as another "
-    "experiment, with `livecount run FOLDER --model NAME --experiment NAME`"
-)
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a recount made; ``left`` are frames that could not be counted again, and why."""
+
+    analysis: Analysis
+    n_new: int
+    n_without_masks: int = 0
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 def recount(
     h: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--h", min=0.02, max=1, callback=finite, help="Prominence from which a peak is a cell."
         ),
-    ],
+    ] = None,
+    model: ModelName = None,
     make_primary: Annotated[
         bool,
         typer.Option(
@@ -42,46 +53,81 @@ def recount(
         ),
     ] = False,
     by: By = None,
-    model: Annotated[str | None, typer.Option("--model", hidden=True)] = None,
     database: DatabaseFile = None,
     config: ConfigFile = None,
     experiment: ExperimentName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count all frames again with another h, beside the first count, in seconds.
+    """Count all frames again with another h or model, beside the first count.
 
-    Every peak was kept with how clearly it stands out, so that no frame is read. Works while the
-    monitor runs; frames that come later are counted by the same command, given again. Masks and
-    confluence stay with the first count. `livecount analyses` lists all counts, and `livecount
+    Another h takes seconds: every peak was kept with how clearly it stands out, so that no frame is
+    read, and masks and confluence stay with the first count. Another model reads every frame again
+    and takes as long as counting did. Both work while the monitor runs; frames that come later are
+    counted by the same command, given again. `livecount analyses` lists all counts, and `livecount
     export counts --analysis ID` shows one.
 
     Example: livecount recount --h 0.2
     """
     from livecount import recounting
 
-    if model is not None:
-        raise typer.BadParameter(_ANOTHER_MODEL)
+    if h is None and model is None:
+        raise typer.BadParameter("Give another --h, another --model, or both.")
     with people_edit(config, database, experiment) as (store, found):
         if make_primary:
             recounting.refuse_while_counted(store, found)
-        n_frames = store.tally(found).counted
-        with progress_bar("counting again", n_frames) as advance:
-            made = recounting.recount(store, found, h, said=said_by(by), on_frames=advance)
+        with progress_bar("counting again", store.tally(found).counted) as advance:
+            if model is None:
+                assert h is not None
+                again = recounting.recount(store, found, h, said=said_by(by), on_frames=advance)
+                made = _Made(again.analysis, again.n_new, again.n_without_masks)
+            else:
+                given = {"database.file": database, "counting.model": model}
+                own = load_settings(config, given).of_experiment(found.name)
+                made = _with_model(own, store, found, h, said_by(by), advance)
         if make_primary:
             recounting.make_primary(store, found, made.analysis, said_by(by))
         entry = _entry(store, store.analysis(found, made.analysis.id))
     if as_json:
-        without_masks = {"without_masks": made.n_without_masks}
-        write_json({"experiment": found.name, "new": made.n_new, **without_masks, **entry})
-        return
+        rest = {"without_masks": made.n_without_masks, "left": made.left}
+        write_json({"experiment": found.name, "new": made.n_new, **rest, **entry})
+    else:
+        _say(found, made, entry, is_shown=make_primary)
+    if made.left:
+        raise typer.Exit(FAILED)
+
+
+def _with_model(
+    settings: Config,
+    store: CountStore,
+    found: Experiment,
+    h: float | None,
+    said: Said,
+    advance: Callable[[int], None],
+) -> _Made:
+    from livecount.inference import find_model
+    from livecount.monitor import count_with_model, order_model
+    from livecount.recounting import catch_up
+
+    primary = store.analysis(found)
+    analysis = order_model(store, found, find_model(settings.counting.model), h, said)
+    # What this model has counted with another h need not be read again.
+    stored = catch_up(store, found, analysis)
+    again = count_with_model(settings, store, analysis, primary, advance)
+    return _Made(analysis, stored.n_new + again.n_new, stored.n_without_masks, again.left)
+
+
+def _say(found: Experiment, made: _Made, entry: dict[str, Any], *, is_shown: bool) -> None:
+    name, h = entry["model"], entry["h"]
     say(
-        f"experiment {found.name!r} with h = {h:g}: {made.n_new} frames counted again, "
+        f"experiment {found.name!r} with {name} and h = {h:g}: {made.n_new} frames counted again, "
         f"{entry['frames']} in all, as analysis {entry['analysis_id']}"
     )
+    for frame, reason in made.left.items():
+        say(f"not counted again: {frame}: {reason}")
     if made.n_without_masks:
         say("masks and confluence stay with the first count: they depend on h")
-    if make_primary:
-        say(f"it is shown from now on; let the monitor go on with it too: `h = {h:g}` or --h {h:g}")
+    if is_shown:
+        say(f"it is shown from now on; let the monitor go on with it too: {name}, --h {h:g}")
     elif not entry["is_primary"]:
         say("frames that come later are counted when you give this command again")
 

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from livecount.monitor.counting import open_counting
     from livecount.monitor.daemon import run_monitor
     from livecount.monitor.logs import set_up_logs
+    from livecount.monitor.model_recount import count_with_model, order_model
 
 __all__ = [
     "channel_rule",
+    "count_with_model",
     "edges_said",
     "open_counting",
+    "order_model",
     "patterns_for",
     "run_monitor",
     "set_up_logs",
@@ -32,8 +35,10 @@ __all__ = [
 
 _HOMES = {
     "channel_rule": "choices",
+    "count_with_model": "model_recount",
     "edges_said": "choices",
     "open_counting": "counting",
+    "order_model": "model_recount",
     "patterns_for": "choices",
     "run_monitor": "daemon",
     "set_up_logs": "logs",

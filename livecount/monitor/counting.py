@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from livecount.config import Config
 from livecount.counting_rule import CountingRule
@@ -26,7 +26,7 @@ from livecount.storage import (
 if TYPE_CHECKING:
     from livecount.monitor.messages import PageAhead, PageRead
 
-__all__ = ["Counting", "open_counting"]
+__all__ = ["Counting", "facts_of_model", "open_counting"]
 
 _ESTIMATED = "estimated"
 
@@ -175,13 +175,18 @@ def _analysis_settings(config: Config, model: Model, diameter: CellDiameter) -> 
         channel=channel_rule(config).chosen or "automatic",
         z=str(counting.z),
         h=model.h if counting.h is None else counting.h,
-        further={
-            "model_cell_diameter_px": model.cell_diameter_px,
-            "location_h": LOCATION_H,
-            "normalisation": asdict(model.normalisation),
-            "outer_weighing": None if model.weighing is None else asdict(model.weighing),
-        },
+        further=facts_of_model(model),
     )
+
+
+def facts_of_model(model: Model) -> dict[str, Any]:
+    """Give what else of a model decides its counts, for the settings of an analysis."""
+    return {
+        "model_cell_diameter_px": model.cell_diameter_px,
+        "location_h": LOCATION_H,
+        "normalisation": asdict(model.normalisation),
+        "outer_weighing": None if model.weighing is None else asdict(model.weighing),
+    }
 
 
 def _refuse_change(store: CountStore, experiment: Experiment, settings: AnalysisSettings) -> None:

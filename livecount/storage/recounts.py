@@ -1,4 +1,4 @@
-"""Counts of another h beside those that there are, made from the stored candidates alone."""
+"""Counts beside those that there are: of another h from the stored candidates, of another model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any, Final
 from sqlalchemy import Column, Integer, Select, Text, bindparam, exists, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
-from livecount.frame import Candidates
+from livecount.frame import Candidates, FrameCount
 from livecount.storage.blobs import unpack_candidates
 from livecount.storage.moments import now_text
 from livecount.storage.records import Analysis
+from livecount.storage.revisions import insert_count
 from livecount.storage.tables import candidates, counts, frames, looks, segmentations
 from livecount.storage.writing import CountWriter
 
@@ -53,7 +54,7 @@ class Recounted:
 
 
 class RecountWriter(CountWriter):
-    """The part of :class:`CountStore` that puts counts of another h beside those there are."""
+    """The part of :class:`CountStore` that puts counts beside those there are."""
 
     def iter_uncounted(
         self, analysis: Analysis, others: Sequence[Analysis]
@@ -104,6 +105,27 @@ class RecountWriter(CountWriter):
                     for copied in _COPIED_BESIDE:
                         connection.execute(copied, values)
         return n_new
+
+    def record_beside(self, analysis: Analysis, frame_id: int, count: FrameCount) -> bool:
+        """Keep a count of a current frame beside those it has; of the frame nothing is changed.
+
+        Returns
+        -------
+        bool
+            Whether it is new: False where the frame has its count under this analysis, or holds
+            other content by now.
+        """
+        with self._writing() as connection:
+            frame = connection.execute(
+                select(frames.c.state, frames.c.content_hash).where(frames.c.id == frame_id)
+            ).one()
+            if tuple(frame) != ("counted", count.key.content_hash):
+                return False
+            there = (counts.c.analysis_row_id == analysis.row_id) & (counts.c.frame_id == frame_id)
+            if connection.execute(select(counts.c.id).where(there)).scalar() is not None:
+                return False
+            insert_count(connection, analysis.row_id, frame_id, count)
+            return True
 
 
 def _uncounted(analysis: Analysis, others: Sequence[Analysis]) -> Select[Any]:

@@ -40,6 +40,7 @@ __all__ = [
     "add_count",
     "current_page",
     "current_revision",
+    "insert_count",
     "set_aside",
 ]
 
@@ -130,7 +131,7 @@ def add_count(
     }
     frame_id, revised = _place(connection, page, content_hash, facts, count.attributes)
     if not _has_count(connection, frame_id, analysis_row_id):
-        _insert_count(connection, analysis_row_id, frame_id, count)
+        insert_count(connection, analysis_row_id, frame_id, count)
     return Recorded.REVISED if revised else Recorded.NEW
 
 
@@ -238,9 +239,10 @@ def _analysis_row(connection: Connection, source: Source, analysis_id: str) -> i
     return row_id
 
 
-def _insert_count(
+def insert_count(
     connection: Connection, analysis_row_id: int, frame_id: int, count: FrameCount
 ) -> None:
+    """Insert a count of a frame, with what stands beside it in tables of its own."""
     made = connection.execute(
         insert(counts).values(
             analysis_row_id=analysis_row_id,

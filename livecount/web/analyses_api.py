@@ -45,7 +45,7 @@ class AnalysisOfRun(BaseModel):
     is_primary: bool = Field(description="Whether pages, plots and exports show it.")
     is_recountable: bool = Field(description="It differs from the primary one in h at most.")
     n_frames: int
-    n_lacking: int = Field(description="Frames that were counted with another h only.")
+    n_lacking: int = Field(description="Frames that were counted otherwise only.")
     created_at: datetime
     orders: list[OrderShown] = Field(description="Who wanted it, oldest first; empty: the monitor.")
 
@@ -162,7 +162,7 @@ def _of_run(
         is_primary=analysis.is_primary,
         is_recountable=is_recountable,
         n_frames=store.n_counted(analysis),
-        n_lacking=recounting.n_lacking(store, experiment, analysis),
+        n_lacking=recounting.n_missing(store, experiment, analysis),
         created_at=analysis.created_at,
         orders=[
             OrderShown(kind=one.kind, made_by=one.said.made_by, made_at=one.said.made_at)

@@ -226,7 +226,9 @@ def _await_folder(database: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--h", 0.3, "--model", "other"), 2, "livecount run FOLDER --model NAME"),
+        ((), 2, "Give another --h, another --model, or both"),
+        (("--model", "other"), 1, "There is no model 'other'"),
+        (("--model", "deepdistance"), 2, "is counted with deepdistance at h = 0.08 already"),
         (("--h", 0.01), 2, "greater than or equal to 0.02"),
         (("--h", "nan"), 2, "Invalid value for '--h'"),
         (("--h", 0.3, "--experiment", "x"), 1, "Known are: 'e'"),

@@ -42,7 +42,7 @@ export class RunAtH {
   async show(analysis) {
     await this.try(async () => {
       this.draw(await send(`${this.base}/primary-analysis`, "POST", { analysis_id: analysis.analysis_id }));
-      this.tell(`The count with h ${analysis.h} is shown from now on. So that new frames are counted like this too, start the monitor with h = ${analysis.h}.`);
+      this.tell(`The count with ${analysis.model} and h ${analysis.h} is shown from now on. So that new frames are counted like this too, start the monitor with this model and h = ${analysis.h}.`);
       this.onShown();
     });
   }
@@ -107,20 +107,22 @@ export class RunAtH {
 
   draw({ analyses, is_being_counted: isCounted }) {
     const [primary] = analyses;
-    byId("analyses").replaceChildren(...analyses.map((one) => this.row(one, isCounted)));
+    byId("analyses").replaceChildren(...analyses.map((one) => this.row(one, primary, isCounted)));
     byId("monitored").hidden = !isCounted;
     if (isCounted) byId("monitored").textContent = `A monitor counts this run with h ${primary.h}: new frames get that count, and another one takes them in when it is counted again. To show another one, stop the monitor, choose it here, and start the monitor with its h.`;
   }
 
-  row(one, isCounted) {
+  row(one, primary, isCounted) {
     const last = one.orders.at(-1);
     const by = last ? [`, ${last.kind === "show" ? "chosen" : "counted"} by ${last.made_by}, `, moment(last.made_at)] : [", by the monitor, ", moment(one.created_at)];
-    const words = element("span", {}, element("strong", { text: `h ${one.h}` }), `, ${one.n_frames} frames${one.is_primary ? ", shown" : ""}`, ...by);
-    const rest = one.is_recountable && one.n_lacking > 0;
-    const count = rest ? element("button", { type: "button", text: `Count ${one.n_lacking} more`, "aria-label": `Count ${one.n_lacking} more frames with h ${one.h}`, onclick: () => this.count(one.h) }) : null;
-    const show = one.is_primary || !one.is_recountable || rest
+    const name = one.model === primary.model ? `h ${one.h}` : `${one.model}, h ${one.h}`;
+    const rest = one.n_lacking > 0;
+    const state = one.is_primary ? ", shown" : rest && !one.is_recountable ? `, ${one.n_lacking} fewer than are shown` : "";
+    const words = element("span", {}, element("strong", { text: name }), `, ${one.n_frames} frames${state}`, ...by);
+    const count = rest && one.is_recountable ? element("button", { type: "button", text: `Count ${one.n_lacking} more`, "aria-label": `Count ${one.n_lacking} more frames with ${name}`, onclick: () => this.count(one.h) }) : null;
+    const show = one.is_primary || rest
       ? null
-      : element("button", { type: "button", text: "Show this one", "aria-label": `Show the count with h ${one.h}`, disabled: isCounted ? "" : null, onclick: () => this.show(one) });
+      : element("button", { type: "button", text: "Show this one", "aria-label": `Show the count with ${name}`, disabled: isCounted ? "" : null, onclick: () => this.show(one) });
     return element("li", { "aria-current": one.is_primary ? "true" : null }, words, count, show);
   }
 }
