@@ -70,6 +70,7 @@ COUNT_COLUMNS: Final = (
     *INSIDE_COLUMNS,
     *CALIBRATED_COLUMNS,
     "corrected_count",
+    "checked_by",
 )
 """Columns of ``export counts``; the first nineteen are a contract, later ones go to the end."""
 
@@ -125,6 +126,8 @@ def arrange_counts(
         if name not in table:
             table[name] = float("nan")
     table = table.assign(overlap="", curves_from=WHOLE_FRAME)
+    if "checked_by" not in table:
+        table["checked_by"] = ""
     table["density_per_mm2"] = table["count"] / table["area_mm2"].astype(float)
     add_calibrated(table, None)
     table["excluded"] = table["excluded"].fillna("") if "excluded" in table else ""

@@ -139,6 +139,8 @@ def _stored_table(
     changes = store.corrected_by(analysis)
     if changes:
         table["corrected_count"] = table["count"] + table.index.map(changes).astype(float)
+    checked = {one.frame_id: one.said.made_by for one in store.checked_frames(analysis)}
+    table["checked_by"] = [checked.get(frame, "") for frame in table.index]
     return table
 
 

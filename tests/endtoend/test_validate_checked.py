@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import shutil
 from dataclasses import dataclass
@@ -124,6 +125,22 @@ def test_checked_frames_are_copied_with_their_cells_and_others_are_named(
     assert "a bubble" in told["left_out"][paths["excluded"]]
     assert "has changed since it was counted" in told["left_out"][paths["file changed"]]
     assert (made.folder / paths["as counted"]).exists()
+
+
+def test_the_counts_say_who_checked_which_frame(made: Checked, tmp_path: Path) -> None:
+    livecount("export", "counts", "-o", tmp_path / "counts.csv", "--database", made.database)
+    rows = rows_of(tmp_path / "counts.csv")
+    checked = {row["source"] for row in rows if row["checked_by"] == getpass.getuser()}
+    paths = {way: frame.key.display_path for way, frame in made.frames.items()}
+    assert checked == {path for way, path in paths.items() if way != "corrected after"}
+    assert {row["checked_by"] for row in rows if row["source"] not in checked} == {""}
+
+
+def test_the_folder_is_scored_as_any_other_data_set(folder: Path) -> None:
+    done = livecount("evaluate", folder, "--json")
+    (scored,) = json.loads(done.stdout)["datasets"].values()
+    assert scored["images"] == 4
+    assert scored["f_score_assignment"] > 80
 
 
 def test_score_keeps_a_validation_and_says_that_it_was_not_blind(

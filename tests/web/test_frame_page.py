@@ -297,7 +297,7 @@ def exported(run: Run, folder: Path) -> dict[str, str]:
     file = folder / "counts.csv"
     livecount("export", "counts", "-o", file, "--database", run.database)
     rows = rows_of(file)
-    assert list(rows[0])[-1] == "corrected_count"
+    assert list(rows[0])[-2:] == ["corrected_count", "checked_by"]
     return {row["source"]: row["corrected_count"] for row in rows}
 
 
