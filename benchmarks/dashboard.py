@@ -60,6 +60,7 @@ PAGES = {
     "Review": (
         "experiments/{id}/flagged", "experiments/{id}/exclusions", "experiments/{id}/events",
     ),
+    "Review, fields": ("experiments/{id}/fields", "experiments/{id}/validations"),
     "Health": ("health", "incidents", "set-aside", "analyses", "machine"),
 }  # fmt: skip
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckedFields",
+    "DensityOrder",
     "fields_to_check",
     "find_checked_fields",
     "name_of",
+    "order_by_density",
     "score_checked_fields",
     "write_annotations",
 ]
@@ -159,8 +161,48 @@ def score_checked_fields(
     return ScoredFields(analysis, fields, list(found.left_out))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DensityOrder:
+    """Frames that can be used, from sparse to dense.
+
+    Attributes
+    ----------
+    frame_id, density, well
+        Shape (n,), int64, float64 and int64; the density is the count where no pixel size is known,
+        and ``well`` a number for each plate and well.
+    """
+
+    frame_id: npt.NDArray[np.int64]
+    density: npt.NDArray[np.float64]
+    well: npt.NDArray[np.int64]
+
+
+def order_by_density(table: pd.DataFrame) -> DensityOrder:
+    """Order frames by their density.
+
+    Parameters
+    ----------
+    table
+        The columns ``plate``, ``well``, ``count``, ``density_per_mm2``, ``pixel_size_um`` and
+        ``excluded`` of ``export counts``, index the frame's id; excluded frames are left out, and
+        those of another pixel size than most.
+    """
+    usable = of_one_pixel_size(table[table["excluded"] == ""])
+    if usable.empty:
+        return DensityOrder(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+    density = usable["density_per_mm2"].astype(float)
+    if density.isna().any():
+        density = usable["count"].astype(float)
+    frame_id = np.asarray(usable.index, np.int64)
+    values = np.asarray(density, np.float64)
+    order = np.lexsort([frame_id, values])
+    places = usable[["plate", "well"]].astype("string").fillna("")
+    well = np.asarray(places.groupby(["plate", "well"]).ngroup(), np.int64)
+    return DensityOrder(frame_id[order], values[order], well[order])
+
+
 def fields_to_check(
-    table: pd.DataFrame, n: int, checked: Collection[int]
+    frames: DensityOrder, n: int, checked: Collection[int]
 ) -> list[npt.NDArray[np.int64]]:
     """Give of each part of the frames, from sparse to dense, those checked, else one to check.
 
@@ -171,10 +213,6 @@ def fields_to_check(
 
     Parameters
     ----------
-    table
-        The columns ``plate``, ``well``, ``count``, ``density_per_mm2``, ``pixel_size_um`` and
-        ``excluded`` of ``export counts``, index the frame's id; excluded frames are left out, and
-        those of another pixel size than most.
     n
         How many parts; fewer where there are not so many frames.
     checked
@@ -185,28 +223,22 @@ def fields_to_check(
     list of numpy.ndarray
         Of each part the frames' ids, shape (k,), int64, k >= 1.
     """
-    usable = of_one_pixel_size(table[table["excluded"] == ""])
-    density = usable["density_per_mm2"].astype(float)
-    if density.isna().any():
-        density = usable["count"].astype(float)
-    order = np.lexsort([usable.index.to_numpy(), density.to_numpy()])
-    frame_id = usable.index.to_numpy(np.int64)[order]
-    places = usable[["plate", "well"]].astype("string").fillna("")
-    well = places.groupby(["plate", "well"]).ngroup().to_numpy()[order]
-    is_done = np.isin(frame_id, np.fromiter(checked, np.int64, len(checked)))
-    parts = [part for part in np.array_split(np.arange(len(order)), n) if len(part)]
-    n_wells = int(well.max(initial=0)) + 1
+    is_done = np.isin(frames.frame_id, np.fromiter(checked, np.int64, len(checked)))
+    parts = [part for part in np.array_split(np.arange(len(is_done)), n) if len(part)]
+    n_wells = int(frames.well.max(initial=0)) + 1
     stride = max(1, n_wells // n)
-    ends = {0: density.min(), len(parts) - 1: density.max()}
     found = []
     for number, part in enumerate(parts):
         taken = part[is_done[part]]
         if not len(taken):
-            at_end = density.to_numpy()[order][part] == ends.get(number)
-            open_to = part[at_end] if number in ends else part
-            wells_away = (well[open_to] - number * stride) % n_wells
-            taken = open_to[np.lexsort([scattered(frame_id[open_to]), wells_away])[:1]]
-        found.append(frame_id[taken])
+            open_to = part
+            if number in (0, len(parts) - 1):
+                end = frames.density[-1 if number else 0]
+                open_to = part[frames.density[part] == end]
+            wells_away = (frames.well[open_to] - number * stride) % n_wells
+            nearest = open_to[wells_away == wells_away.min()]
+            taken = nearest[[np.argmin(scattered(frames.frame_id[nearest]))]]
+        found.append(frames.frame_id[taken])
     return found
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from livecount.alerts import Rhythm
 from livecount.alerts.scans import rhythm_of, visits_of
+from livecount.checked_fields import DensityOrder, order_by_density
 from livecount.flags import doubts_of
 from livecount.growth import WellSeries, wells_of
 from livecount.inside import EdgeRule
@@ -111,6 +112,8 @@ class Snapshot:
         plate, well, field and time.
     rows_of_wells
         The numbers of the rows of ``frames`` that are of a plate and well, "" for none.
+    densities
+        The frames that can be used, from sparse to dense.
     groups
         The mean curves of the groups of wells.
     zero
@@ -125,6 +128,7 @@ class Snapshot:
     analysis: Analysis
     frames: pd.DataFrame
     rows_of_wells: Mapping[tuple[str, str], Rows]
+    densities: DensityOrder
     tracks: tuple[Track, ...]
     groups: GroupLines
     zero: datetime | None
@@ -168,6 +172,7 @@ def take_snapshot(
         analysis=analysis,
         frames=frames,
         rows_of_wells=_rows_of_wells(frames),
+        densities=order_by_density(table),
         tracks=tracks,
         groups=lines_of_groups([track.curve for track in tracks]),
         zero=None if zero is None else zero.to_pydatetime(warn=False),

@@ -97,7 +97,7 @@ def make_validation_api(board: Board) -> APIRouter:
         with board.opened() as store:
             checks = {one.frame_id: one for one in store.checked_frames(snapshot.analysis)}
         frames = snapshot.frames
-        found = [] if frames.empty else fields_to_check(frames, parts, checks)
+        found = fields_to_check(snapshot.densities, parts, checks)
         chosen = np.concatenate([np.empty(0, np.int64), *found])
         ordered = frames.loc[chosen[np.argsort(scattered(chosen))]] if found else frames
         return FieldsToCheck(
