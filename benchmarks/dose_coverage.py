@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from livecount.growth import (
 )
 from livecount.growth.curves import fit_exponential
 from livecount.plate.dosing import Effect
+from livecount.platform.process import usable_cores
 from livecount.simulation.lineage import cycle_times, grow_lineage
 
 DOUBLING_TIME_H = 20.0
@@ -36,6 +38,7 @@ TIMES_H = np.arange(0.0, 48.1, 2.0)
 CYCLE_CV = 0.2
 DEATH_PER_H = 0.002
 NO_EFFECT = "none"
+PART = 50
 
 Array = npt.NDArray[np.float64]
 
@@ -68,6 +71,15 @@ DESIGNS = (
     Design(Effect(3.0, 0.2, 1.0), HALF_DECADES, 3, 8, 300),
     Design(None, DECADES, 4, 8, 200),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often what was found in some runs of a design, and ln(GR50 / truth) of those with one."""
+
+    runs: int
+    found: dict[str, int]
+    logs: list[float]
 
 
 def counts_of_well(rate_per_h: float, founders: int, rng: np.random.Generator) -> Array:
@@ -103,8 +115,10 @@ def covers(interval: Interval | None, truth: float) -> bool:
     return low <= truth <= high
 
 
-def evaluate(design: Design, runs: int, rng: np.random.Generator) -> dict[str, float]:
-    """Repeat a design: percent of runs, and the bias of GR50 on a log scale."""
+def tally(design: Design, runs: int, seed: Sequence[int]) -> Tally:
+    """Repeat a design some times."""
+    warnings.simplefilter("ignore")
+    rng = np.random.default_rng(list(seed))
     found = dict.fromkeys(("gr50", "gr_max", "control", "none", "open", "false"), 0)
     logs = []
     effect = design.effect
@@ -124,15 +138,38 @@ def evaluate(design: Design, runs: int, rng: np.random.Generator) -> dict[str, f
             found["gr50"] += covers(response.half_dose, effect.gr50)
             found["open"] += None in (response.half_dose.low, response.half_dose.high)
             logs.append(math.log(response.half_dose.value / effect.gr50))
+    return Tally(runs, found, logs)
+
+
+def percents(tallies: Sequence[Tally]) -> dict[str, float]:
+    """Sum up: percent of runs, and the bias of GR50 on a log scale."""
+    runs = sum(one.runs for one in tallies)
+    found = {name: sum(one.found[name] for one in tallies) for name in tallies[0].found}
+    logs = [log for one in tallies for log in one.logs]
     given = max(runs - found["none"], 1)
-    percents = {name: 100 * number / runs for name, number in found.items()}
-    percents |= {name: 100 * found[name] / given for name in ("gr50", "open")}
-    return percents | {"bias": 100 * (math.exp(np.mean(logs)) - 1) if logs else math.nan}
+    shares = {name: 100 * number / runs for name, number in found.items()}
+    shares |= {name: 100 * found[name] / given for name in ("gr50", "open")}
+    return shares | {"bias": 100 * (math.exp(np.mean(logs)) - 1) if logs else math.nan}
 
 
-def table(runs: int, seed: int) -> Iterable[str]:
+def evaluated(runs: int, seed: int, processes: int) -> Iterator[dict[str, float]]:
+    """Evaluate the designs, in parts that have random numbers of their own."""
+    with ProcessPoolExecutor(processes) as pool:
+        parts = [
+            [
+                pool.submit(tally, design, min(PART, runs - first), (seed, number, first))
+                for first in range(0, runs, PART)
+            ]
+            for number, design in enumerate(DESIGNS)
+        ]
+        for design, of_design in zip(DESIGNS, parts, strict=True):
+            found = percents([one.result() for one in of_design])
+            print(design, found, flush=True)
+            yield found
+
+
+def table(runs: int, seed: int, processes: int) -> Iterable[str]:
     """Write the results as the lines of a markdown page."""
-    rng = np.random.default_rng(seed)
     yield f"# Dose responses on branching growth ({runs} plates per design, seed {seed})\n"
     yield (
         f"Exact counts of cells that divide (cycle varying by {100 * CYCLE_CV:.0f} %) and die on "
@@ -147,8 +184,7 @@ def table(runs: int, seed: int) -> Iterable[str]:
         "| any group differs |"
     )
     yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
-    for design in DESIGNS:
-        got = evaluate(design, runs, rng)
+    for design, got in zip(DESIGNS, evaluated(runs, seed, processes), strict=True):
         names = ("gr50", "bias", "none", "open", "gr_max", "control", "false")
         cells = (
             f"{got[name]:+.1f} %" if name == "bias" else f"{got[name]:.1f} %" for name in names
@@ -159,7 +195,6 @@ def table(runs: int, seed: int) -> Iterable[str]:
             + " | ".join(cells).replace("+nan %", "").replace("nan %", "")
             + " |"
         )
-        print(design, got, flush=True)
     origin = describe_origin()
     command = f"python benchmarks/dose_coverage.py docs/dose-coverage.md --runs {runs}"
     yield f"\n`{command}`, {origin['date']}, commit {origin['commit']}, {origin['machine']}."
@@ -171,10 +206,9 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=usable_cores())
     chosen = parser.parse_args()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        lines = list(table(chosen.runs, chosen.seed))
+    lines = list(table(chosen.runs, chosen.seed, chosen.processes))
     chosen.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
