@@ -51,5 +51,5 @@ def missing_masks(kept: MasksKept, shown_h: float) -> MissingMasks | None:
     return MissingMasks(
         "This frame was counted without masks",
         "Frames that are counted from now on have some if `livecount run` is started with "
-        "--segment, or with `segment = true` in its settings",
+        "`--segment`, or with `segment = true` in its settings",
     )
