@@ -140,14 +140,25 @@ def test_many_wells_become_panels_laid_out_as_the_plate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_wells", "columns", "width_mm"),
-    [(1, 12, 89), (8, 12, 89), (8, 12, 183), (9, 12, 89), (24, 6, 89), (96, 12, 89), (96, 12, 183)],
+    ("n_wells", "columns", "width_mm", "last_h"),
+    [
+        (1, 12, 89, 72),
+        (8, 12, 89, 72),
+        (8, 12, 183, 72),
+        (9, 12, 89, 72),
+        (24, 6, 89, 72),
+        (96, 12, 89, 72),
+        (96, 12, 89, 200),
+        (96, 12, 183, 72),
+        (384, 24, 183, 200),
+    ],
 )
 @pytest.mark.parametrize("grouped", [False, True])
 def test_no_label_lies_over_another(
-    n_wells: int, columns: int, width_mm: int, grouped: bool
+    n_wells: int, columns: int, width_mm: int, last_h: float, grouped: bool
 ) -> None:
     counts = plate(n_wells, columns=columns)
+    counts["elapsed_h"] *= last_h / 72
     if grouped:
         # More groups than one panel shows as means, for the key below the small multiples.
         counts["group"] = "treatment " + counts["well"].str[1:]

@@ -32,6 +32,7 @@ _LEFT_MM, _RIGHT_MM, _GAP_MM = 13.0, 4.0, 1.0
 _AXIS_MM, _LINE_MM, _LETTER_MM = 9.0, 3.4, 1.25
 _TALLEST_MM = 240.0
 _NARROWEST_WITH_TEXT_MM = 12.0
+_NARROWEST_WITH_TIMES_MM = 8.0
 _NARROWEST_PANEL_MM = 20.0
 
 _SIGNS = {Verdict.NOT_RESOLVED: "–", Verdict.SHRINKING: "↓", Verdict.NOT_COMPUTED: "×"}
@@ -132,7 +133,7 @@ def small_multiples(
         draw_events(axes, events, well=curve.well.well or "", numbered=False)
         if with_text:
             _write_in_panel(axes, curve, named=not grid.row_names)
-        _name_outer(axes, grid, place)
+        _name_outer(axes, grid, place, page.panel[0])
     _write_around(figure, page, axis.label(curves), key, title)
     _write_groups(figure, page, coloured, above=len(key))
     return figure
@@ -185,9 +186,13 @@ def _write_in_panel(axes: Axes, curve: Curve, *, named: bool) -> None:
     axes.text(0.04, 0.97, text, fontsize=6, bbox=ground, **place)
 
 
-def _name_outer(axes: Axes, grid: _Grid, place: _Place) -> None:
-    """Label only the outer panels: ticks at the left and below, plate rows and columns."""
-    axes.tick_params(labelbottom=grid.is_lowest(place), labelleft=grid.is_first(place))
+def _name_outer(axes: Axes, grid: _Grid, place: _Place, wide_mm: float) -> None:
+    """Label only the outer panels: ticks at the left and below, plate rows and columns.
+
+    Where the times of neighbours would meet, every second column has some.
+    """
+    has_times = grid.is_lowest(place) and (wide_mm >= _NARROWEST_WITH_TIMES_MM or not place[1] % 2)
+    axes.tick_params(labelbottom=has_times, labelleft=grid.is_first(place))
     if not grid.row_names:
         return
     if place[0] == min(row for row, column in grid.places if column == place[1]):
