@@ -196,7 +196,9 @@ def table(runs: int, seed: int, processes: int) -> Iterable[str]:
             + " |"
         )
     origin = describe_origin()
-    command = f"python benchmarks/dose_coverage.py docs/dose-coverage.md --runs {runs}"
+    command = (
+        f"python benchmarks/dose_coverage.py docs/dose-coverage.md --runs {runs} --seed {seed}"
+    )
     yield f"\n`{command}`, {origin['date']}, commit {origin['commit']}, {origin['machine']}."
 
 

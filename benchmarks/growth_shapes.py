@@ -221,7 +221,9 @@ def table(runs: int, seed: int) -> Iterable[str]:
             f"| {found['days']:.1f} % |"
         )
     origin = describe_origin()
-    command = f"python benchmarks/growth_shapes.py docs/growth-shapes.md --runs {runs}"
+    command = (
+        f"python benchmarks/growth_shapes.py docs/growth-shapes.md --runs {runs} --seed {seed}"
+    )
     yield f"\n`{command}`, {origin['date']}, commit {origin['commit']}, {origin['machine']}."
 
 
