@@ -84,6 +84,9 @@ def recount(
                 given = {"database.file": database, "counting.model": model}
                 own = load_settings(config, given).of_experiment(found.name)
                 made = _with_model(own, store, found, h, said_by(by), advance)
+        # Before it may be refused the first place for want of these.
+        for frame, reason in made.left.items():
+            say(f"not counted again: {frame}: {reason}")
         if make_primary:
             recounting.make_primary(store, found, made.analysis, said_by(by))
         entry = _entry(store, store.analysis(found, made.analysis.id))
@@ -122,8 +125,6 @@ def _say(found: Experiment, made: _Made, entry: dict[str, Any], *, is_shown: boo
         f"experiment {found.name!r} with {name} and h = {h:g}: {made.n_new} frames counted again, "
         f"{entry['frames']} in all, as analysis {entry['analysis_id']}"
     )
-    for frame, reason in made.left.items():
-        say(f"not counted again: {frame}: {reason}")
     if made.n_without_masks:
         say("masks and confluence stay with the first count: they depend on h")
     if is_shown:

@@ -29,6 +29,13 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def counted_copy(run: Path, folder: Path) -> tuple[Path, Path]:
+    """Count frames that may be changed; gives their folder and the database."""
+    frames = Path(shutil.copytree(run / "frames", folder / "frames"))
+    run_until_idle(frames, folder / "run.db", OPTIONS)
+    return frames, folder / "run.db"
+
+
 def files_of(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {
         path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.glob("*.tif")
@@ -57,9 +64,7 @@ def test_a_count_with_another_model_is_that_which_a_run_with_it_gives(
 def test_another_h_of_a_model_that_counted_before_needs_no_frame(
     run: Path, other: Path, tmp_path: Path
 ) -> None:
-    frames = Path(shutil.copytree(run / "frames", tmp_path / "frames"))
-    file = tmp_path / "run.db"
-    run_until_idle(frames, file, OPTIONS)
+    frames, file = counted_copy(run, tmp_path)
     recount(file, "--model", other)
     shutil.rmtree(frames)
     made = recount(file, "--model", other, "--h", 0.3)
@@ -90,9 +95,7 @@ def test_killed_and_given_again_it_ends_as_if_never_killed(
 def test_frames_that_are_gone_are_named_and_it_does_not_take_the_first_place(
     run: Path, other: Path, tmp_path: Path
 ) -> None:
-    frames = Path(shutil.copytree(run / "frames", tmp_path / "frames"))
-    file = tmp_path / "run.db"
-    run_until_idle(frames, file, OPTIONS)
+    frames, file = counted_copy(run, tmp_path)
     gone, changed, *_ = sorted(frames.glob("*.tif"))
     gone.unlink()
     shutil.copyfile(sorted(frames.glob("*.tif"))[-1], changed)
@@ -106,6 +109,7 @@ def test_frames_that_are_gone_are_named_and_it_does_not_take_the_first_place(
     )
     assert refused.returncode == 1
     assert "lacks 2 frames that were counted otherwise" in " ".join(refused.stderr.split())
+    assert f"not counted again: {gone.name}" in refused.stderr
     assert "Traceback" not in done.stderr + refused.stderr
 
 
