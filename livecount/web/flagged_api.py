@@ -16,9 +16,10 @@ from livecount.flags import DOUBTS, NOTES, meaning
 from livecount.readers.wells import natural_key
 from livecount.scattering import scattered
 from livecount.storage import Exclusion
-from livecount.web.api import ExperimentId, find_experiment, plain
+from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
 from livecount.web.marked import mark_excluded
+from livecount.web.placed import PlacedFrame, place_of
 from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import is_doubtful
 
@@ -49,17 +50,10 @@ class WellListed(BaseModel):
     n: int
 
 
-class FlaggedFrame(BaseModel):
-    """A frame that carries a flag; blinded ones say nothing of where they were taken."""
+class FlaggedFrame(PlacedFrame):
+    """A frame that carries a flag."""
 
-    frame_id: int
     flags: list[str]
-    plate: str | None
-    well: str | None
-    field: str | None
-    group: str | None
-    elapsed_h: float | None
-    count: int
     excluded: str = Field(
         description="The reason, blinded only that there is one; empty where it is used."
     )
@@ -178,17 +172,10 @@ def _rows(
             alone.setdefault(one.frame_id, []).append(one.id)
     rows = []
     for frame_id, row in zip(frames.index, frames.to_dict("records"), strict=True):
-        field = row["field"] or row["position"]
         rows.append(
             FlaggedFrame(
-                frame_id=int(frame_id),
+                **place_of(frame_id, row, blinded=blinded),
                 flags=[flag for flag in row["flags"].split(";") if flag],
-                plate=None if blinded else row["plate"] or None,
-                well=None if blinded else row["well"] or None,
-                field=None if blinded else field or None,
-                group=None if blinded else row.get("group") or None,
-                elapsed_h=plain(row["elapsed_h"]),
-                count=int(row["count"]),
                 excluded=_HIDDEN if blinded and row["excluded"] else row["excluded"],
                 excluded_by="" if blinded else row["excluded_by"],
                 exclusions=alone.get(int(frame_id), []),

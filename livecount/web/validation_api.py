@@ -14,10 +14,11 @@ from livecount.errors import CorrectedMeanwhileError
 from livecount.scattering import scattered
 from livecount.storage import FrameCheck, Validation
 from livecount.validated import describe, is_usable
-from livecount.web.api import ExperimentId, find_experiment, plain
+from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
 from livecount.web.bodies import Given, said_by
 from livecount.web.marked import mark_excluded
+from livecount.web.placed import PlacedFrame, place_of
 from livecount.web.problems import RESPONSES, responses
 
 if TYPE_CHECKING:
@@ -28,16 +29,9 @@ __all__ = ["make_validation_api"]
 _RESPONSES: Final = RESPONSES | responses(s409="Another count is shown by now.")
 
 
-class FieldToCheck(BaseModel):
-    """A frame that is checked, or that should be; blinded, it says nothing of where it is from."""
+class FieldToCheck(PlacedFrame):
+    """A frame that is checked, or that should be."""
 
-    frame_id: int
-    plate: str | None
-    well: str | None
-    field: str | None
-    group: str | None
-    elapsed_h: float | None
-    count: int
     checked_by: str | None
     checked_at: datetime | None
 
@@ -145,16 +139,9 @@ def _rows(
     rows = []
     for frame_id, row in zip(frames.index, frames.to_dict("records"), strict=True):
         check = checks.get(int(frame_id))
-        place = row["field"] or row["position"]
         rows.append(
             FieldToCheck(
-                frame_id=int(frame_id),
-                plate=None if blinded else row["plate"] or None,
-                well=None if blinded else row["well"] or None,
-                field=None if blinded else place or None,
-                group=None if blinded else row.get("group") or None,
-                elapsed_h=plain(row["elapsed_h"]),
-                count=int(row["count"]),
+                **place_of(frame_id, row, blinded=blinded),
                 checked_by=None if check is None else check.said.made_by,
                 checked_at=None if check is None else check.said.made_at,
             )
