@@ -24,8 +24,14 @@ from livecount.growth import (
     fit_wells,
     growth_table,
 )
+from livecount.growth.bending import (
+    fit_gompertz,
+    fit_lagged_exponential,
+    fit_lagged_logistic,
+    fit_logistic,
+)
 from livecount.growth.choosing import _aicc
-from livecount.growth.plateaus import fit_gompertz, fit_logistic
+from livecount.growth.curves import Waking
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape, combine_shapes
 from livecount.plots import plot_growth
 from tests.test_plots import texts_of
@@ -43,6 +49,21 @@ def gompertz(times: np.ndarray, lag_h: float, rate: float = RATE) -> np.ndarray:
 
 def logistic(times: np.ndarray, start: float = 100.0, plateau: float = PLATEAU) -> np.ndarray:
     return plateau / (1 + (plateau / start - 1) * np.exp(-RATE * times))
+
+
+def growing(times: np.ndarray, middle_h: float, width_h: float) -> np.ndarray:
+    """Add up the share of cells that are awake, step by step: their hours of growth."""
+    fine = np.linspace(-300, 300, 60_001)
+    awake = 1 / (1 + np.exp(-(fine - middle_h) / width_h))
+    return np.interp(times, fine, np.cumsum(awake) * (fine[1] - fine[0]))
+
+
+def waiting(times: np.ndarray, plateau: float | None = PLATEAU) -> np.ndarray:
+    """Count 100 cells that wake about 20 h after the start, most of them within 10 h."""
+    hours = growing(times, 20.0, 2.5) - growing(np.zeros(1), 20.0, 2.5)
+    if plateau is None:
+        return 100 * np.exp(RATE * hours)
+    return plateau / (1 + (plateau / 100 - 1) * np.exp(-RATE * hours))
 
 
 def tangent_lag(times: np.ndarray, values: np.ndarray) -> float:
@@ -85,6 +106,28 @@ def test_the_lag_is_close_to_zwieterings_own_where_the_first_level_is_the_floor(
     assert fit.shape.lag_h == pytest.approx(30, abs=0.1)
 
 
+@pytest.mark.parametrize("plateau", [PLATEAU, None])
+def test_exact_curves_of_waiting_cells_give_their_rate_and_the_hours_lost(
+    plateau: float | None,
+) -> None:
+    fit = fit_series(GrowthSeries(HOURS, waiting(HOURS, plateau)))
+    assert fit.fit == ("lagged exponential" if plateau is None else "lagged logistic")
+    assert fit.rate_per_h == pytest.approx(RATE, rel=1e-3)
+    assert fit.shape.lag_h == pytest.approx(20.0, abs=0.05)
+    assert fit.curve is not None
+    assert fit.curve.waking is not None
+    assert fit.curve.waking.width_h == pytest.approx(2.5, abs=0.05)
+    assert fit.curve.values(HOURS) == pytest.approx(waiting(HOURS, plateau), rel=1e-3)
+    if plateau is None:
+        assert (fit.shape.plateau, fit.shape.half_plateau_h) == (None, None)
+        assert "an exponential has no plateau" in fit.shape.shape_reason
+    else:
+        fine = np.linspace(0, HOURS[-1], 20_001)
+        half = np.interp(PLATEAU / 2, waiting(fine), fine)
+        assert fit.shape.half_plateau_h == pytest.approx(half, abs=0.05)
+        assert fit.shape.plateau == pytest.approx(PLATEAU, rel=1e-3)
+
+
 def test_exact_logistic_gives_plateau_half_plateau_and_no_lag() -> None:
     fit = fit_series(GrowthSeries(HOURS, logistic(HOURS)))
     assert fit.fit == "logistic"
@@ -112,6 +155,8 @@ def noisy(rng: np.random.Generator, truth: np.ndarray, n_wells: int = 4) -> list
     [
         (gompertz(HOURS, 12.0), "Gompertz"),
         (logistic(HOURS), "logistic"),
+        (waiting(HOURS), "lagged logistic"),
+        (waiting(HOURS, None), "lagged exponential"),
         (50 * np.exp(RATE * HOURS), "quasi-Poisson"),
     ],
 )
@@ -120,11 +165,25 @@ def test_noisy_counts_get_the_curve_that_made_them(
     truth: np.ndarray, name: str, n_wells: int
 ) -> None:
     rng = np.random.default_rng(6)
-    fits = [fit for _ in range(5) for fit in noisy(rng, truth, n_wells)]
-    assert {fit.fit for fit in fits} == {name}
+    groups = [noisy(rng, truth, n_wells) for _ in range(5)]
+    fits = [fit for group in groups for fit in group if fit.fit == name]
+    # One well alone is taken for another sigmoid now and then, wells that agree are not.
+    assert len(fits) >= (5 * n_wells if n_wells > 1 else 3)
     assert np.mean([fit.rate_per_h for fit in fits]) == pytest.approx(RATE, rel=0.04)
-    said = {"Gompertz": "below the logistic's", "logistic": "AICc", "quasi-Poisson": "exponential"}
-    assert all(said[name] in fit.fit_reason for fit in fits)
+    both = "below the logistic's"
+    said = {"Gompertz": both, "lagged logistic": both, "quasi-Poisson": "exponential"}
+    assert all(said.get(name, "AICc") in fit.fit_reason for fit in fits)
+
+
+def test_growth_that_slows_far_below_a_plateau_is_said_to() -> None:
+    early = np.arange(0, 48.1, 0.5)
+    truth = logistic(early, start=150, plateau=9000)
+    fits = fit_wells(
+        [[GrowthSeries(early, np.random.default_rng(n).poisson(truth))] for n in range(4)]
+    )
+    assert {fit.fit for fit in fits} == {"quasi-Poisson"}
+    assert "growth slows" in fits[0].fit_reason
+    assert "mean over these hours" in fits[0].fit_reason
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
@@ -336,7 +395,26 @@ def test_units_of_time_and_counts_move_the_shape_as_they_must(
     assert moved.area_under_curve == pytest.approx(area, rel=1e-9)
 
 
-@pytest.mark.parametrize("fit", [fit_logistic, fit_gompertz])
+@given(st.floats(-50, 50), st.floats(0.01, 20), st.lists(st.floats(-100, 100), min_size=2))
+def test_hours_of_growth_are_lost_and_never_won(
+    middle_h: float, width_h: float, clock: list[float]
+) -> None:
+    waking, times = Waking(middle_h, width_h), np.sort(np.array(clock))
+    hours = waking.growing_h(times)
+    assert (np.diff(hours) >= 0).all()
+    assert (np.diff(hours) <= np.diff(times) + 1e-9).all()
+    assert waking.lost_h(float(times[0])) >= waking.lost_h(float(times[-1])) >= 0
+    for time_h, hour in zip(times, hours, strict=True):
+        assert waking.lost_h(float(time_h)) == pytest.approx(hour - time_h, abs=1e-9)
+        # Long before the first cell wakes, a clock time leaves no trace in its hours of growth.
+        if time_h > middle_h - 10 * width_h:
+            assert waking.clock_h(float(hour)) == pytest.approx(time_h, abs=1e-6)
+    assert waking.clock_h(middle_h - 1) is None
+
+
+@pytest.mark.parametrize(
+    "fit", [fit_lagged_exponential, fit_logistic, fit_lagged_logistic, fit_gompertz]
+)
 def test_few_or_equal_points_give_no_curve_that_is_no_number(fit) -> None:
     assert fit(np.arange(4.0), np.ones(4)) is None
     assert fit(np.zeros(9), np.ones(9)) is None

@@ -1,4 +1,4 @@
-"""Which curve a well's counts are fitted with: the exponential, the logistic or the Gompertz.
+"""Which curve a well's counts are fitted with: the exponential, or one with a lag or a plateau.
 
 By the corrected Akaike criterion (AICc) on ln N of the mean field, of curves whose residuals are
 autocorrelated, as those of growth are; and only where the points have come near the plateau that a
@@ -8,55 +8,66 @@ curve claims. Wells of one group get one curve.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
+from livecount.growth.bending import (
+    BendingFit,
+    BendingModel,
+    fit_gompertz,
+    fit_lagged_exponential,
+    fit_lagged_logistic,
+    fit_logistic,
+)
 from livecount.growth.evidence import PreparedWell
-from livecount.growth.plateaus import PlateauFit, PlateauModel, fit_gompertz, fit_logistic
 from livecount.growth.series import Series
 
-__all__ = ["Choice", "PlateauCandidates", "candidates_of", "choose_curve"]
+__all__ = ["BendingCandidates", "Choice", "candidates_of", "choose_curve"]
 
-_FEWEST_FOR_PLATEAU = 8
-"""AICc needs two points more than a Gompertz has parameters, variance and correlation included."""
+_FEWEST_POINTS = 8
+_MORE_THAN_PARAMETERS = 4
+"""AICc needs two points more than a curve has parameters, variance and correlation included."""
+_WITH_BOTH: Final[tuple[BendingModel, ...]] = ("lagged logistic", "Gompertz")
 _WELLS_THAT_AGREE = 3
 _SHARE_THAT_BENDS = 0.75
 _GAIN_ALONE = 6.0
+_GAIN_OF_A_LAG = 25.0
+"""In the mean of the wells. Chance divisions of 70 to 100 cells that do not wait gave up to 24, and
+up to 6 where no plateau follows; cells that wait 3 h before a plateau 31 and more, 6 h without one
+38 and more (25 and 40 groups a design, four wells, a frame an hour)."""
+_GAIN_OF_SLOWING = 12.0
+"""In the mean of the wells: twice as much as chance gave where growth did not slow."""
 _ALONE = (_GAIN_ALONE, 0.5, 0.8)
 _TOGETHER = (2.0, 0.3, 0.5)
-"""By how much a curve's AICc must be lower, and how much of its plateau the logistic and the
-Gompertz must have reached, in a well without others and in wells that agree."""
+"""By how much a curve's AICc must be lower, and how much of its plateau the logistic and a curve
+with a lag must have reached, in a well without others and in wells that agree."""
 _MOST_CORRELATED = 0.995
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlateauCandidates:
-    """The curves with a plateau that a well's mean field could be fitted with.
+class BendingCandidates:
+    """The curves with a lag or a plateau that a well's mean field could be fitted with.
 
     Attributes
     ----------
     constant, line
         Residuals of ln N about its mean and about the straight line through it, shape (n,); empty
         where there are none.
-    logistic, gompertz
-        None where no such curve that grows was found.
+    fits
+        Those curves that grow and were found, by model.
     reason
-        Why no curve with a plateau was tried, else empty.
+        Why none was tried, else empty.
     """
 
     constant: Series
     line: Series
-    logistic: PlateauFit | None = None
-    gompertz: PlateauFit | None = None
+    fits: Mapping[BendingModel, BendingFit] = field(default_factory=dict)
     reason: str = ""
 
-    def fit_of(self, model: PlateauModel) -> PlateauFit | None:
-        """Give the candidate of that name."""
-        return self.logistic if model == "logistic" else self.gompertz
-
-    def rises(self, fit: PlateauFit) -> bool:
+    def rises(self, fit: BendingFit) -> bool:
         """Tell whether a curve explains the points better than no growth at all."""
         return _gain(self.constant, 1, fit) > _GAIN_ALONE
 
@@ -65,12 +76,12 @@ class PlateauCandidates:
 class Choice:
     """The curve for some wells; None is the exponential. The reason is in words, for people."""
 
-    model: PlateauModel | None
+    model: BendingModel | None
     reason: str
 
 
-def candidates_of(well: PreparedWell) -> PlateauCandidates:
-    """Fit the curves with a plateau to a well's mean field, where it grows and has visits enough.
+def candidates_of(well: PreparedWell) -> BendingCandidates:
+    """Fit the curves that bend to a well's mean field, where it grows and has visits enough.
 
     Parameters
     ----------
@@ -80,30 +91,42 @@ def candidates_of(well: PreparedWell) -> PlateauCandidates:
     times, values = well.curve.times_h, well.curve.values
     reason = _why_none(well)
     if reason:
-        return PlateauCandidates(np.empty(0), np.empty(0), reason=reason)
+        return BendingCandidates(np.empty(0), np.empty(0), reason=reason)
     logs = np.log(values)
     line = logs - np.polynomial.Polynomial.fit(times, logs, 1)(times)
-    fits = fit_logistic(times, values), fit_gompertz(times, values)
-    return PlateauCandidates(logs - logs.mean(), line, *fits)
+    tried = (
+        fit_lagged_exponential(times, values),
+        fit_logistic(times, values),
+        fit_lagged_logistic(times, values),
+        fit_gompertz(times, values),
+    )
+    fits = {
+        fit.model: fit
+        for fit in tried
+        if fit and len(values) >= fit.n_parameters + _MORE_THAN_PARAMETERS
+    }
+    return BendingCandidates(logs - logs.mean(), line, fits)
 
 
 def _why_none(well: PreparedWell) -> str:
     values = well.curve.values
-    if len(values) < _FEWEST_FOR_PLATEAU:
-        return f"{len(values)} of at least {_FEWEST_FOR_PLATEAU} visits that a plateau needs"
+    if len(values) < _FEWEST_POINTS:
+        return f"{len(values)} of at least {_FEWEST_POINTS} visits that a lag or a plateau needs"
     if values.min() <= 0:
-        return "counts of 0, which no curve with a plateau can be fitted to"
+        return "counts of 0, which no curve with a lag or a plateau can be fitted to"
     return "" if well.exponential.rate_per_h > 0 else "the counts do not grow"
 
 
-def choose_curve(wells: Sequence[PlateauCandidates]) -> Choice:
+def choose_curve(wells: Sequence[BendingCandidates]) -> Choice:
     """Choose one curve for the wells of a group, or for one well.
 
-    A well bends where a curve with a plateau has an AICc lower by 6 than the straight line through
-    ln N and the last point has passed 0.5 of the logistic's plateau, or 0.8 of the Gompertz's,
-    which has a parameter more to be wrong with. Where three wells or more agree, 2, 0.3 and 0.5
-    suffice. With three wells or more, three quarters of them must bend, else all. The Gompertz must
-    then beat the logistic by 6 in the sum over the wells. ``benchmarks/growth_shapes.py`` and
+    A well bends towards a plateau where a curve with one has an AICc lower by 6 than the straight
+    line through ln N and the last point has passed 0.5 of the logistic's plateau, or 0.8 of that of
+    a curve with a lag, which has more parameters to be wrong with. Where three wells or more agree,
+    2, 0.3 and 0.5 suffice. With three wells or more, three quarters of them must bend, else all. A
+    curve with a lag must then beat the logistic by 25 in the mean of these wells; of two, the one
+    that beats it by more is taken. Where no plateau is taken, the exponential with a lag is, if it
+    lies 25 below the straight line in the mean of the wells. ``benchmarks/growth_shapes.py`` and
     ``growth_coverage.py`` measure how often that is right.
 
     Parameters
@@ -113,34 +136,68 @@ def choose_curve(wells: Sequence[PlateauCandidates]) -> Choice:
     """
     if not wells:
         return Choice(None, "")
-    alone = len(wells) < _WELLS_THAT_AGREE
-    needed = len(wells) if alone else _SHARE_THAT_BENDS * len(wells)
-    least, reached, further = _ALONE if alone else _TOGETHER
-    by_logistic = [well for well in wells if _bends(well.line, well.logistic, reached, least)]
-    by_gompertz = [well for well in wells if _bends(well.line, well.gompertz, further, least)]
-    # Where one well that bends has no Gompertz, its steepest point lies before the first visit.
-    if len(by_gompertz) >= needed and all(well.gompertz for well in by_logistic):
-        gain = sum(_over_logistic(well, well.gompertz) for well in by_gompertz if well.gompertz)
-        if gain > _GAIN_ALONE:
-            return Choice("Gompertz", _in_words("Gompertz", by_gompertz, wells, gain))
-    if len(by_logistic) >= needed:
-        return Choice("logistic", _in_words("logistic", by_logistic, wells))
-    return Choice(None, _why_exponential(wells, len({*map(id, [*by_logistic, *by_gompertz])})))
+    return _with_plateau(wells) or _with_lag_only(wells) or Choice(None, _why_exponential(wells))
 
 
-def _bends(line: Series, fit: PlateauFit | None, reached: float, gain: float) -> bool:
-    if fit is None or fit.plateau_reached < reached:
+def _with_plateau(wells: Sequence[BendingCandidates]) -> Choice | None:
+    bent = _bent(wells)
+    needed = _needed(wells)
+    gains = {
+        model: sum(_over_logistic(well, model) for well in bent[model])
+        for model in _WITH_BOTH
+        # A well that bends without such a curve is steepest before its first visit.
+        if len(bent[model]) >= needed and all(model in well.fits for well in bent["logistic"])
+    }
+    best = max(gains, key=gains.__getitem__, default=None)
+    if best is not None and gains[best] > _GAIN_OF_A_LAG * len(bent[best]):
+        return Choice(best, _in_words(best, bent[best], wells, gains[best]))
+    if len(bent["logistic"]) >= needed:
+        return Choice("logistic", _in_words("logistic", bent["logistic"], wells))
+    return None
+
+
+def _with_lag_only(wells: Sequence[BendingCandidates]) -> Choice | None:
+    waiting = [well for well in wells if _over_line(well, "lagged exponential") > 0]
+    gain = sum(_over_line(well, "lagged exponential") for well in waiting)
+    if len(waiting) < _needed(wells) or gain <= _GAIN_OF_A_LAG * len(waiting):
+        return None
+    return Choice("lagged exponential", _in_words("lagged exponential", waiting, wells))
+
+
+def _needed(wells: Sequence[BendingCandidates]) -> float:
+    """Give how many wells must bend for all to get a curve that does."""
+    return len(wells) if len(wells) < _WELLS_THAT_AGREE else _SHARE_THAT_BENDS * len(wells)
+
+
+def _bent(wells: Sequence[BendingCandidates]) -> dict[BendingModel, list[BendingCandidates]]:
+    """Give the wells that bend towards a plateau, by the curve that says so."""
+    least, reached, further = _ALONE if len(wells) < _WELLS_THAT_AGREE else _TOGETHER
+    shares: dict[BendingModel, float] = {"logistic": reached, **dict.fromkeys(_WITH_BOTH, further)}
+    return {
+        model: [well for well in wells if _bends(well, model, least, share)]
+        for model, share in shares.items()
+    }
+
+
+def _bends(well: BendingCandidates, model: BendingModel, gain: float, reached: float) -> bool:
+    fit = well.fits.get(model)
+    if fit is None or (fit.plateau_reached or 0.0) < reached:
         return False
-    return _gain(line, 2, fit) > gain
+    return _over_line(well, model) > gain
 
 
-def _over_logistic(well: PlateauCandidates, gompertz: PlateauFit) -> float:
-    if well.logistic is None:
-        return _gain(well.line, 2, gompertz)
-    return _gain(well.logistic.residuals, well.logistic.n_parameters, gompertz)
+def _over_line(well: BendingCandidates, model: BendingModel) -> float:
+    return _gain(well.line, 2, well.fits[model]) if model in well.fits else -math.inf
 
 
-def _gain(residuals: Series, n_parameters: int, fit: PlateauFit) -> float:
+def _over_logistic(well: BendingCandidates, model: BendingModel) -> float:
+    logistic = well.fits.get("logistic")
+    if logistic is None:
+        return _over_line(well, model)
+    return _gain(logistic.residuals, logistic.n_parameters, well.fits[model])
+
+
+def _gain(residuals: Series, n_parameters: int, fit: BendingFit) -> float:
     """Tell by how much a curve's AICc lies below that of a curve with other residuals."""
     return _aicc(residuals, n_parameters) - _aicc(fit.residuals, fit.n_parameters)
 
@@ -166,31 +223,40 @@ def _aicc(residuals: Series, n_parameters: int) -> float:
 
 
 def _in_words(
-    model: PlateauModel,
-    bent: Sequence[PlateauCandidates],
-    wells: Sequence[PlateauCandidates],
+    model: BendingModel,
+    bent: Sequence[BendingCandidates],
+    wells: Sequence[BendingCandidates],
     over_logistic: float | None = None,
 ) -> str:
-    fits = [fit for well in bent if (fit := well.fit_of(model))]
-    straight = sum(_gain(well.line, 2, fit) for well, fit in zip(bent, fits, strict=True))
-    reached = float(np.median([fit.plateau_reached for fit in fits]))
+    straight = sum(_over_line(well, model) for well in bent)
     which = "" if len(wells) == 1 else f"{len(bent)} of {len(wells)} wells bend; "
     than = f", {over_logistic:.1f} below the logistic's" if over_logistic is not None else ""
+    reached = _plateau_reached(bent, model)
+    plateau = "" if reached is None else f"; {100 * reached:.0f} % of its plateau reached"
     steepest = "; its rate is the steepest reached" if model == "Gompertz" else ""
-    return (
-        f"{model}: {which}AICc {straight:.1f} below the exponential's{than}; "
-        f"{100 * reached:.0f} % of its plateau reached{steepest}"
-    )
+    return f"{model}: {which}AICc {straight:.1f} below the exponential's{than}{plateau}{steepest}"
 
 
-def _why_exponential(wells: Sequence[PlateauCandidates], n_bent: int) -> str:
+def _plateau_reached(wells: Sequence[BendingCandidates], model: BendingModel) -> float | None:
+    reached = [well.fits[model].plateau_reached for well in wells if model in well.fits]
+    known = [share for share in reached if share is not None]
+    return float(np.median(known)) if known else None
+
+
+def _why_exponential(wells: Sequence[BendingCandidates]) -> str:
+    n_bent = len({id(well) for those in _bent(wells).values() for well in those})
     if n_bent:
         return f"exponential: only {n_bent} of {len(wells)} wells bend towards a plateau"
     reasons = list(dict.fromkeys(well.reason for well in wells if well.reason))
     if len([well for well in wells if well.reason]) == len(wells):
         return f"exponential: {'; '.join(reasons)}"
-    fits = [well.logistic for well in wells if well.logistic]
-    reached = float(np.median([fit.plateau_reached for fit in fits])) if fits else 0.0
+    reached = _plateau_reached(wells, "logistic") or 0.0
+    bent = [_over_line(well, "logistic") for well in wells if "logistic" in well.fits]
+    if bent and float(np.mean(bent)) > _GAIN_OF_SLOWING:
+        return (
+            f"exponential: growth slows, but at {100 * reached:.0f} % of a plateau, too early to "
+            "know one; the rate is the mean over these hours"
+        )
     if reached < _TOGETHER[1]:
-        return "exponential: no plateau in sight"
+        return "exponential: neither lag nor plateau in sight"
     return "exponential: AICc favours no plateau, or too little of it was reached"

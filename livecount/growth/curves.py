@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "ExponentialFit",
     "ExponentialMethod",
     "FittedCurve",
+    "Waking",
     "deviance_explained",
     "fit_exponential",
 ]
@@ -28,17 +29,54 @@ MOST_FOLDS_LN = 500.0
 
 
 @dataclass(frozen=True, slots=True)
-class FittedCurve:
-    """A fitted curve that can be drawn: exponential, logistic, or a Gompertz where it has a floor.
+class Waking:
+    """How cells that wait after seeding begin to divide, one after another.
 
-    The Gompertz is Zwietering's (1990, equation 11), a sigmoid in ln N between floor and plateau:
-    ln(N / floor) = A exp(-exp(-rate e / A (t - inflection))) with A = ln(plateau / floor).
+    The share that divides rises as 1 / (1 + exp(-(t - middle) / width)). What a cell has had of
+    growth by then is its integral, width ln(1 + exp((t - middle) / width)): a line with a slope of
+    1 that begins smoothly at the middle.
+
+    Attributes
+    ----------
+    middle_h
+        When half of them divide, on the axis of the experiment.
+    width_h
+        How far they are spread, above 0.
+    """
+
+    middle_h: float
+    width_h: float
+
+    def growing_h(self, times_h: Series) -> Series:
+        """Give the hours at which cells that never waited would have grown as far, shape (n,)."""
+        since = np.asarray(times_h, dtype=np.float64) - self.middle_h
+        return self.middle_h + self.width_h * np.logaddexp(0.0, since / self.width_h)
+
+    def lost_h(self, start_h: float) -> float:
+        """Tell how many hours of growth are lost from ``start_h`` on."""
+        return self.width_h * float(np.logaddexp(0.0, (self.middle_h - start_h) / self.width_h))
+
+    def clock_h(self, growing_h: float) -> float | None:
+        """Invert :meth:`growing_h`; None for what lies before all growth."""
+        since = (growing_h - self.middle_h) / self.width_h
+        if since <= 0:
+            return None
+        return self.middle_h + self.width_h * (since + math.log(-math.expm1(-since)))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCurve:
+    """A fitted curve that can be drawn: exponential, logistic (perhaps with a lag) or Gompertz.
+
+    The Gompertz, which has a floor, is Zwietering's (1990, equation 11), a sigmoid in ln N between
+    floor and plateau: ln(N / floor) = A exp(-exp(-rate e / A (t - inflection))) with
+    A = ln(plateau / floor).
 
     Attributes
     ----------
     rate_per_h
-        Specific growth rate; of the logistic the rate before crowding, of the Gompertz the
-        steepest.
+        Specific growth rate; of a logistic that of cells that are awake and not crowded, of the
+        Gompertz the steepest.
     reference_h, reference_value
         A point of the curve; of the logistic its midpoint, at half the plateau; of the Gompertz the
         inflection of ln N.
@@ -46,6 +84,8 @@ class FittedCurve:
         Upper asymptote in the units of the counts, or None for an exponential.
     floor
         Lower asymptote of a Gompertz, else None.
+    waking
+        Of a logistic whose cells wait at first: it takes their hours of growth for time; else None.
 
     Examples
     --------
@@ -58,23 +98,25 @@ class FittedCurve:
     reference_value: float
     plateau: float | None
     floor: float | None = None
+    waking: Waking | None = None
 
     def divided(self, base: float) -> FittedCurve:
         """Give the curve of the same values, each divided by ``base``."""
-        return FittedCurve(
-            self.rate_per_h,
-            self.reference_h,
-            self.reference_value / base,
-            None if self.plateau is None else self.plateau / base,
-            None if self.floor is None else self.floor / base,
+        return replace(
+            self,
+            reference_value=self.reference_value / base,
+            plateau=None if self.plateau is None else self.plateau / base,
+            floor=None if self.floor is None else self.floor / base,
         )
 
     def values(self, times_h: Series) -> Series:
         """Evaluate the curve at ``times_h`` (n,), hours; returns (n,) in units of the counts."""
         from scipy.special import expit
 
-        since = np.asarray(times_h, dtype=np.float64) - self.reference_h
-        exponent = self.rate_per_h * since
+        times = np.asarray(times_h, dtype=np.float64)
+        if self.waking is not None:
+            times = self.waking.growing_h(times)
+        exponent = self.rate_per_h * (times - self.reference_h)
         if self.plateau is None:
             return np.asarray(self.reference_value * np.exp(np.clip(exponent, -700, 700)))
         if self.floor is None:

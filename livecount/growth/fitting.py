@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 
-from livecount.growth.choosing import PlateauCandidates, candidates_of, choose_curve
+from livecount.growth.bending import BendingModel
+from livecount.growth.choosing import BendingCandidates, candidates_of, choose_curve
 from livecount.growth.curves import FittedCurve, deviance_explained, fit_exponential
 from livecount.growth.evidence import PreparedWell, Unusable, Window, changes, prepare
 from livecount.growth.reasons import joined
@@ -17,9 +18,9 @@ from livecount.growth.verdicts import GrowthFit, Verdict, doubling_time, judge
 
 __all__ = ["GrowthModel", "fit_fields", "fit_series", "fit_wells"]
 
-GrowthModel = Literal["auto", "quasi-Poisson", "log-linear", "logistic", "Gompertz"]
-_TRIED: Final = ("auto", "logistic", "Gompertz")
-_NONE_TRIED: Final = PlateauCandidates(np.empty(0), np.empty(0))
+GrowthModel = Literal["auto", "quasi-Poisson", "log-linear"] | BendingModel
+_BENDING: Final[tuple[BendingModel, ...]] = get_args(BendingModel)
+_NONE_TRIED: Final = BendingCandidates(np.empty(0), np.empty(0))
 
 
 def fit_series(
@@ -34,8 +35,8 @@ def fit_series(
     window
         First and last time to use, hours; default all points.
     model
-        "auto" takes quasi-Poisson, or a logistic or Gompertz where the curve has come near its
-        plateau and AICc favours it (:func:`livecount.growth.choosing.choose_curve`). What cannot
+        "auto" takes quasi-Poisson, or a curve with a plateau where the counts have come near it
+        and AICc favours it (:func:`livecount.growth.choosing.choose_curve`). What cannot
         be fitted (a logistic to a shrinking population, log-linear to zeros) falls back to
         quasi-Poisson, and the reason says so.
 
@@ -101,7 +102,7 @@ def fit_wells(
     """
     prepared = [prepare(fields, window) for fields in wells]
     usable = {
-        number: candidates_of(well) if model in _TRIED else _NONE_TRIED
+        number: candidates_of(well) if model in ("auto", *_BENDING) else _NONE_TRIED
         for number, well in enumerate(prepared)
         if isinstance(well, PreparedWell)
     }
@@ -123,9 +124,9 @@ def _unfitted(well: Unusable, fields: Sequence[GrowthSeries], window: Window | N
 
 
 def _fit(
-    well: PreparedWell, model: GrowthModel, why: str, candidates: PlateauCandidates
+    well: PreparedWell, model: GrowthModel, why: str, candidates: BendingCandidates
 ) -> GrowthFit:
-    fit = candidates.fit_of(model) if model == "logistic" or model == "Gompertz" else None
+    fit = next((fit for name, fit in candidates.fits.items() if name == model), None)
     if fit is not None:
         # A line through a long plateau hardly rises, however clearly the counts did before.
         fallen = falls_after(fit.curve, well.curve)
@@ -135,12 +136,13 @@ def _fit(
         return _concluded(well, fit.curve, fit.model, explained, said, resolved=rises)
     if model == "log-linear" and well.counts.min() > 0:
         return _from_line(well, "log-linear", ("", why))
-    notes = {
-        "logistic": "no growing logistic could be fitted, so quasi-Poisson",
-        "Gompertz": "no growing Gompertz could be fitted, so quasi-Poisson",
-        "log-linear": "log-linear cannot use counts of 0, so quasi-Poisson",
-    }
-    return _from_line(well, "quasi-Poisson", (notes.get(model, ""), why))
+    return _from_line(well, "quasi-Poisson", (_why_not(model), why))
+
+
+def _why_not(model: GrowthModel) -> str:
+    if model == "log-linear":
+        return "log-linear cannot use counts of 0, so quasi-Poisson"
+    return f"no growing {model} could be fitted, so quasi-Poisson" if model in _BENDING else ""
 
 
 def _explained(well: PreparedWell, curve: FittedCurve) -> float | None:

@@ -35,9 +35,10 @@ class CurveShape:
     Attributes
     ----------
     lag_h, lag_low_h, lag_high_h
-        Hours from the first count used to where the tangent at the steepest point of the fitted
-        ln N meets the level of the fit at that first count (Zwietering et al. 1990, Applied and
-        Environmental Microbiology 56:1875); only a Gompertz has one.
+        Of cells that wait (lagged exponential, lagged logistic) the hours of growth that they lost
+        by it, from the first count used on. Of a Gompertz the hours from there to where the tangent
+        at the steepest point of the fitted ln N meets the level of the fit at that first count
+        (Zwietering et al. 1990, Applied and Environmental Microbiology 56:1875).
     plateau, plateau_low, plateau_high
         Upper asymptote of the fit, in units of the metric, where the fit has reached 0.9 of it.
     half_plateau_h, half_plateau_low_h, half_plateau_high_h
@@ -107,8 +108,11 @@ def shape_of(measured: WellCurve, curve: FittedCurve | None, *, grows: bool) -> 
         why = "no curve could be fitted, hence neither lag nor plateau"
     elif not grows:
         why = "no growth resolved, hence neither lag nor plateau"
-    elif curve.plateau is None:
+    elif curve.plateau is None and curve.waking is None:
         why = "an exponential has neither lag nor plateau"
+    elif curve.plateau is None:
+        lag, _ = _lag(curve, float(measured.times_h[0]))
+        why = "an exponential has no plateau"
     else:
         lag, no_lag = _lag(curve, float(measured.times_h[0]))
         plateau, no_plateau = _plateau(curve, measured)
@@ -132,6 +136,8 @@ def _area_under(measured: WellCurve) -> tuple[float | None, str]:
 
 
 def _lag(curve: FittedCurve, start_h: float) -> tuple[float | None, str]:
+    if curve.waking is not None:
+        return curve.waking.lost_h(start_h), ""
     if curve.floor is None:
         return None, "the logistic has no lag"
     at_start = float(curve.values(np.array([start_h]))[0])
@@ -165,14 +171,16 @@ def falls_after(curve: FittedCurve, measured: WellCurve) -> bool:
 
 
 def _half_plateau(curve: FittedCurve, measured: WellCurve) -> tuple[float | None, str]:
-    at_h = curve.reference_h
-    if curve.floor is not None:
+    at_h: float | None = curve.reference_h
+    if curve.waking is not None:
+        at_h = curve.waking.clock_h(curve.reference_h)
+    elif curve.floor is not None:
         folds = math.log((curve.plateau or math.inf) / curve.floor)
         if folds <= math.log(2):
             return None, "the counts start above half the plateau"
         steepness = curve.rate_per_h * math.e / folds
-        at_h -= math.log(-math.log1p(-math.log(2) / folds)) / steepness
-    if at_h < measured.times_h[0]:
+        at_h = curve.reference_h - math.log(-math.log1p(-math.log(2) / folds)) / steepness
+    if at_h is None or at_h < measured.times_h[0]:
         return None, "the counts start above half the plateau"
     return at_h, ""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast, get_args
 
 import pandas as pd
 
+from livecount.growth.bending import BendingModel
 from livecount.growth.combining import combine_wells
 from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import CONFIDENCE, Window
@@ -217,7 +218,7 @@ def _position_fits(
     well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
 ) -> dict[str, GrowthFit]:
     """Fit each named field with its well's kind of curve, so that the two can be compared."""
-    as_well = fit.fit in ("quasi-Poisson", "logistic", "Gompertz")
+    as_well = fit.fit in ("quasi-Poisson", *get_args(BendingModel))
     if as_well:
         model = cast(GrowthModel, fit.fit)
     fits = {

@@ -1,4 +1,4 @@
-"""The curves that end in a plateau: the logistic, and the Gompertz, which also has a lag."""
+"""Curves that begin with a lag or end in a plateau: no straight lines in ln N."""
 
 from __future__ import annotations
 
@@ -6,28 +6,40 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
-from livecount.growth.curves import MOST_FOLDS_LN, FittedCurve
+from livecount.growth.curves import MOST_FOLDS_LN, FittedCurve, Waking
 from livecount.growth.series import Series
 
-__all__ = ["PlateauFit", "PlateauModel", "fit_gompertz", "fit_logistic"]
+__all__ = [
+    "BendingFit",
+    "BendingModel",
+    "fit_gompertz",
+    "fit_lagged_exponential",
+    "fit_lagged_logistic",
+    "fit_logistic",
+]
 
-PlateauModel = Literal["logistic", "Gompertz"]
+BendingModel = Literal["lagged exponential", "logistic", "lagged logistic", "Gompertz"]
+_PARAMETERS: Final = {"lagged exponential": 4, "logistic": 3, "lagged logistic": 5, "Gompertz": 4}
 _Parameters = tuple[float, ...]
 _LnCurve = Callable[..., Series]
 
 _FURTHEST_PLATEAU_LN = 50.0
 _SMALLEST_RISE_LN = 1e-3
-_MOST_EVALUATIONS = 200
+_WAKING_FROM = (-0.1, math.log(1e-3))
+_WAKING_TO = (0.6, math.log(0.25))
+"""When cells wake, as a share of the window, and ln of how far they are spread. What takes longer
+is no lag but a change of rate. Where no cell waits, a fit comes to rest at these bounds."""
+_MOST_EVALUATIONS = 400
 """A fit that needs more is on its way to infinity, as that of a plateau far beyond the points."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlateauFit:
-    """A curve with a plateau, and how well it explains the points.
+class BendingFit:
+    """A curve with a lag or a plateau, and how well it explains the points.
 
     Attributes
     ----------
@@ -38,19 +50,19 @@ class PlateauFit:
     residuals
         On the scale of the fit, shape (n,).
     plateau_reached
-        Fitted value at the last point as a fraction of the plateau, 0 to 1.
+        Fitted value at the last point as a fraction of the plateau, 0 to 1; None without one.
     """
 
-    model: PlateauModel
+    model: BendingModel
     curve: FittedCurve
     n_parameters: int
     residuals: Series
-    plateau_reached: float
+    plateau_reached: float | None
 
 
 def fit_logistic(
     times_h: Series, values: Series, scale: Literal["log", "linear"] = "log"
-) -> PlateauFit | None:
+) -> BendingFit | None:
     """Fit a growing logistic by least squares, on ln N or on N itself.
 
     On counts the error is a share of the count, hence "log"; "linear" is for values whose error is
@@ -63,7 +75,7 @@ def fit_logistic(
 
     Returns
     -------
-    PlateauFit or None
+    BendingFit or None
         N = plateau / (1 + exp(-rate (t - midpoint))); None where no start leads to a finite,
         growing logistic.
     """
@@ -88,7 +100,7 @@ def fit_logistic(
 
 def fit_gompertz(
     times_h: Series, values: Series, scale: Literal["log", "linear"] = "log"
-) -> PlateauFit | None:
+) -> BendingFit | None:
     """Fit a growing Gompertz by least squares, with lower asymptote and lag.
 
     The sigmoid in ln N of Zwietering et al. (1990, Applied and Environmental Microbiology 56:1875,
@@ -101,7 +113,7 @@ def fit_gompertz(
 
     Returns
     -------
-    PlateauFit or None
+    BendingFit or None
         None where no start leads to a finite, growing Gompertz with its inflection among the
         points.
     """
@@ -128,6 +140,94 @@ def fit_gompertz(
     return _judged("Gompertz", curve, times_h, values, scale)
 
 
+def fit_lagged_logistic(times_h: Series, values: Series) -> BendingFit | None:
+    """Fit a logistic whose cells wait before they divide, by least squares on ln N.
+
+    Its rate is that of cells that are awake and not crowded, which the steepest rate of a Gompertz
+    does not reach: while the last cells wake, the first crowd each other
+    (:class:`livecount.growth.curves.Waking`).
+
+    Parameters
+    ----------
+    times_h, values
+        As for :func:`fit_logistic`, n >= 7.
+
+    Returns
+    -------
+    BendingFit or None
+        None where no start leads to a finite, growing curve.
+    """
+    span, largest = float(np.ptp(times_h)), float(values.max())
+    if len(values) < 7 or span <= 0 or values.min() <= 0:
+        return None
+    scaled = (times_h - times_h[0]) / span
+    room = max(1.02 * largest / float(values[0]) - 1, 0.2)
+    starts = [
+        (0.02, rate, wakes + math.log(room) / rate, wakes, math.log(0.03))
+        for wakes, rate in ((0.1, 6.0), (0.1, 12.0), (0.3, 8.0), (0.3, 16.0))
+    ]
+    bounds = (
+        (-_FURTHEST_PLATEAU_LN, 1e-3, -10.0, *_WAKING_FROM),
+        (_FURTHEST_PLATEAU_LN, MOST_FOLDS_LN, 10.0, *_WAKING_TO),
+    )
+    found = _least_squares(scaled, values / largest, _ln_lagged_logistic, starts, "log", bounds)
+    if found is None:
+        return None
+    log_plateau, rate, midpoint, wakes, ln_width = found
+    plateau, start_h = math.exp(log_plateau) * largest, float(times_h[0])
+    waking = Waking(start_h + wakes * span, math.exp(ln_width) * span)
+    curve = FittedCurve(rate / span, start_h + midpoint * span, plateau / 2, plateau, waking=waking)
+    return _judged("lagged logistic", curve, times_h, values, "log")
+
+
+def fit_lagged_exponential(times_h: Series, values: Series) -> BendingFit | None:
+    """Fit exponential growth of cells that wait before they divide, by least squares on ln N.
+
+    Parameters
+    ----------
+    times_h, values
+        As for :func:`fit_logistic`, n >= 6.
+
+    Returns
+    -------
+    BendingFit or None
+        A curve without a plateau; None where no start leads to one that is finite and grows.
+    """
+    span, largest = float(np.ptp(times_h)), float(values.max())
+    if len(values) < 6 or span <= 0 or values.min() <= 0:
+        return None
+    scaled = (times_h - times_h[0]) / span
+    first = math.log(float(values[0]) / largest)
+    starts = [
+        (first, rate, wakes, math.log(0.03)) for wakes, rate in ((0.1, 2.0), (0.1, 6.0), (0.3, 3.0))
+    ]
+    bounds = (
+        (-_FURTHEST_PLATEAU_LN, 1e-3, *_WAKING_FROM),
+        (_FURTHEST_PLATEAU_LN, MOST_FOLDS_LN, *_WAKING_TO),
+    )
+    found = _least_squares(scaled, values / largest, _ln_lagged_exponential, starts, "log", bounds)
+    if found is None:
+        return None
+    level, rate, wakes, ln_width = found
+    start_h = float(times_h[0])
+    waking = Waking(start_h + wakes * span, math.exp(ln_width) * span)
+    value = math.exp(level) * largest
+    curve = FittedCurve(rate / span, start_h, value, None, waking=waking)
+    return _judged("lagged exponential", curve, times_h, values, "log")
+
+
+def _ln_lagged_exponential(
+    x: Series, level: float, rate: float, wakes: float, ln_width: float
+) -> Series:
+    return np.asarray(level + rate * Waking(wakes, math.exp(ln_width)).growing_h(x))
+
+
+def _ln_lagged_logistic(
+    x: Series, log_plateau: float, rate: float, midpoint: float, wakes: float, ln_width: float
+) -> Series:
+    return _ln_logistic(Waking(wakes, math.exp(ln_width)).growing_h(x), log_plateau, rate, midpoint)
+
+
 def _ln_logistic(x: Series, log_plateau: float, rate: float, midpoint: float) -> Series:
     return np.asarray(log_plateau - np.logaddexp(0.0, -rate * (x - midpoint)))
 
@@ -145,6 +245,7 @@ def _least_squares(
     ln_curve: _LnCurve,
     starts: Iterable[_Parameters],
     scale: Literal["log", "linear"],
+    bounds: tuple[_Parameters, _Parameters] | None = None,
 ) -> _Parameters | None:
     """Fit from every start and take the best; the parameters are those of scaled axes."""
     from scipy.optimize import OptimizeWarning, curve_fit
@@ -169,11 +270,12 @@ def _least_squares(
                     maxfev=_MOST_EVALUATIONS,
                     ftol=1e-12,
                     xtol=1e-12,
+                    bounds=bounds or (-np.inf, np.inf),
                 )
             except (RuntimeError, ValueError, np.linalg.LinAlgError):
                 continue
             squares = float(np.sum((measured - curve(times, *at)) ** 2))
-            if math.isfinite(squares) and _is_sane(at):
+            if math.isfinite(squares) and (bounds is not None or _is_sane(at)):
                 found.append((squares, tuple(map(float, at))))
     return min(found)[1] if found else None
 
@@ -189,16 +291,15 @@ def _is_sane(parameters: Sequence[float]) -> bool:
 
 
 def _judged(
-    model: PlateauModel,
+    model: BendingModel,
     curve: FittedCurve,
     times_h: Series,
     values: Series,
     scale: Literal["log", "linear"],
-) -> PlateauFit | None:
+) -> BendingFit | None:
     fitted = curve.values(times_h)
-    if curve.plateau is None or not (np.isfinite(fitted).all() and fitted.min() > 0):
+    if not (np.isfinite(fitted).all() and fitted.min() > 0):
         return None
     residuals = np.log(values / fitted) if scale == "log" else values - fitted
-    n_parameters = 3 if model == "logistic" else 4
-    reached = float(fitted[-1]) / curve.plateau
-    return PlateauFit(model, curve, n_parameters, residuals, reached)
+    reached = None if curve.plateau is None else float(fitted[-1]) / curve.plateau
+    return BendingFit(model, curve, _PARAMETERS[model], residuals, reached)
