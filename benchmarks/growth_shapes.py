@@ -219,9 +219,9 @@ def table(runs: int, seed: int) -> Iterable[str]:
         found = evaluate(design, runs, rng)
         yield (
             f"| {design.kind} | {design.founders} | {design.lag_h:g} | {design.plateau:g} "
-            f"| {design.duration_h:g} | {design.every_h:g} | {found['taken']} | {found['rate_per_h']} "
-            f"| {found['lag_h']} | {found['plateau']} | {found['taken alone']} "
-            f"| {found['rate alone']} |"
+            f"| {design.duration_h:g} | {design.every_h:g} "
+            f"| {found['taken']} | {found['rate_per_h']} | {found['lag_h']} "
+            f"| {found['plateau']} | {found['taken alone']} | {found['rate alone']} |"
         )
     yield "\nThree experiments of four wells, branching growth without a plateau; how often the"
     yield "95 % interval of the rate covers the mean of all days:\n"
