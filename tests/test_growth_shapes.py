@@ -175,6 +175,36 @@ def test_noisy_counts_get_the_curve_that_made_them(
     assert all(said.get(name, "AICc") in fit.fit_reason for fit in fits)
 
 
+@pytest.mark.parametrize("slower", [0.25, 0.5, 1.0])
+def test_rates_of_wells_that_show_no_lag_mean_what_those_of_their_controls_do(
+    slower: float,
+) -> None:
+    rng = np.random.default_rng(7)
+    cells = {"cell_line": "ours", "seeding_density": 100}
+    controls = {f"A{n}": waiting(HOURS[:40], None) for n in range(1, 5)}
+    hours = np.log(controls["A1"] / 100) / RATE
+    treated = {f"B{n}": 12 * np.exp(slower * RATE * hours) for n in range(1, 5)}
+    table = pd.concat(
+        pd.DataFrame(
+            {"well": well, "group": well[0], "elapsed_h": HOURS[:40], "count": rng.poisson(truth)}
+        )
+        for well, truth in (controls | treated).items()
+    )
+    others = table[table["group"] == "B"].assign(cell_line="theirs", group="C")
+    others["well"] = others["well"].str.replace("B", "C")
+    rows = growth_table(pd.concat([table.assign(**cells), others]))
+    found = {row.group: row for row in rows if row.level == "group"}
+    assert found["A"].fit == "lagged exponential"
+    assert found["B"].rate_per_h == pytest.approx(slower * RATE, rel=0.1)
+    if found["B"].fit != "lagged exponential":
+        assert found["B"].fit == "quasi-Poisson after a lag"
+        assert "that of wells with the same cells" in found["B"].fit_reason
+        assert found["B"].shape.lag_h is None
+        # Other cells keep their own time.
+        assert found["C"].fit == "quasi-Poisson"
+        assert found["C"].rate_per_h < 0.95 * found["B"].rate_per_h
+
+
 def test_growth_that_slows_far_below_a_plateau_is_said_to() -> None:
     early = np.arange(0, 48.1, 0.5)
     truth = logistic(early, start=150, plateau=9000)

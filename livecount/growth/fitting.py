@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
@@ -9,16 +10,18 @@ import numpy as np
 
 from livecount.growth.bending import BendingModel
 from livecount.growth.choosing import BendingCandidates, candidates_of, choose_curve
-from livecount.growth.curves import FittedCurve, deviance_explained, fit_exponential
+from livecount.growth.curves import FittedCurve, Waking, deviance_explained, fit_exponential
 from livecount.growth.evidence import PreparedWell, Unusable, Window, changes, prepare
 from livecount.growth.reasons import joined
 from livecount.growth.series import GrowthSeries, well_curve
 from livecount.growth.shape import FALLEN, falls_after, shape_of
 from livecount.growth.verdicts import GrowthFit, Verdict, doubling_time, judge
 
-__all__ = ["GrowthModel", "fit_fields", "fit_series", "fit_wells"]
+__all__ = ["AFTER_A_LAG", "GrowthModel", "fit_fields", "fit_series", "fit_wells"]
 
 GrowthModel = Literal["auto", "quasi-Poisson", "log-linear"] | BendingModel
+AFTER_A_LAG: Final = "quasi-Poisson after a lag"
+"""Name of an exponential whose lag is that of other wells."""
 _BENDING: Final[tuple[BendingModel, ...]] = get_args(BendingModel)
 _NONE_TRIED: Final = BendingCandidates(np.empty(0), np.empty(0))
 
@@ -82,6 +85,7 @@ def fit_wells(
     wells: Sequence[Sequence[GrowthSeries]],
     window: Window | None = None,
     model: GrowthModel = "auto",
+    waking: Waking | None = None,
 ) -> list[GrowthFit]:
     """Fit replicate wells, all with the same curve, so that their rates mean the same.
 
@@ -94,6 +98,10 @@ def fit_wells(
         For each well its fields.
     window, model
         As in :func:`fit_series`.
+    waking
+        The lag of other wells with the same cells, for wells that show none of their own: an
+        exponential that grows then takes hours of growth for time, so that its rate means what
+        theirs does. None for time as it is.
 
     Returns
     -------
@@ -111,7 +119,7 @@ def fit_wells(
         choice = choose_curve(list(usable.values()))
         model, why = choice.model or "quasi-Poisson", choice.reason
     return [
-        _fit(well, model, why, usable[number])
+        _fit(well, model, why, usable[number], waking)
         if isinstance(well, PreparedWell)
         else _unfitted(well, wells[number], window)
         for number, well in enumerate(prepared)
@@ -124,7 +132,11 @@ def _unfitted(well: Unusable, fields: Sequence[GrowthSeries], window: Window | N
 
 
 def _fit(
-    well: PreparedWell, model: GrowthModel, why: str, candidates: BendingCandidates
+    well: PreparedWell,
+    model: GrowthModel,
+    why: str,
+    candidates: BendingCandidates,
+    waking: Waking | None,
 ) -> GrowthFit:
     fit = next((fit for name, fit in candidates.fits.items() if name == model), None)
     if fit is not None:
@@ -136,6 +148,8 @@ def _fit(
         return _concluded(well, fit.curve, fit.model, explained, said, resolved=rises)
     if model == "log-linear" and well.counts.min() > 0:
         return _from_line(well, "log-linear", ("", why))
+    if waking is not None and well.exponential.rate_per_h > 0:
+        return _after_a_lag(well, why, waking)
     return _from_line(well, "quasi-Poisson", (_why_not(model), why))
 
 
@@ -160,6 +174,25 @@ def _from_line(
     curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None)
     r_squared = deviance_explained(well.counts, line.fitted, well.labels)
     return _concluded(well, curve, method, r_squared, said, resolved=changes(well))
+
+
+def _after_a_lag(well: PreparedWell, why: str, waking: Waking) -> GrowthFit:
+    hours = waking.growing_h(well.times_h)
+    line = fit_exponential(hours, well.counts, well.labels)
+    if line is None:
+        return _from_line(well, "quasi-Poisson", ("", why))
+    mean_level = float(line.levels.sum()) / well.n_fields
+    curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None, waking=waking)
+    explained = deviance_explained(well.counts, line.fitted, well.labels)
+    lost_h = waking.lost_h(well.start_h)
+    said = ("", f"exponential after a lag of {lost_h:.1f} h, that of wells with the same cells")
+    found = _concluded(well, curve, AFTER_A_LAG, explained, said, resolved=changes(well))
+    shape = dataclasses.replace(
+        found.shape,
+        lag_h=None,
+        shape_reason=joined("the lag is that of other wells", found.shape.shape_reason),
+    )
+    return dataclasses.replace(found, shape=shape)
 
 
 def _concluded(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Literal, TypeVar, cast, get_args
 
 import pandas as pd
 
 from livecount.growth.bending import BendingModel
 from livecount.growth.combining import combine_wells
-from livecount.growth.curves import FittedCurve
+from livecount.growth.curves import FittedCurve, Waking
 from livecount.growth.evidence import CONFIDENCE, Window
-from livecount.growth.fitting import GrowthModel, fit_fields, fit_series, fit_wells
+from livecount.growth.fitting import AFTER_A_LAG, GrowthModel, fit_wells
 from livecount.growth.normalising import Reference, bases_of, relative_fit
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape
 from livecount.growth.verdicts import GrowthFit, Verdict
@@ -203,26 +204,63 @@ def growth_of_wells(
 def _fits_of(
     wells: Sequence[WellSeries], window: Window | None, model: GrowthModel
 ) -> list[GrowthFit]:
-    """Fit the wells in their order; those of a stated group with one kind of curve."""
+    """Fit the wells in their order; those of a stated group with one kind of curve.
+
+    Rates are compared between groups. Where some show a lag, those that were sown with the same
+    cells and grow too slowly to show one are fitted with that lag, lest their rates include it.
+    """
     fits: dict[int, GrowthFit] = {}
+    for members in _groups_in(wells):
+        found = fit_wells([well.used for well in members], window, model)
+        fits.update(zip(map(id, members), found, strict=True))
+    if model == "auto":
+        for members in _together(wells, lambda well: well.sown_with):
+            fits |= _with_lag_of_others(members, fits, window)
+    return [fits[id(well)] for well in wells]
+
+
+def _with_lag_of_others(
+    wells: Sequence[WellSeries], fits: Mapping[int, GrowthFit], window: Window | None
+) -> dict[int, GrowthFit]:
+    waking = _lag_of([fits[id(well)] for well in wells])
+    if waking is None:
+        return {}
+    return {
+        id(well): fit_wells([well.used], window, "quasi-Poisson", waking)[0]
+        for well in wells
+        if fits[id(well)].fit == "quasi-Poisson"
+    }
+
+
+def _groups_in(wells: Sequence[WellSeries]) -> Iterator[Sequence[WellSeries]]:
+    """Give the wells of each stated group, and every well that is in none."""
     for members in _together(wells, lambda well: well.group):
         if members[0].group is None:
-            found = [fit_fields(well.used, window, model) for well in members]
+            yield from ([well] for well in members)
         else:
-            found = fit_wells([well.used for well in members], window, model)
-        fits.update(zip(map(id, members), found, strict=True))
-    return [fits[id(well)] for well in wells]
+            yield members
+
+
+def _lag_of(fits: Sequence[GrowthFit]) -> Waking | None:
+    """Give the median lag of the wells that show one."""
+    shown = [fit.curve.waking for fit in fits if fit.curve is not None and fit.curve.waking]
+    if not shown:
+        return None
+    return Waking(
+        median(waking.middle_h for waking in shown), median(waking.width_h for waking in shown)
+    )
 
 
 def _position_fits(
     well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
 ) -> dict[str, GrowthFit]:
     """Fit each named field with its well's kind of curve, so that the two can be compared."""
-    as_well = fit.fit in ("quasi-Poisson", *get_args(BendingModel))
+    waking = fit.curve.waking if fit.fit == AFTER_A_LAG and fit.curve else None
+    as_well = waking is not None or fit.fit in ("quasi-Poisson", *get_args(BendingModel))
     if as_well:
-        model = cast(GrowthModel, fit.fit)
+        model = "quasi-Poisson" if waking else cast(GrowthModel, fit.fit)
     fits = {
-        field.label: fit_series(field.used, window, model)
+        field.label: fit_wells([[field.used]], window, model, waking)[0]
         for field in well.fields
         if field.label is not None
     }

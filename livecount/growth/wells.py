@@ -36,6 +36,9 @@ INSIDE: Final = "inside"
 _APART = ("experiment", "plate", "well", "channel", "z", "analysis_id")
 """What never shares a curve: wells, and within them channels, z planes and analyses."""
 
+_CELLS = ("cell_line", "passage", "seeding_density")
+"""What wells share whose cells may be expected to wait equally long after seeding."""
+
 Texts = npt.NDArray[np.object_]
 
 _WELL_NAME = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
@@ -73,6 +76,8 @@ class WellSeries:
         by their shares of the area, so that the mean is the well's cells over its area.
     relative_to
         Name of the moment that they are relative to, or None where they are as measured.
+    cells
+        Cell line, passage and seeding density as the plate map states them, "" where it does not.
     """
 
     experiment: str | None
@@ -85,6 +90,7 @@ class WellSeries:
     metric: Metric
     fields: tuple[PositionSeries, ...]
     relative_to: str | None = None
+    cells: tuple[str, ...] = ()
 
     @property
     def used(self) -> list[GrowthSeries]:
@@ -103,6 +109,11 @@ class WellSeries:
     def replicate_key(self) -> tuple[str | None, ...]:
         """What wells must share before a group of them means anything."""
         return (self.experiment, self.channel, self.z, self.analysis_id)
+
+    @property
+    def sown_with(self) -> tuple[str | None, ...]:
+        """What wells share that were sown alike: plate and cells."""
+        return (self.plate, *self.cells)
 
 
 def wells_of(counts: pd.DataFrame, *, groups: Mapping[str, str] | None = None) -> list[WellSeries]:
@@ -159,7 +170,7 @@ def _tidy(counts: pd.DataFrame, groups: Mapping[str, str] | None) -> pd.DataFram
             f"the counts lack a column elapsed_h, or both {' and '.join(columns.values())}",
             hint="Give a table as written by `livecount export counts`",
         )
-    names = (*_APART, "position", "field", "group", "excluded")
+    names = (*_APART, *_CELLS, "position", "field", "group", "excluded")
     tidy = pd.DataFrame({name: _texts(counts, name) for name in names}, index=counts.index)
     for name, source in {"elapsed_h": "elapsed_h", **columns}.items():
         column = counts[source] if source in counts else pd.Series(np.nan, index=counts.index)
@@ -252,7 +263,7 @@ def _wells_in(tidy: pd.DataFrame) -> list[WellSeries]:
     field_of = tidy.groupby([*_APART, "label"], sort=False).ngroup().to_numpy()
     order = np.lexsort((field_of, well_of))
     rows = np.split(order, np.flatnonzero(np.diff(field_of[order])) + 1)
-    texts = {name: tidy[name].to_numpy() for name in (*_APART, "label", "metric")}
+    texts = {name: tidy[name].to_numpy() for name in (*_APART, *_CELLS, "label", "metric")}
     groups, excluded = tidy["group"].to_numpy(str), (tidy["excluded"] != "").to_numpy()
     hours, values = tidy["elapsed_h"].to_numpy(), tidy["value"].to_numpy()
     wells = []
@@ -269,6 +280,7 @@ def _wells_in(tidy: pd.DataFrame) -> list[WellSeries]:
                 group=stated[0] if stated else None,
                 metric=texts["metric"][first],
                 fields=tuple(sorted(positions, key=lambda field: _natural(field.label))),
+                cells=tuple(texts[name][first] for name in _CELLS),
             )
         )
     return wells
