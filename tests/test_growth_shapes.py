@@ -205,6 +205,22 @@ def test_rates_of_wells_that_show_no_lag_mean_what_those_of_their_controls_do(
         assert found["C"].rate_per_h < 0.95 * found["B"].rate_per_h
 
 
+def test_the_lag_of_a_delayed_group_is_not_given_to_controls_that_have_none() -> None:
+    rng = np.random.default_rng(8)
+    times = HOURS[:40]
+    truths = {"A": 60 * np.exp(RATE * times), "B": waiting(times, None)}
+    table = pd.concat(
+        pd.DataFrame(
+            {"well": f"{row}{n}", "group": row, "elapsed_h": times, "count": rng.poisson(truth)}
+        )
+        for row, truth in truths.items()
+        for n in range(1, 5)
+    )
+    found = {row.group: row for row in growth_table(table) if row.level == "group"}
+    assert (found["A"].fit, found["B"].fit) == ("quasi-Poisson", "lagged exponential")
+    assert found["A"].rate_per_h == pytest.approx(RATE, rel=0.05)
+
+
 def test_growth_that_slows_far_below_a_plateau_is_said_to() -> None:
     early = np.arange(0, 48.1, 0.5)
     truth = logistic(early, start=150, plateau=9000)

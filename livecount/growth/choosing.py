@@ -22,10 +22,11 @@ from livecount.growth.bending import (
     fit_lagged_logistic,
     fit_logistic,
 )
+from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import PreparedWell
-from livecount.growth.series import Series
+from livecount.growth.series import Series, WellCurve
 
-__all__ = ["BendingCandidates", "Choice", "candidates_of", "choose_curve"]
+__all__ = ["BendingCandidates", "Choice", "candidates_of", "choose_curve", "speaks_against"]
 
 _FEWEST_POINTS = 8
 _MORE_THAN_PARAMETERS = 4
@@ -137,6 +138,23 @@ def choose_curve(wells: Sequence[BendingCandidates]) -> Choice:
     if not wells:
         return Choice(None, "")
     return _with_plateau(wells) or _with_lag_only(wells) or Choice(None, _why_exponential(wells))
+
+
+def speaks_against(curve: FittedCurve, instead: FittedCurve, measured: WellCurve) -> bool:
+    """Tell whether counts favour one exponential over another by 6 in AICc, or cannot tell.
+
+    Parameters
+    ----------
+    curve, instead
+        Each with two parameters fitted: the one that is asked about, and the other.
+    measured
+        A well's mean field over time; counts of 0 tell nothing.
+    """
+    if measured.values.min() <= 0:
+        return True
+    logs = np.log(measured.values)
+    criteria = [_aicc(logs - np.log(one.values(measured.times_h)), 2) for one in (curve, instead)]
+    return criteria[0] - criteria[1] > _GAIN_ALONE
 
 
 def _with_plateau(wells: Sequence[BendingCandidates]) -> Choice | None:

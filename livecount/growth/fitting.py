@@ -9,7 +9,12 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from livecount.growth.bending import BendingModel
-from livecount.growth.choosing import BendingCandidates, candidates_of, choose_curve
+from livecount.growth.choosing import (
+    BendingCandidates,
+    candidates_of,
+    choose_curve,
+    speaks_against,
+)
 from livecount.growth.curves import FittedCurve, Waking, deviance_explained, fit_exponential
 from livecount.growth.evidence import PreparedWell, Unusable, Window, changes, prepare
 from livecount.growth.reasons import joined
@@ -100,8 +105,8 @@ def fit_wells(
         As in :func:`fit_series`.
     waking
         The lag of other wells with the same cells, for wells that show none of their own: an
-        exponential that grows then takes hours of growth for time, so that its rate means what
-        theirs does. None for time as it is.
+        exponential that grows, and whose counts do not speak against it, then takes hours of growth
+        for time, so that its rate means what theirs does. None for time as it is.
 
     Returns
     -------
@@ -148,9 +153,8 @@ def _fit(
         return _concluded(well, fit.curve, fit.model, explained, said, resolved=rises)
     if model == "log-linear" and well.counts.min() > 0:
         return _from_line(well, "log-linear", ("", why))
-    if waking is not None and well.exponential.rate_per_h > 0:
-        return _after_a_lag(well, why, waking)
-    return _from_line(well, "quasi-Poisson", (_why_not(model), why))
+    plain = _from_line(well, "quasi-Poisson", (_why_not(model), why))
+    return plain if waking is None else _after_a_lag(well, plain, waking)
 
 
 def _why_not(model: GrowthModel) -> str:
@@ -176,22 +180,21 @@ def _from_line(
     return _concluded(well, curve, method, r_squared, said, resolved=changes(well))
 
 
-def _after_a_lag(well: PreparedWell, why: str, waking: Waking) -> GrowthFit:
-    hours = waking.growing_h(well.times_h)
-    line = fit_exponential(hours, well.counts, well.labels)
-    if line is None:
-        return _from_line(well, "quasi-Poisson", ("", why))
+def _after_a_lag(well: PreparedWell, plain: GrowthFit, waking: Waking) -> GrowthFit:
+    """Fit an exponential of hours of growth, where the counts grow and do not say otherwise."""
+    line = fit_exponential(waking.growing_h(well.times_h), well.counts, well.labels)
+    if line is None or plain.curve is None or well.exponential.rate_per_h <= 0:
+        return plain
     mean_level = float(line.levels.sum()) / well.n_fields
     curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None, waking=waking)
+    if speaks_against(curve, plain.curve, well.curve):
+        return plain
     explained = deviance_explained(well.counts, line.fitted, well.labels)
     lost_h = waking.lost_h(well.start_h)
     said = ("", f"exponential after a lag of {lost_h:.1f} h, that of wells with the same cells")
     found = _concluded(well, curve, AFTER_A_LAG, explained, said, resolved=changes(well))
-    shape = dataclasses.replace(
-        found.shape,
-        lag_h=None,
-        shape_reason=joined("the lag is that of other wells", found.shape.shape_reason),
-    )
+    why = joined("the lag is that of other wells", found.shape.shape_reason)
+    shape = dataclasses.replace(found.shape, lag_h=None, shape_reason=why)
     return dataclasses.replace(found, shape=shape)
 
 

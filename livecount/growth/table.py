@@ -225,11 +225,12 @@ def _with_lag_of_others(
     waking = _lag_of([fits[id(well)] for well in wells])
     if waking is None:
         return {}
-    return {
+    found = {
         id(well): fit_wells([well.used], window, "quasi-Poisson", waking)[0]
         for well in wells
         if fits[id(well)].fit == "quasi-Poisson"
     }
+    return {well: fit for well, fit in found.items() if fit.fit == AFTER_A_LAG}
 
 
 def _groups_in(wells: Sequence[WellSeries]) -> Iterator[Sequence[WellSeries]]:
