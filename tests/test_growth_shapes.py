@@ -17,6 +17,7 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 from livecount.growth import (
     GROWTH_COLUMNS,
     GrowthFit,
+    GrowthRow,
     GrowthSeries,
     Verdict,
     combine_wells,
@@ -24,14 +25,10 @@ from livecount.growth import (
     fit_wells,
     growth_table,
 )
-from livecount.growth.bending import (
-    fit_gompertz,
-    fit_lagged_exponential,
-    fit_lagged_logistic,
-    fit_logistic,
-)
+from livecount.growth.bending import fit_gompertz, fit_logistic
 from livecount.growth.choosing import _aicc
 from livecount.growth.curves import Waking
+from livecount.growth.lagged import fit_lagged_exponential, fit_lagged_logistic
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape, combine_shapes
 from livecount.plots import plot_growth
 from tests.test_plots import texts_of
@@ -134,7 +131,7 @@ def test_exact_logistic_gives_plateau_half_plateau_and_no_lag() -> None:
     assert fit.shape.plateau == pytest.approx(PLATEAU, rel=1e-4)
     assert fit.shape.half_plateau_h == pytest.approx(math.log(19) / RATE, rel=1e-4)
     assert fit.shape.lag_h is None
-    assert "the logistic has no lag" in fit.shape.shape_reason
+    assert "a logistic without a lag was fitted" in fit.shape.shape_reason
 
 
 def test_area_is_that_of_the_trapezoids() -> None:
@@ -219,6 +216,53 @@ def test_the_lag_of_a_delayed_group_is_not_given_to_controls_that_have_none() ->
     found = {row.group: row for row in growth_table(table) if row.level == "group"}
     assert (found["A"].fit, found["B"].fit) == ("quasi-Poisson", "lagged exponential")
     assert found["A"].rate_per_h == pytest.approx(RATE, rel=0.05)
+
+
+def plate(truths: dict[str, list[np.ndarray]], seed: int = 11) -> list[GrowthRow]:
+    """Give the growth of wells with Poisson counts, one every two hours, by group."""
+    rng = np.random.default_rng(seed)
+    table = pd.concat(
+        pd.DataFrame(
+            {
+                "well": f"{group}{number}",
+                "group": group,
+                "elapsed_h": HOURS[: len(truth)],
+                "count": rng.poisson(truth),
+            }
+        )
+        for group, wells in truths.items()
+        for number, truth in enumerate(wells, 1)
+    )
+    return growth_table(table)
+
+
+@pytest.mark.parametrize("n_visits", [4, 5, 6, 8, 10])
+def test_wells_that_were_left_before_the_cells_woke_do_not_get_the_lag(n_visits: int) -> None:
+    waits, slow = waiting(HOURS[:40], None), 100 * np.exp(0.005 * HOURS)
+    rows = plate({"A": [waits] * 4, "B": [slow[:n_visits]] * 2})
+    short = [row for row in rows if row.level == "well" and row.group == "B"]
+    assert {row.fit for row in short} <= {"quasi-Poisson", "none"}
+    assert all(abs(row.rate_per_h or 0) < 0.1 for row in short)
+
+
+def test_one_odd_well_gives_its_lag_to_no_group() -> None:
+    times = HOURS[:40]
+    rows = plate(
+        {
+            "A": [60 * np.exp(RATE * times)] * 4,
+            "B": [100 * np.exp(0.005 * times)] * 4,
+            "W": [waiting(times, None)],
+        }
+    )
+    found = {row.group: row.fit for row in rows if row.level == "group"}
+    assert found == {"A": "quasi-Poisson", "B": "quasi-Poisson", "W": "lagged exponential"}
+
+
+def test_a_well_that_was_left_early_takes_no_lag_from_the_others() -> None:
+    waits = waiting(HOURS[:40], None)
+    rows = plate({"A": [waits, waits, waits[:10]]})
+    fits = [row.fit for row in rows if row.level == "well"]
+    assert fits == ["lagged exponential", "lagged exponential", "quasi-Poisson"]
 
 
 def test_growth_that_slows_far_below_a_plateau_is_said_to() -> None:
@@ -356,13 +400,15 @@ def test_wells_over_different_hours_have_no_mean_area_and_equal_ones_have() -> N
 
 def test_t_interval_of_known_lags_and_how_many_wells_have_one() -> None:
     shapes = [CurveShape(lag_h=lag, area_under_curve=5.0) for lag in (10.0, 12.0, 14.0)]
-    shapes.append(CurveShape(area_under_curve=5.0, shape_reason="the logistic has no lag"))
+    shapes.append(
+        CurveShape(area_under_curve=5.0, shape_reason="a logistic without a lag was fitted")
+    )
     found = combine_shapes(shapes, [(0.0, 48.0)] * 4)
     # t(0.975, 2) = 4.302653; standard error 2 / sqrt(3).
     assert found.lag_h == pytest.approx(12)
     assert found.lag_high_h == pytest.approx(12 + 4.302653 * 2 / math.sqrt(3), rel=1e-6)
     assert "3 of 4 wells have a lag" in found.shape_reason
-    assert "the logistic has no lag" in found.shape_reason
+    assert "a logistic without a lag was fitted" in found.shape_reason
 
 
 def test_intervals_hold_no_lag_below_zero_and_a_half_plateau_may_lie_before_t0() -> None:

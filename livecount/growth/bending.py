@@ -1,4 +1,4 @@
-"""Curves that begin with a lag or end in a plateau: no straight lines in ln N."""
+"""Curves that bend in ln N: logistic and Gompertz; those of :mod:`lagged` do so too."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Final, Literal
 
 import numpy as np
 
-from livecount.growth.curves import MOST_FOLDS_LN, FittedCurve, Waking
+from livecount.growth.curves import MOST_FOLDS_LN, FittedCurve
 from livecount.growth.series import Series
 
 __all__ = [
+    "FURTHEST_PLATEAU_LN",
     "BendingFit",
     "BendingModel",
     "fit_gompertz",
-    "fit_lagged_exponential",
-    "fit_lagged_logistic",
     "fit_logistic",
+    "judged",
 ]
 
 BendingModel = Literal["lagged exponential", "logistic", "lagged logistic", "Gompertz"]
@@ -27,13 +27,9 @@ _PARAMETERS: Final = {"lagged exponential": 4, "logistic": 3, "lagged logistic":
 _Parameters = tuple[float, ...]
 _LnCurve = Callable[..., Series]
 
-_FURTHEST_PLATEAU_LN = 50.0
+FURTHEST_PLATEAU_LN = 50.0
 _SMALLEST_RISE_LN = 1e-3
-_WAKING_FROM = (-0.1, math.log(1e-3))
-_WAKING_TO = (0.6, math.log(0.25))
-"""When cells wake, as a share of the window, and ln of how far they are spread. What takes longer
-is no lag but a change of rate. Where no cell waits, a fit comes to rest at these bounds."""
-_MOST_EVALUATIONS = 400
+_MOST_EVALUATIONS = 200
 """A fit that needs more is on its way to infinity, as that of a plateau far beyond the points."""
 
 
@@ -95,7 +91,7 @@ def fit_logistic(
     plateau = math.exp(log_plateau) * largest
     middle_h = float(times_h[0]) + midpoint * span
     curve = FittedCurve(rate / span, middle_h, plateau / 2, plateau)
-    return _judged("logistic", curve, times_h, values, scale)
+    return judged("logistic", curve, times_h, values, scale)
 
 
 def fit_gompertz(
@@ -137,95 +133,7 @@ def fit_gompertz(
         plateau,
         floor,
     )
-    return _judged("Gompertz", curve, times_h, values, scale)
-
-
-def fit_lagged_logistic(times_h: Series, values: Series) -> BendingFit | None:
-    """Fit a logistic whose cells wait before they divide, by least squares on ln N.
-
-    Its rate is that of cells that are awake and not crowded, which the steepest rate of a Gompertz
-    does not reach: while the last cells wake, the first crowd each other
-    (:class:`livecount.growth.curves.Waking`).
-
-    Parameters
-    ----------
-    times_h, values
-        As for :func:`fit_logistic`, n >= 7.
-
-    Returns
-    -------
-    BendingFit or None
-        None where no start leads to a finite, growing curve.
-    """
-    span, largest = float(np.ptp(times_h)), float(values.max())
-    if len(values) < 7 or span <= 0 or values.min() <= 0:
-        return None
-    scaled = (times_h - times_h[0]) / span
-    room = max(1.02 * largest / float(values[0]) - 1, 0.2)
-    starts = [
-        (0.02, rate, wakes + math.log(room) / rate, wakes, math.log(0.03))
-        for wakes, rate in ((0.1, 6.0), (0.1, 12.0), (0.3, 8.0), (0.3, 16.0))
-    ]
-    bounds = (
-        (-_FURTHEST_PLATEAU_LN, 1e-3, -10.0, *_WAKING_FROM),
-        (_FURTHEST_PLATEAU_LN, MOST_FOLDS_LN, 10.0, *_WAKING_TO),
-    )
-    found = _least_squares(scaled, values / largest, _ln_lagged_logistic, starts, "log", bounds)
-    if found is None:
-        return None
-    log_plateau, rate, midpoint, wakes, ln_width = found
-    plateau, start_h = math.exp(log_plateau) * largest, float(times_h[0])
-    waking = Waking(start_h + wakes * span, math.exp(ln_width) * span)
-    curve = FittedCurve(rate / span, start_h + midpoint * span, plateau / 2, plateau, waking=waking)
-    return _judged("lagged logistic", curve, times_h, values, "log")
-
-
-def fit_lagged_exponential(times_h: Series, values: Series) -> BendingFit | None:
-    """Fit exponential growth of cells that wait before they divide, by least squares on ln N.
-
-    Parameters
-    ----------
-    times_h, values
-        As for :func:`fit_logistic`, n >= 6.
-
-    Returns
-    -------
-    BendingFit or None
-        A curve without a plateau; None where no start leads to one that is finite and grows.
-    """
-    span, largest = float(np.ptp(times_h)), float(values.max())
-    if len(values) < 6 or span <= 0 or values.min() <= 0:
-        return None
-    scaled = (times_h - times_h[0]) / span
-    first = math.log(float(values[0]) / largest)
-    starts = [
-        (first, rate, wakes, math.log(0.03)) for wakes, rate in ((0.1, 2.0), (0.1, 6.0), (0.3, 3.0))
-    ]
-    bounds = (
-        (-_FURTHEST_PLATEAU_LN, 1e-3, *_WAKING_FROM),
-        (_FURTHEST_PLATEAU_LN, MOST_FOLDS_LN, *_WAKING_TO),
-    )
-    found = _least_squares(scaled, values / largest, _ln_lagged_exponential, starts, "log", bounds)
-    if found is None:
-        return None
-    level, rate, wakes, ln_width = found
-    start_h = float(times_h[0])
-    waking = Waking(start_h + wakes * span, math.exp(ln_width) * span)
-    value = math.exp(level) * largest
-    curve = FittedCurve(rate / span, start_h, value, None, waking=waking)
-    return _judged("lagged exponential", curve, times_h, values, "log")
-
-
-def _ln_lagged_exponential(
-    x: Series, level: float, rate: float, wakes: float, ln_width: float
-) -> Series:
-    return np.asarray(level + rate * Waking(wakes, math.exp(ln_width)).growing_h(x))
-
-
-def _ln_lagged_logistic(
-    x: Series, log_plateau: float, rate: float, midpoint: float, wakes: float, ln_width: float
-) -> Series:
-    return _ln_logistic(Waking(wakes, math.exp(ln_width)).growing_h(x), log_plateau, rate, midpoint)
+    return judged("Gompertz", curve, times_h, values, scale)
 
 
 def _ln_logistic(x: Series, log_plateau: float, rate: float, midpoint: float) -> Series:
@@ -245,7 +153,6 @@ def _least_squares(
     ln_curve: _LnCurve,
     starts: Iterable[_Parameters],
     scale: Literal["log", "linear"],
-    bounds: tuple[_Parameters, _Parameters] | None = None,
 ) -> _Parameters | None:
     """Fit from every start and take the best; the parameters are those of scaled axes."""
     from scipy.optimize import OptimizeWarning, curve_fit
@@ -270,12 +177,11 @@ def _least_squares(
                     maxfev=_MOST_EVALUATIONS,
                     ftol=1e-12,
                     xtol=1e-12,
-                    bounds=bounds or (-np.inf, np.inf),
                 )
             except (RuntimeError, ValueError, np.linalg.LinAlgError):
                 continue
             squares = float(np.sum((measured - curve(times, *at)) ** 2))
-            if math.isfinite(squares) and (bounds is not None or _is_sane(at)):
+            if math.isfinite(squares) and _is_sane(at):
                 found.append((squares, tuple(map(float, at))))
     return min(found)[1] if found else None
 
@@ -284,19 +190,20 @@ def _is_sane(parameters: Sequence[float]) -> bool:
     """Tell whether a curve grows and its plateau is not out of the world."""
     log_plateau, *between, _ = parameters
     return (
-        abs(log_plateau) < _FURTHEST_PLATEAU_LN
+        abs(log_plateau) < FURTHEST_PLATEAU_LN
         and all(0 < value <= MOST_FOLDS_LN for value in between)
-        and (len(between) == 1 or _SMALLEST_RISE_LN < between[0] < _FURTHEST_PLATEAU_LN)
+        and (len(between) == 1 or _SMALLEST_RISE_LN < between[0] < FURTHEST_PLATEAU_LN)
     )
 
 
-def _judged(
+def judged(
     model: BendingModel,
     curve: FittedCurve,
     times_h: Series,
     values: Series,
-    scale: Literal["log", "linear"],
+    scale: Literal["log", "linear"] = "log",
 ) -> BendingFit | None:
+    """Hold a curve against the points; None where it is not finite and above 0 at all of them."""
     fitted = curve.values(times_h)
     if not (np.isfinite(fitted).all() and fitted.min() > 0):
         return None

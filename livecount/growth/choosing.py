@@ -18,15 +18,21 @@ from livecount.growth.bending import (
     BendingFit,
     BendingModel,
     fit_gompertz,
-    fit_lagged_exponential,
-    fit_lagged_logistic,
     fit_logistic,
 )
 from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import PreparedWell
+from livecount.growth.lagged import fit_lagged_exponential, fit_lagged_logistic
 from livecount.growth.series import Series, WellCurve
 
-__all__ = ["BendingCandidates", "Choice", "candidates_of", "choose_curve", "speaks_against"]
+__all__ = [
+    "CLEARLY",
+    "BendingCandidates",
+    "Choice",
+    "candidates_of",
+    "choose_curve",
+    "speaks_against",
+]
 
 _FEWEST_POINTS = 8
 _MORE_THAN_PARAMETERS = 4
@@ -34,17 +40,19 @@ _MORE_THAN_PARAMETERS = 4
 _WITH_BOTH: Final[tuple[BendingModel, ...]] = ("lagged logistic", "Gompertz")
 _WELLS_THAT_AGREE = 3
 _SHARE_THAT_BENDS = 0.75
-_GAIN_ALONE = 6.0
+CLEARLY: Final = 6.0
 _GAIN_OF_A_LAG = 25.0
 """In the mean of the wells. Chance divisions of 70 to 100 cells that do not wait gave up to 24, and
 up to 6 where no plateau follows; cells that wait 3 h before a plateau 31 and more, 6 h without one
 38 and more (25 and 40 groups a design, four wells, a frame an hour)."""
 _GAIN_OF_SLOWING = 12.0
 """In the mean of the wells: twice as much as chance gave where growth did not slow."""
-_ALONE = (_GAIN_ALONE, 0.5, 0.8)
+_ALONE = (CLEARLY, 0.5, 0.8)
 _TOGETHER = (2.0, 0.3, 0.5)
 """By how much a curve's AICc must be lower, and how much of its plateau the logistic and a curve
 with a lag must have reached, in a well without others and in wells that agree."""
+_LEFT_EARLY = 0.6
+"""A well seen for less of the longest time says nothing of what came later."""
 _MOST_CORRELATED = 0.995
 
 
@@ -61,16 +69,22 @@ class BendingCandidates:
         Those curves that grow and were found, by model.
     reason
         Why none was tried, else empty.
+    duration_h
+        Hours from the first visit to the last.
+    tells
+        Whether it has visits and cells enough to say for or against a curve.
     """
 
     constant: Series
     line: Series
     fits: Mapping[BendingModel, BendingFit] = field(default_factory=dict)
     reason: str = ""
+    duration_h: float = 0.0
+    tells: bool = True
 
     def rises(self, fit: BendingFit) -> bool:
         """Tell whether a curve explains the points better than no growth at all."""
-        return _gain(self.constant, 1, fit) > _GAIN_ALONE
+        return _gain(self.constant, 1, fit) > CLEARLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +104,10 @@ def candidates_of(well: PreparedWell) -> BendingCandidates:
         The points that :func:`livecount.growth.evidence.prepare` gathered.
     """
     times, values = well.curve.times_h, well.curve.values
-    reason = _why_none(well)
+    reason, duration_h = _why_none(well), well.end_h - well.start_h
     if reason:
-        return BendingCandidates(np.empty(0), np.empty(0), reason=reason)
+        tells = len(values) >= _FEWEST_POINTS and values.min() > 0
+        return BendingCandidates(np.empty(0), np.empty(0), {}, reason, duration_h, tells)
     logs = np.log(values)
     line = logs - np.polynomial.Polynomial.fit(times, logs, 1)(times)
     tried = (
@@ -106,7 +121,7 @@ def candidates_of(well: PreparedWell) -> BendingCandidates:
         for fit in tried
         if fit and len(values) >= fit.n_parameters + _MORE_THAN_PARAMETERS
     }
-    return BendingCandidates(logs - logs.mean(), line, fits)
+    return BendingCandidates(logs - logs.mean(), line, fits, duration_h=duration_h)
 
 
 def _why_none(well: PreparedWell) -> str:
@@ -124,9 +139,10 @@ def choose_curve(wells: Sequence[BendingCandidates]) -> Choice:
     A well bends towards a plateau where a curve with one has an AICc lower by 6 than the straight
     line through ln N and the last point has passed 0.5 of the logistic's plateau, or 0.8 of that of
     a curve with a lag, which has more parameters to be wrong with. Where three wells or more agree,
-    2, 0.3 and 0.5 suffice. With three wells or more, three quarters of them must bend, else all. A
-    curve with a lag must then beat the logistic by 25 in the mean of these wells; of two, the one
-    that beats it by more is taken. Where no plateau is taken, the exponential with a lag is, if it
+    2, 0.3 and 0.5 suffice. With three wells or more, three quarters of them must bend, else all;
+    wells with few visits, with counts of 0, or that were left early do not vote. A curve with a lag
+    must then beat the logistic by 25 in the mean of these wells; of two, the one that beats it by
+    more is taken. Where no plateau is taken, the exponential with a lag is, if it
     lies 25 below the straight line in the mean of the wells. ``benchmarks/growth_shapes.py`` and
     ``growth_coverage.py`` measure how often that is right.
 
@@ -137,38 +153,50 @@ def choose_curve(wells: Sequence[BendingCandidates]) -> Choice:
     """
     if not wells:
         return Choice(None, "")
-    return _with_plateau(wells) or _with_lag_only(wells) or Choice(None, _why_exponential(wells))
+    voting = _voting(wells)
+    chosen = (_with_plateau(voting) or _with_lag_only(voting)) if voting else None
+    return chosen or Choice(None, _why_exponential(voting or wells))
 
 
-def speaks_against(curve: FittedCurve, instead: FittedCurve, measured: WellCurve) -> bool:
-    """Tell whether counts favour one exponential over another by 6 in AICc, or cannot tell.
+def _voting(wells: Sequence[BendingCandidates]) -> list[BendingCandidates]:
+    longest_h = max(well.duration_h for well in wells)
+    return [well for well in wells if well.tells and well.duration_h >= _LEFT_EARLY * longest_h]
+
+
+def speaks_against(curve: FittedCurve, instead: FittedCurve, measured: WellCurve) -> float | None:
+    """Tell by how much AICc favours one exponential over another; above 6 is clear.
 
     Parameters
     ----------
     curve, instead
         Each with two parameters fitted: the one that is asked about, and the other.
     measured
-        A well's mean field over time; counts of 0 tell nothing.
+        A well's mean field over time.
+
+    Returns
+    -------
+    float or None
+        None where there are too few visits, or counts of 0, which tell nothing.
     """
-    if measured.values.min() <= 0:
-        return True
+    if len(measured.values) < _FEWEST_POINTS or measured.values.min() <= 0:
+        return None
     logs = np.log(measured.values)
     criteria = [_aicc(logs - np.log(one.values(measured.times_h)), 2) for one in (curve, instead)]
-    return criteria[0] - criteria[1] > _GAIN_ALONE
+    return criteria[0] - criteria[1]
 
 
 def _with_plateau(wells: Sequence[BendingCandidates]) -> Choice | None:
     bent = _bent(wells)
     needed = _needed(wells)
     gains = {
-        model: sum(_over_logistic(well, model) for well in bent[model])
+        model: sum(_over_logistic(well, model) for well in bent[model]) / len(bent[model])
         for model in _WITH_BOTH
         # A well that bends without such a curve is steepest before its first visit.
         if len(bent[model]) >= needed and all(model in well.fits for well in bent["logistic"])
     }
     best = max(gains, key=gains.__getitem__, default=None)
-    if best is not None and gains[best] > _GAIN_OF_A_LAG * len(bent[best]):
-        return Choice(best, _in_words(best, bent[best], wells, gains[best]))
+    if best is not None and gains[best] > _GAIN_OF_A_LAG:
+        return Choice(best, _in_words(best, bent[best], wells, gains[best] * len(bent[best])))
     if len(bent["logistic"]) >= needed:
         return Choice("logistic", _in_words("logistic", bent["logistic"], wells))
     return None
@@ -262,6 +290,9 @@ def _plateau_reached(wells: Sequence[BendingCandidates], model: BendingModel) ->
 
 
 def _why_exponential(wells: Sequence[BendingCandidates]) -> str:
+    waits = [well for well in wells if _over_line(well, "lagged exponential") > _GAIN_OF_A_LAG]
+    if waits:
+        return f"exponential: only {len(waits)} of {len(wells)} wells show a lag"
     n_bent = len({id(well) for those in _bent(wells).values() for well in those})
     if n_bent:
         return f"exponential: only {n_bent} of {len(wells)} wells bend towards a plateau"

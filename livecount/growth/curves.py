@@ -1,4 +1,4 @@
-"""The curves that are fitted to counts, and exponential growth; :mod:`plateaus` has the others."""
+"""The curves that are fitted to counts, and exponential growth; :mod:`bending` has others."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Waking:
 
 @dataclass(frozen=True, slots=True)
 class FittedCurve:
-    """A fitted curve that can be drawn: exponential, logistic (perhaps with a lag) or Gompertz.
+    """A fitted curve that can be drawn: exponential or logistic, perhaps with a lag, or Gompertz.
 
     The Gompertz, which has a floor, is Zwietering's (1990, equation 11), a sigmoid in ln N between
     floor and plateau: ln(N / floor) = A exp(-exp(-rate e / A (t - inflection))) with
@@ -85,7 +85,8 @@ class FittedCurve:
     floor
         Lower asymptote of a Gompertz, else None.
     waking
-        Of a logistic whose cells wait at first: it takes their hours of growth for time; else None.
+        Of a curve whose cells wait at first: it takes their hours of growth for time, also in
+        ``reference_h``; else None.
 
     Examples
     --------

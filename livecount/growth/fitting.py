@@ -22,11 +22,13 @@ from livecount.growth.series import GrowthSeries, well_curve
 from livecount.growth.shape import FALLEN, falls_after, shape_of
 from livecount.growth.verdicts import GrowthFit, Verdict, doubling_time, judge
 
-__all__ = ["AFTER_A_LAG", "GrowthModel", "fit_fields", "fit_series", "fit_wells"]
+__all__ = ["AFTER_A_LAG", "GrowthModel", "fit_after_a_lag", "fit_fields", "fit_series", "fit_wells"]
 
 GrowthModel = Literal["auto", "quasi-Poisson", "log-linear"] | BendingModel
 AFTER_A_LAG: Final = "quasi-Poisson after a lag"
 """Name of an exponential whose lag is that of other wells."""
+_LEAST_AWAKE = 0.5
+"""Hours of growth that a lag must leave a well, as a share of the hours that it was watched."""
 _BENDING: Final[tuple[BendingModel, ...]] = get_args(BendingModel)
 _NONE_TRIED: Final = BendingCandidates(np.empty(0), np.empty(0))
 
@@ -43,8 +45,8 @@ def fit_series(
     window
         First and last time to use, hours; default all points.
     model
-        "auto" takes quasi-Poisson, or a curve with a plateau where the counts have come near it
-        and AICc favours it (:func:`livecount.growth.choosing.choose_curve`). What cannot
+        "auto" takes quasi-Poisson, or a curve with a lag or a plateau where AICc favours it
+        clearly (:func:`livecount.growth.choosing.choose_curve`). What cannot
         be fitted (a logistic to a shrinking population, log-linear to zeros) falls back to
         quasi-Poisson, and the reason says so.
 
@@ -90,7 +92,6 @@ def fit_wells(
     wells: Sequence[Sequence[GrowthSeries]],
     window: Window | None = None,
     model: GrowthModel = "auto",
-    waking: Waking | None = None,
 ) -> list[GrowthFit]:
     """Fit replicate wells, all with the same curve, so that their rates mean the same.
 
@@ -103,10 +104,6 @@ def fit_wells(
         For each well its fields.
     window, model
         As in :func:`fit_series`.
-    waking
-        The lag of other wells with the same cells, for wells that show none of their own: an
-        exponential that grows, and whose counts do not speak against it, then takes hours of growth
-        for time, so that its rate means what theirs does. None for time as it is.
 
     Returns
     -------
@@ -124,11 +121,51 @@ def fit_wells(
         choice = choose_curve(list(usable.values()))
         model, why = choice.model or "quasi-Poisson", choice.reason
     return [
-        _fit(well, model, why, usable[number], waking)
+        _fit(well, model, why, usable[number])
         if isinstance(well, PreparedWell)
         else _unfitted(well, wells[number], window)
         for number, well in enumerate(prepared)
     ]
+
+
+def fit_after_a_lag(
+    fields: Sequence[GrowthSeries], window: Window | None, waking: Waking
+) -> tuple[GrowthFit, float] | None:
+    """Fit an exponential of hours of growth instead of hours, with the lag of other wells.
+
+    Parameters
+    ----------
+    fields, window
+        As in :func:`fit_fields`.
+    waking
+        How cells wake that were sown alike.
+
+    Returns
+    -------
+    tuple or None
+        The fit, named :data:`AFTER_A_LAG`, and by how much AICc speaks against it. None where that
+        cannot be told, or where the well was not watched for long after the waking.
+    """
+    well = prepare(fields, window)
+    if not isinstance(well, PreparedWell):
+        return None
+    hours = waking.growing_h(well.times_h)
+    line = fit_exponential(hours, well.counts, well.labels)
+    plain = _from_line(well, "quasi-Poisson", ("", "")).curve
+    if line is None or plain is None or np.ptp(hours) < _LEAST_AWAKE * np.ptp(well.times_h):
+        return None
+    mean_level = float(line.levels.sum()) / well.n_fields
+    curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None, waking=waking)
+    against = speaks_against(curve, plain, well.curve)
+    if against is None:
+        return None
+    explained = deviance_explained(well.counts, line.fitted, well.labels)
+    lost_h = waking.lost_h(well.start_h)
+    said = ("", f"exponential after a lag of {lost_h:.1f} h, that of wells with the same cells")
+    found = _concluded(well, curve, AFTER_A_LAG, explained, said, resolved=changes(well))
+    why = joined("the lag is that of other wells", found.shape.shape_reason)
+    shape = dataclasses.replace(found.shape, lag_h=None, shape_reason=why)
+    return dataclasses.replace(found, shape=shape), against
 
 
 def _unfitted(well: Unusable, fields: Sequence[GrowthSeries], window: Window | None) -> GrowthFit:
@@ -141,7 +178,6 @@ def _fit(
     model: GrowthModel,
     why: str,
     candidates: BendingCandidates,
-    waking: Waking | None,
 ) -> GrowthFit:
     fit = next((fit for name, fit in candidates.fits.items() if name == model), None)
     if fit is not None:
@@ -153,8 +189,7 @@ def _fit(
         return _concluded(well, fit.curve, fit.model, explained, said, resolved=rises)
     if model == "log-linear" and well.counts.min() > 0:
         return _from_line(well, "log-linear", ("", why))
-    plain = _from_line(well, "quasi-Poisson", (_why_not(model), why))
-    return plain if waking is None else _after_a_lag(well, plain, waking)
+    return _from_line(well, "quasi-Poisson", (_why_not(model), why))
 
 
 def _why_not(model: GrowthModel) -> str:
@@ -178,24 +213,6 @@ def _from_line(
     curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None)
     r_squared = deviance_explained(well.counts, line.fitted, well.labels)
     return _concluded(well, curve, method, r_squared, said, resolved=changes(well))
-
-
-def _after_a_lag(well: PreparedWell, plain: GrowthFit, waking: Waking) -> GrowthFit:
-    """Fit an exponential of hours of growth, where the counts grow and do not say otherwise."""
-    line = fit_exponential(waking.growing_h(well.times_h), well.counts, well.labels)
-    if line is None or plain.curve is None or well.exponential.rate_per_h <= 0:
-        return plain
-    mean_level = float(line.levels.sum()) / well.n_fields
-    curve = FittedCurve(line.rate_per_h, line.reference_h, mean_level, None, waking=waking)
-    if speaks_against(curve, plain.curve, well.curve):
-        return plain
-    explained = deviance_explained(well.counts, line.fitted, well.labels)
-    lost_h = waking.lost_h(well.start_h)
-    said = ("", f"exponential after a lag of {lost_h:.1f} h, that of wells with the same cells")
-    found = _concluded(well, curve, AFTER_A_LAG, explained, said, resolved=changes(well))
-    why = joined("the lag is that of other wells", found.shape.shape_reason)
-    shape = dataclasses.replace(found.shape, lag_h=None, shape_reason=why)
-    return dataclasses.replace(found, shape=shape)
 
 
 def _concluded(

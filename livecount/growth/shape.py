@@ -139,7 +139,7 @@ def _lag(curve: FittedCurve, start_h: float) -> tuple[float | None, str]:
     if curve.waking is not None:
         return curve.waking.lost_h(start_h), ""
     if curve.floor is None:
-        return None, "the logistic has no lag"
+        return None, "a logistic without a lag was fitted"
     at_start = float(curve.values(np.array([start_h]))[0])
     climbed_h = math.log(curve.reference_value / at_start) / curve.rate_per_h
     return max(curve.reference_h - start_h - climbed_h, 0.0), ""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import mean, median
 from typing import Literal, TypeVar, cast, get_args
 
 import pandas as pd
 
 from livecount.growth.bending import BendingModel
+from livecount.growth.choosing import CLEARLY
 from livecount.growth.combining import combine_wells
 from livecount.growth.curves import FittedCurve, Waking
 from livecount.growth.evidence import CONFIDENCE, Window
-from livecount.growth.fitting import AFTER_A_LAG, GrowthModel, fit_wells
+from livecount.growth.fitting import AFTER_A_LAG, GrowthModel, fit_after_a_lag, fit_wells
 from livecount.growth.normalising import Reference, bases_of, relative_fit
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape
 from livecount.growth.verdicts import GrowthFit, Verdict
@@ -122,8 +123,9 @@ def growth_table(
 
     A well's rate comes from all its fields at once, each with a level of its own
     (:func:`fit_fields`); a group's from its wells (:func:`combine_wells`). Where no groups are
-    stated, an experiment's wells form one group, ``ALL_WELLS``. Without wells, the fields act as
-    one unnamed well, which has no interval.
+    stated, an experiment's wells form one group, ``ALL_WELLS``. A well that shows no lag is fitted
+    with that of wells sown with the same cells on its plate, so that its rate may change with them.
+    Without wells, the fields act as one unnamed well, which has no interval.
 
     Parameters
     ----------
@@ -206,8 +208,8 @@ def _fits_of(
 ) -> list[GrowthFit]:
     """Fit the wells in their order; those of a stated group with one kind of curve.
 
-    Rates are compared between groups. Where some show a lag, those that were sown with the same
-    cells and grow too slowly to show one are fitted with that lag, lest their rates include it.
+    Rates are compared between groups. Where some wells show a lag, those that were sown with the
+    same cells and show none are fitted with that lag, lest their rates include it.
     """
     fits: dict[int, GrowthFit] = {}
     for members in _groups_in(wells):
@@ -222,15 +224,40 @@ def _fits_of(
 def _with_lag_of_others(
     wells: Sequence[WellSeries], fits: Mapping[int, GrowthFit], window: Window | None
 ) -> dict[int, GrowthFit]:
-    waking = _lag_of([fits[id(well)] for well in wells])
-    if waking is None:
+    """Fit plain wells with the lag of those that show one, all wells of a group or none.
+
+    None, where as many growing wells speak against that lag as show it, or where a group's own
+    wells do in the mean.
+    """
+    showing = [fit.curve.waking for well in wells if (fit := fits[id(well)]).curve]
+    wakings = [waking for waking in showing if waking is not None]
+    plain = [well for well in wells if fits[id(well)].fit == "quasi-Poisson"]
+    if not wakings or not plain:
         return {}
-    found = {
-        id(well): fit_wells([well.used], window, "quasi-Poisson", waking)[0]
-        for well in wells
-        if fits[id(well)].fit == "quasi-Poisson"
-    }
-    return {well: fit for well, fit in found.items() if fit.fit == AFTER_A_LAG}
+    waking = Waking(
+        median(waking.middle_h for waking in wakings), median(waking.width_h for waking in wakings)
+    )
+    tried = {id(well): fit_after_a_lag(well.used, window, waking) for well in plain}
+    told = {well: found for well, found in tried.items() if found is not None}
+    denying = [
+        well
+        for well, (_, against) in told.items()
+        if against > CLEARLY and fits[well].verdict is Verdict.GROWING
+    ]
+    if len(denying) >= len(wakings):
+        return {}
+    taken: dict[int, GrowthFit] = {}
+    for members in _groups_in(plain):
+        of_group = [told[id(well)] for well in members if id(well) in told]
+        if of_group and _is_to_share(of_group):
+            taken |= {id(well): told[id(well)][0] for well in members if id(well) in told}
+    return taken
+
+
+def _is_to_share(found: Sequence[tuple[GrowthFit, float]]) -> bool:
+    """Tell whether a group grows and does not speak against a lag; both in the mean."""
+    rates = [fit.rate_per_h or 0.0 for fit, _ in found]
+    return mean(rates) > 0 and mean(against for _, against in found) <= CLEARLY
 
 
 def _groups_in(wells: Sequence[WellSeries]) -> Iterator[Sequence[WellSeries]]:
@@ -242,35 +269,24 @@ def _groups_in(wells: Sequence[WellSeries]) -> Iterator[Sequence[WellSeries]]:
             yield members
 
 
-def _lag_of(fits: Sequence[GrowthFit]) -> Waking | None:
-    """Give the median lag of the wells that show one."""
-    shown = [fit.curve.waking for fit in fits if fit.curve is not None and fit.curve.waking]
-    if not shown:
-        return None
-    return Waking(
-        median(waking.middle_h for waking in shown), median(waking.width_h for waking in shown)
-    )
-
-
 def _position_fits(
     well: WellSeries, fit: GrowthFit, window: Window | None, model: GrowthModel
 ) -> dict[str, GrowthFit]:
     """Fit each named field with its well's kind of curve, so that the two can be compared."""
+    named = [part for part in well.fields if part.label is not None]
     waking = fit.curve.waking if fit.fit == AFTER_A_LAG and fit.curve else None
     as_well = waking is not None or fit.fit in ("quasi-Poisson", *get_args(BendingModel))
-    if as_well:
-        model = "quasi-Poisson" if waking else cast(GrowthModel, fit.fit)
-    fits = {
-        field.label: fit_wells([[field.used]], window, model, waking)[0]
-        for field in well.fields
-        if field.label is not None
-    }
-    if not as_well:
-        return fits
-    return {
-        label: dataclasses.replace(one, fit_reason="the curve of its well")
-        for label, one in fits.items()
-    }
+    of_well = cast(GrowthModel, "quasi-Poisson" if waking else fit.fit if as_well else model)
+    fits: dict[str, GrowthFit] = {}
+    for part in named:
+        one = fit_wells([[part.used]], window, of_well)[0]
+        after = fit_after_a_lag([part.used], window, waking) if waking else None
+        one = after[0] if after else one
+        same = as_well and one.fit == fit.fit
+        fits[part.label or ""] = (
+            dataclasses.replace(one, fit_reason="the curve of its well") if same else one
+        )
+    return fits
 
 
 def _group_rows(

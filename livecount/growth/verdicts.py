@@ -33,13 +33,13 @@ class GrowthFit:
     start_h, end_h
         First and last time used, hours.
     rate_per_h, rate_low, rate_high
-        Specific growth rate, 1/h; the interval only from two wells on. Of a logistic it is the rate
-        after the lag and before crowding, of a Gompertz the steepest.
+        Specific growth rate, 1/h; the interval only from two wells on. Of a curve with a lag or
+        plateau it is the rate after the one and before the other, of a Gompertz the steepest.
     doubling_time_h, doubling_time_low_h, doubling_time_high_h
         ln 2 / rate, hours; only for a population that is seen to grow.
     fit
-        "quasi-Poisson", "log-linear", "logistic", "lagged logistic", "Gompertz" or "none"; wells
-        that differ are joined by " + ".
+        "quasi-Poisson", "quasi-Poisson after a lag", "log-linear", "lagged exponential",
+        "logistic", "lagged logistic", "Gompertz" or "none"; wells that differ are joined by " + ".
     r_squared
         Share of the deviance about the mean that the fit explains; None across wells.
     verdict, reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Literal
@@ -280,10 +280,15 @@ def _wells_in(tidy: pd.DataFrame) -> list[WellSeries]:
                 group=stated[0] if stated else None,
                 metric=texts["metric"][first],
                 fields=tuple(sorted(positions, key=lambda field: _natural(field.label))),
-                cells=tuple(texts[name][first] for name in _CELLS),
+                cells=tuple(_stated(texts[name], fields) for name in _CELLS),
             )
         )
     return wells
+
+
+def _stated(texts: Texts, fields: Sequence[npt.NDArray[Any]]) -> str:
+    """Give the first text that any of a well's rows states, in alphabetical order."""
+    return min((str(text) for rows in fields for text in texts[rows] if text), default="")
 
 
 def _position(

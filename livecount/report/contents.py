@@ -240,8 +240,9 @@ def _well_report(growth: Sequence[GrowthRow]) -> ReportTable:
             "plateau", "verdict", "why",
         ),
         rows,
-        "A single well gives an estimate and no interval: its frames share one history. Lag: where "
-        "the tangent at the steepest point meets the level at the start (Zwietering et al. 1990).",
+        "A single well gives an estimate and no interval: its frames share one history. Lag: hours "
+        "of growth lost by waiting; of a Gompertz where the tangent at the steepest point meets "
+        "the level at the start (Zwietering et al. 1990).",
     )  # fmt: skip
 
 
