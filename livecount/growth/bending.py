@@ -20,6 +20,7 @@ __all__ = [
     "fit_gompertz",
     "fit_logistic",
     "judged",
+    "ln_logistic",
 ]
 
 BendingModel = Literal["lagged exponential", "logistic", "lagged logistic", "Gompertz"]
@@ -84,7 +85,7 @@ def fit_logistic(
         for above in (0.1, 1.0)
         for rate in (3.0, 8.0)
     ]
-    found = _least_squares(scaled, values / largest, _ln_logistic, starts, scale)
+    found = _least_squares(scaled, values / largest, ln_logistic, starts, scale)
     if found is None:
         return None
     log_plateau, rate, midpoint = found
@@ -136,7 +137,8 @@ def fit_gompertz(
     return judged("Gompertz", curve, times_h, values, scale)
 
 
-def _ln_logistic(x: Series, log_plateau: float, rate: float, midpoint: float) -> Series:
+def ln_logistic(x: Series, log_plateau: float, rate: float, midpoint: float) -> Series:
+    """Give ln N of a logistic, shape (n,), on any axes; ``rate`` per unit of ``x``."""
     return np.asarray(log_plateau - np.logaddexp(0.0, -rate * (x - midpoint)))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from livecount.growth.bending import FURTHEST_PLATEAU_LN, BendingFit, judged
+from livecount.growth.bending import FURTHEST_PLATEAU_LN, BendingFit, judged, ln_logistic
 from livecount.growth.curves import MOST_FOLDS_LN, FittedCurve, Waking
 from livecount.growth.series import Series
 
@@ -51,7 +51,7 @@ def fit_lagged_exponential(times_h: Series, values: Series) -> BendingFit | None
         for at, wide, hours in window.wakings()
     )
     bounds = (-FURTHEST_PLATEAU_LN, 1e-3), (FURTHEST_PLATEAU_LN, MOST_FOLDS_LN)
-    found = window.fit(_ln_exponential, [start for start in lines if start[1] > 0], bounds)
+    found = window.fit(_ln_lagged_exponential, [start for start in lines if start[1] > 0], bounds)
     if found is None:
         return None
     level, rate, *waking = found
@@ -82,7 +82,7 @@ def fit_lagged_logistic(times_h: Series, values: Series) -> BendingFit | None:
     if window is None:
         return None
     bounds = (-FURTHEST_PLATEAU_LN, 1e-3, -10.0), (FURTHEST_PLATEAU_LN, MOST_FOLDS_LN, 10.0)
-    found = window.fit(_ln_logistic, list(_logistic_starts(window)), bounds)
+    found = window.fit(_ln_lagged_logistic, list(_logistic_starts(window)), bounds)
     if found is None:
         return None
     log_plateau, rate, midpoint, *waking = found
@@ -138,7 +138,7 @@ class _Window:
     def fit(
         self, ln_curve: _LnCurve, starts: Sequence[_Start], bounds: tuple[_Start, _Start]
     ) -> tuple[float, ...] | None:
-        """Fit from the start that lies nearest; None where the best curve has no lag."""
+        """Fit from the start that lies nearest; None where cells would wake too late."""
         from scipy.optimize import least_squares
 
         low, high = (*bounds[0], *_WAKING_FROM), (*bounds[1], *_WAKING_TO)
@@ -164,12 +164,13 @@ class _Window:
         return None if late.any() or not math.isfinite(found.cost) else tuple(found.x.tolist())
 
 
-def _ln_exponential(x: Series, level: float, rate: float, at: float, ln_width: float) -> Series:
+def _ln_lagged_exponential(
+    x: Series, level: float, rate: float, at: float, ln_width: float
+) -> Series:
     return np.asarray(level + rate * Waking(at, math.exp(ln_width)).growing_h(x))
 
 
-def _ln_logistic(
+def _ln_lagged_logistic(
     x: Series, log_plateau: float, rate: float, midpoint: float, at: float, ln_width: float
 ) -> Series:
-    hours = Waking(at, math.exp(ln_width)).growing_h(x)
-    return np.asarray(log_plateau - np.logaddexp(0.0, -rate * (hours - midpoint)))
+    return ln_logistic(Waking(at, math.exp(ln_width)).growing_h(x), log_plateau, rate, midpoint)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import mean, median
 from typing import Literal, TypeVar, cast, get_args
 
 import pandas as pd
 
 from livecount.growth.bending import BendingModel
-from livecount.growth.choosing import CLEARLY
 from livecount.growth.combining import combine_wells
-from livecount.growth.curves import FittedCurve, Waking
+from livecount.growth.curves import FittedCurve
 from livecount.growth.evidence import CONFIDENCE, Window
-from livecount.growth.fitting import AFTER_A_LAG, GrowthModel, fit_after_a_lag, fit_wells
+from livecount.growth.fitting import (
+    AFTER_A_LAG,
+    GrowthModel,
+    fit_after_a_lag,
+    fit_series,
+    fit_wells,
+)
 from livecount.growth.normalising import Reference, bases_of, relative_fit
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape
+from livecount.growth.shared_lag import share_lag
 from livecount.growth.verdicts import GrowthFit, Verdict
-from livecount.growth.wells import Identity, Metric, WellSeries, wells_of
+from livecount.growth.wells import Identity, Metric, WellSeries, groups_in, together, wells_of
 
 __all__ = [
     "ALL_WELLS",
@@ -184,7 +189,7 @@ def growth_of_wells(
     """
     bases = bases_of(wells, reference) if reference else {}
     rows: list[GrowthRow] = []
-    for members in _together(wells, lambda well: well.replicate_key):
+    for members in together(wells, lambda well: well.replicate_key):
         fits = _fits_of(members, window, model)
         for number, well in enumerate(members):
             parts = _position_fits(well, fits[number], window, model) if positions else {}
@@ -212,61 +217,13 @@ def _fits_of(
     same cells and show none are fitted with that lag, lest their rates include it.
     """
     fits: dict[int, GrowthFit] = {}
-    for members in _groups_in(wells):
+    for members in groups_in(wells):
         found = fit_wells([well.used for well in members], window, model)
         fits.update(zip(map(id, members), found, strict=True))
     if model == "auto":
-        for members in _together(wells, lambda well: well.sown_with):
-            fits |= _with_lag_of_others(members, fits, window)
+        for members in together(wells, lambda well: well.sown_with):
+            fits |= share_lag(members, fits, window)
     return [fits[id(well)] for well in wells]
-
-
-def _with_lag_of_others(
-    wells: Sequence[WellSeries], fits: Mapping[int, GrowthFit], window: Window | None
-) -> dict[int, GrowthFit]:
-    """Fit plain wells with the lag of those that show one, all wells of a group or none.
-
-    None, where as many growing wells speak against that lag as show it, or where a group's own
-    wells do in the mean.
-    """
-    showing = [fit.curve.waking for well in wells if (fit := fits[id(well)]).curve]
-    wakings = [waking for waking in showing if waking is not None]
-    plain = [well for well in wells if fits[id(well)].fit == "quasi-Poisson"]
-    if not wakings or not plain:
-        return {}
-    waking = Waking(
-        median(waking.middle_h for waking in wakings), median(waking.width_h for waking in wakings)
-    )
-    tried = {id(well): fit_after_a_lag(well.used, window, waking) for well in plain}
-    told = {well: found for well, found in tried.items() if found is not None}
-    denying = [
-        well
-        for well, (_, against) in told.items()
-        if against > CLEARLY and fits[well].verdict is Verdict.GROWING
-    ]
-    if len(denying) >= len(wakings):
-        return {}
-    taken: dict[int, GrowthFit] = {}
-    for members in _groups_in(plain):
-        of_group = [told[id(well)] for well in members if id(well) in told]
-        if of_group and _is_to_share(of_group):
-            taken |= {id(well): told[id(well)][0] for well in members if id(well) in told}
-    return taken
-
-
-def _is_to_share(found: Sequence[tuple[GrowthFit, float]]) -> bool:
-    """Tell whether a group grows and does not speak against a lag; both in the mean."""
-    rates = [fit.rate_per_h or 0.0 for fit, _ in found]
-    return mean(rates) > 0 and mean(against for _, against in found) <= CLEARLY
-
-
-def _groups_in(wells: Sequence[WellSeries]) -> Iterator[Sequence[WellSeries]]:
-    """Give the wells of each stated group, and every well that is in none."""
-    for members in _together(wells, lambda well: well.group):
-        if members[0].group is None:
-            yield from ([well] for well in members)
-        else:
-            yield members
 
 
 def _position_fits(
@@ -279,9 +236,8 @@ def _position_fits(
     of_well = cast(GrowthModel, "quasi-Poisson" if waking else fit.fit if as_well else model)
     fits: dict[str, GrowthFit] = {}
     for part in named:
-        one = fit_wells([[part.used]], window, of_well)[0]
         after = fit_after_a_lag([part.used], window, waking) if waking else None
-        one = after[0] if after else one
+        one = after[0] if after else fit_series(part.used, window, of_well)
         same = as_well and one.fit == fit.fit
         fits[part.label or ""] = (
             dataclasses.replace(one, fit_reason="the curve of its well") if same else one
@@ -339,10 +295,3 @@ def _row(
         analysis_id=well.analysis_id,
         **values,
     )
-
-
-def _together(items: Sequence[_T], key: Callable[[_T], Hashable]) -> list[list[_T]]:
-    gathered: dict[Hashable, list[_T]] = {}
-    for item in items:
-        gathered.setdefault(key(item), []).append(item)
-    return list(gathered.values())

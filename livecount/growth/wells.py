@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,7 @@ _CELLS = ("cell_line", "passage", "seeding_density")
 """What wells share whose cells may be expected to wait equally long after seeding."""
 
 Texts = npt.NDArray[np.object_]
+_T = TypeVar("_T")
 
 _WELL_NAME = re.compile(r"([A-Za-z]{1,2})0*(\d{1,2})")
 
@@ -114,6 +115,23 @@ class WellSeries:
     def sown_with(self) -> tuple[str | None, ...]:
         """What wells share that were sown alike: plate and cells."""
         return (self.plate, *self.cells)
+
+
+def together(items: Iterable[_T], key: Callable[[_T], Hashable]) -> list[list[_T]]:
+    """Gather what has the same key, in the order in which the keys first come."""
+    gathered: dict[Hashable, list[_T]] = {}
+    for item in items:
+        gathered.setdefault(key(item), []).append(item)
+    return list(gathered.values())
+
+
+def groups_in(wells: Iterable[WellSeries]) -> Iterator[list[WellSeries]]:
+    """Give the wells of each stated replicate group, and every well that is in none by itself."""
+    for members in together(wells, lambda well: well.group):
+        if members[0].group is None:
+            yield from ([well] for well in members)
+        else:
+            yield members
 
 
 def wells_of(counts: pd.DataFrame, *, groups: Mapping[str, str] | None = None) -> list[WellSeries]:
