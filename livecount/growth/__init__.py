@@ -55,7 +55,15 @@ from livecount.growth.table import (
     growth_table,
 )
 from livecount.growth.verdicts import Doubling, GrowthFit, Verdict, doubling_of
-from livecount.growth.wells import INSIDE, Identity, Metric, PositionSeries, WellSeries, wells_of
+from livecount.growth.wells import (
+    INSIDE,
+    Identity,
+    Metric,
+    PositionSeries,
+    WellSeries,
+    together,
+    wells_of,
+)
 
 __all__ = [
     "ALL_WELLS",
@@ -106,6 +114,7 @@ __all__ = [
     "relative_wells",
     "sigmoid",
     "spread_of",
+    "together",
     "visit_numbers",
     "well_curve",
     "wells_of",

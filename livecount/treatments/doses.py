@@ -11,6 +11,7 @@ from livecount.growth import (
     fit_dose_response,
     gr_of_rates,
     gr_of_wells,
+    together,
 )
 from livecount.treatments.wells import (
     APART,
@@ -19,7 +20,6 @@ from livecount.treatments.wells import (
     ends,
     in_common,
     rates,
-    together,
 )
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from livecount.growth import (
     gr_of_wells,
     joined,
     spread_of,
+    together,
 )
 from livecount.treatments.wells import (
     APART,
@@ -21,7 +22,6 @@ from livecount.treatments.wells import (
     fold_changes,
     in_common,
     rates,
-    together,
 )
 
 if TYPE_CHECKING:

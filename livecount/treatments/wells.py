@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,6 @@ __all__ = [
     "fold_changes",
     "in_common",
     "rates",
-    "together",
     "treated_wells",
 ]
 
@@ -146,16 +145,6 @@ def in_common(wells: Sequence[TreatedWell]) -> dict[str, Any]:
         if len({well.contents.get(name) for well in wells}) == 1
     }
     return {**dict(zip(APART, first.apart, strict=True)), **common}
-
-
-def together(
-    wells: Iterable[TreatedWell], key: Callable[[TreatedWell], Any]
-) -> list[list[TreatedWell]]:
-    """Gather wells that share a key, in the order in which the keys appear."""
-    gathered: dict[Any, list[TreatedWell]] = {}
-    for well in wells:
-        gathered.setdefault(key(well), []).append(well)
-    return list(gathered.values())
 
 
 def ends(name: str, interval: Interval | None) -> dict[str, float | None]:
