@@ -504,6 +504,29 @@ def test_hours_of_growth_are_lost_and_never_won(
     assert waking.clock_h(middle_h - 1) is None
 
 
+@pytest.mark.parametrize("fit", [fit_lagged_exponential, fit_lagged_logistic])
+@given(
+    st.lists(st.floats(1e-3, 1e9), min_size=6, max_size=40),
+    st.floats(1e-3, 1e4),
+    st.floats(-1e4, 1e4),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_counts_give_a_finite_lagged_curve_or_none(
+    fit, counts: list[float], span_h: float, start_h: float
+) -> None:
+    times = start_h + span_h * np.linspace(0, 1, len(counts))
+    found = fit(times, np.array(counts))
+    assert found is None or np.isfinite(found.curve.values(times)).all()
+
+
+@pytest.mark.parametrize("fit", [fit_lagged_exponential, fit_lagged_logistic])
+def test_a_rise_that_hardly_is_one_does_not_start_outside_the_bounds(fit) -> None:
+    for slope in (1e-12, 1e-9, 1e-6, 1e-4):
+        times = np.arange(0, 48.1, 2.0)
+        found = fit(times, 100 * np.exp(slope * times))
+        assert found is None or found.curve.rate_per_h > 0
+
+
 @pytest.mark.parametrize(
     "fit", [fit_lagged_exponential, fit_logistic, fit_lagged_logistic, fit_gompertz]
 )

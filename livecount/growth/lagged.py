@@ -141,13 +141,14 @@ class _Window:
         """Fit from the start that lies nearest; None where cells would wake too late."""
         from scipy.optimize import least_squares
 
-        low, high = (*bounds[0], *_WAKING_FROM), (*bounds[1], *_WAKING_TO)
+        low = np.array([*bounds[0], *_WAKING_FROM])
+        high = np.array([*bounds[1], *_WAKING_TO])
 
         def residuals(parameters: Any) -> Series:
             return ln_curve(self.times, *parameters) - self.logs
 
         with np.errstate(all="ignore"):
-            inside = [start for start in starts if np.all((low < start) & (start < np.array(high)))]
+            inside = [start for start in starts if ((low < start) & (start < high)).all()]
             if not inside:
                 return None
             start = min(inside, key=lambda start: float(np.sum(residuals(start) ** 2)))
