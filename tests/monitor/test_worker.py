@@ -77,7 +77,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_another(make: Make, larg
             raise trouble
 
     armed = False
-    worker = make(on_wait=interrupt)
+    worker = make(on_wait=interrupt, patience_s=300.0)  # it counts twice, on a busy computer too
     page = worker.read(large.parent, b"large.tif", 0)
     armed = True
     with pytest.raises(DatabaseBusyError):

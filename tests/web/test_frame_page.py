@@ -265,7 +265,8 @@ def test_a_silent_folder_is_given_up_and_another_one_still_shown(tmp_path: Path,
         key = store.frame(frame["id"]).key
     other = tmp_path / "other"
     shutil.copytree(run.folder, other)
-    pictures = Pictures(PictureCache(tmp_path / "cache", most_bytes=10**9), wait_s=1.0)
+    # On a busy computer a first picture takes seconds, and a folder given up stays so for a while.
+    pictures = Pictures(PictureCache(tmp_path / "cache", most_bytes=10**9), wait_s=10.0)
 
     async def ask() -> None:
         await shown(replace(key, source=str(other)))
