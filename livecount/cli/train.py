@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,6 +62,9 @@ def learn(
     recipe: Path, output: Path, *, images: Path | None, resume: bool
 ) -> tuple[Path, str | None]:
     """Train with a progress bar and export; gives the model's card and the figure of losses."""
+    # Read when torch is loaded: threads that spin while they wait take the cores from a run that
+    # counts beside the training, and win nothing without one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from livecount import training
 
     with progress_bar("training", None) as advance:
