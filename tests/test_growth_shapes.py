@@ -16,8 +16,6 @@ from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 from livecount.growth import (
     GROWTH_COLUMNS,
-    GrowthFit,
-    GrowthRow,
     GrowthSeries,
     Verdict,
     combine_wells,
@@ -27,49 +25,21 @@ from livecount.growth import (
 )
 from livecount.growth.bending import fit_gompertz, fit_logistic
 from livecount.growth.choosing import _aicc
-from livecount.growth.curves import Waking
 from livecount.growth.lagged import fit_lagged_exponential, fit_lagged_logistic
 from livecount.growth.shape import SHAPE_COLUMNS, CurveShape, combine_shapes
 from livecount.plots import plot_growth
+from tests.growth_truths import (
+    FLOOR,
+    HOURS,
+    PLATEAU,
+    RATE,
+    gompertz,
+    logistic,
+    noisy,
+    tangent_lag,
+    waiting,
+)
 from tests.test_plots import texts_of
-
-HOURS = np.arange(0, 121, 2.0)
-RATE = math.log(2) / 12
-FLOOR, PLATEAU = 100.0, 2000.0
-
-
-def gompertz(times: np.ndarray, lag_h: float, rate: float = RATE) -> np.ndarray:
-    """Count cells by Zwietering's equation 11, in his own parameters: A, mu_m and lambda."""
-    folds = math.log(PLATEAU / FLOOR)
-    return FLOOR * np.exp(folds * np.exp(-np.exp(rate * math.e / folds * (lag_h - times) + 1)))
-
-
-def logistic(times: np.ndarray, start: float = 100.0, plateau: float = PLATEAU) -> np.ndarray:
-    return plateau / (1 + (plateau / start - 1) * np.exp(-RATE * times))
-
-
-def growing(times: np.ndarray, middle_h: float, width_h: float) -> np.ndarray:
-    """Add up the share of cells that are awake, step by step: their hours of growth."""
-    fine = np.linspace(-300, 300, 60_001)
-    awake = 1 / (1 + np.exp(-(fine - middle_h) / width_h))
-    return np.interp(times, fine, np.cumsum(awake) * (fine[1] - fine[0]))
-
-
-def waiting(times: np.ndarray, plateau: float | None = PLATEAU) -> np.ndarray:
-    """Count 100 cells that wake about 20 h after the start, most of them within 10 h."""
-    hours = growing(times, 20.0, 2.5) - growing(np.zeros(1), 20.0, 2.5)
-    if plateau is None:
-        return 100 * np.exp(RATE * hours)
-    return plateau / (1 + (plateau / 100 - 1) * np.exp(-RATE * hours))
-
-
-def tangent_lag(times: np.ndarray, values: np.ndarray) -> float:
-    """Draw the tangent at the steepest of many points of ln N, to the level of the first."""
-    logs = np.log(values)
-    slopes = np.gradient(logs, times)
-    at = int(np.argmax(slopes))
-    return float(times[at] - (logs[at] - logs[0]) / slopes[at] - times[0])
-
 
 # known answers
 
@@ -103,28 +73,6 @@ def test_the_lag_is_close_to_zwieterings_own_where_the_first_level_is_the_floor(
     assert fit.shape.lag_h == pytest.approx(30, abs=0.1)
 
 
-@pytest.mark.parametrize("plateau", [PLATEAU, None])
-def test_exact_curves_of_waiting_cells_give_their_rate_and_the_hours_lost(
-    plateau: float | None,
-) -> None:
-    fit = fit_series(GrowthSeries(HOURS, waiting(HOURS, plateau)))
-    assert fit.fit == ("lagged exponential" if plateau is None else "lagged logistic")
-    assert fit.rate_per_h == pytest.approx(RATE, rel=1e-3)
-    assert fit.shape.lag_h == pytest.approx(20.0, abs=0.05)
-    assert fit.curve is not None
-    assert fit.curve.waking is not None
-    assert fit.curve.waking.width_h == pytest.approx(2.5, abs=0.05)
-    assert fit.curve.values(HOURS) == pytest.approx(waiting(HOURS, plateau), rel=1e-3)
-    if plateau is None:
-        assert (fit.shape.plateau, fit.shape.half_plateau_h) == (None, None)
-        assert "an exponential has no plateau" in fit.shape.shape_reason
-    else:
-        fine = np.linspace(0, HOURS[-1], 20_001)
-        half = np.interp(PLATEAU / 2, waiting(fine), fine)
-        assert fit.shape.half_plateau_h == pytest.approx(half, abs=0.05)
-        assert fit.shape.plateau == pytest.approx(PLATEAU, rel=1e-3)
-
-
 def test_exact_logistic_gives_plateau_half_plateau_and_no_lag() -> None:
     fit = fit_series(GrowthSeries(HOURS, logistic(HOURS)))
     assert fit.fit == "logistic"
@@ -140,11 +88,6 @@ def test_area_is_that_of_the_trapezoids() -> None:
 
 
 # the choice
-
-
-def noisy(rng: np.random.Generator, truth: np.ndarray, n_wells: int = 4) -> list[GrowthFit]:
-    times = np.linspace(0, 120, len(truth))
-    return fit_wells([[GrowthSeries(times, rng.poisson(truth))] for _ in range(n_wells)])
 
 
 @pytest.mark.parametrize(
@@ -170,99 +113,6 @@ def test_noisy_counts_get_the_curve_that_made_them(
     both = "below the logistic's"
     said = {"Gompertz": both, "lagged logistic": both, "quasi-Poisson": "exponential"}
     assert all(said.get(name, "AICc") in fit.fit_reason for fit in fits)
-
-
-@pytest.mark.parametrize("slower", [0.25, 0.5, 1.0])
-def test_rates_of_wells_that_show_no_lag_mean_what_those_of_their_controls_do(
-    slower: float,
-) -> None:
-    rng = np.random.default_rng(7)
-    cells = {"cell_line": "ours", "seeding_density": 100}
-    controls = {f"A{n}": waiting(HOURS[:40], None) for n in range(1, 5)}
-    hours = np.log(controls["A1"] / 100) / RATE
-    treated = {f"B{n}": 12 * np.exp(slower * RATE * hours) for n in range(1, 5)}
-    table = pd.concat(
-        pd.DataFrame(
-            {"well": well, "group": well[0], "elapsed_h": HOURS[:40], "count": rng.poisson(truth)}
-        )
-        for well, truth in (controls | treated).items()
-    )
-    others = table[table["group"] == "B"].assign(cell_line="theirs", group="C")
-    others["well"] = others["well"].str.replace("B", "C")
-    rows = growth_table(pd.concat([table.assign(**cells), others]))
-    found = {row.group: row for row in rows if row.level == "group"}
-    assert found["A"].fit == "lagged exponential"
-    assert found["B"].rate_per_h == pytest.approx(slower * RATE, rel=0.1)
-    if found["B"].fit != "lagged exponential":
-        assert found["B"].fit == "quasi-Poisson after a lag"
-        assert "that of wells with the same cells" in found["B"].fit_reason
-        assert found["B"].shape.lag_h is None
-        # Other cells keep their own time.
-        assert found["C"].fit == "quasi-Poisson"
-        assert found["C"].rate_per_h < 0.95 * found["B"].rate_per_h
-
-
-def test_the_lag_of_a_delayed_group_is_not_given_to_controls_that_have_none() -> None:
-    rng = np.random.default_rng(8)
-    times = HOURS[:40]
-    truths = {"A": 60 * np.exp(RATE * times), "B": waiting(times, None)}
-    table = pd.concat(
-        pd.DataFrame(
-            {"well": f"{row}{n}", "group": row, "elapsed_h": times, "count": rng.poisson(truth)}
-        )
-        for row, truth in truths.items()
-        for n in range(1, 5)
-    )
-    found = {row.group: row for row in growth_table(table) if row.level == "group"}
-    assert (found["A"].fit, found["B"].fit) == ("quasi-Poisson", "lagged exponential")
-    assert found["A"].rate_per_h == pytest.approx(RATE, rel=0.05)
-
-
-def plate(truths: dict[str, list[np.ndarray]], seed: int = 11) -> list[GrowthRow]:
-    """Give the growth of wells with Poisson counts, one every two hours, by group."""
-    rng = np.random.default_rng(seed)
-    table = pd.concat(
-        pd.DataFrame(
-            {
-                "well": f"{group}{number}",
-                "group": group,
-                "elapsed_h": HOURS[: len(truth)],
-                "count": rng.poisson(truth),
-            }
-        )
-        for group, wells in truths.items()
-        for number, truth in enumerate(wells, 1)
-    )
-    return growth_table(table)
-
-
-@pytest.mark.parametrize("n_visits", [4, 5, 6, 8, 10])
-def test_wells_that_were_left_before_the_cells_woke_do_not_get_the_lag(n_visits: int) -> None:
-    waits, slow = waiting(HOURS[:40], None), 100 * np.exp(0.005 * HOURS)
-    rows = plate({"A": [waits] * 4, "B": [slow[:n_visits]] * 2})
-    short = [row for row in rows if row.level == "well" and row.group == "B"]
-    assert {row.fit for row in short} <= {"quasi-Poisson", "none"}
-    assert all(abs(row.rate_per_h or 0) < 0.1 for row in short)
-
-
-def test_one_odd_well_gives_its_lag_to_no_group() -> None:
-    times = HOURS[:40]
-    rows = plate(
-        {
-            "A": [60 * np.exp(RATE * times)] * 4,
-            "B": [100 * np.exp(0.005 * times)] * 4,
-            "W": [waiting(times, None)],
-        }
-    )
-    found = {row.group: row.fit for row in rows if row.level == "group"}
-    assert found == {"A": "quasi-Poisson", "B": "quasi-Poisson", "W": "lagged exponential"}
-
-
-def test_a_well_that_was_left_early_takes_no_lag_from_the_others() -> None:
-    waits = waiting(HOURS[:40], None)
-    rows = plate({"A": [waits, waits, waits[:10]]})
-    fits = [row.fit for row in rows if row.level == "well"]
-    assert fits == ["lagged exponential", "lagged exponential", "quasi-Poisson"]
 
 
 def test_growth_that_slows_far_below_a_plateau_is_said_to() -> None:
@@ -485,46 +335,6 @@ def test_units_of_time_and_counts_move_the_shape_as_they_must(
     assert moved.half_plateau_h == pytest.approx(half, rel=1e-4, abs=1e-2)
     area = plain.area_under_curve * stretch * factor
     assert moved.area_under_curve == pytest.approx(area, rel=1e-9)
-
-
-@given(st.floats(-50, 50), st.floats(0.01, 20), st.lists(st.floats(-100, 100), min_size=2))
-def test_hours_of_growth_are_lost_and_never_won(
-    middle_h: float, width_h: float, clock: list[float]
-) -> None:
-    waking, times = Waking(middle_h, width_h), np.sort(np.array(clock))
-    hours = waking.growing_h(times)
-    assert (np.diff(hours) >= 0).all()
-    assert (np.diff(hours) <= np.diff(times) + 1e-9).all()
-    assert waking.lost_h(float(times[0])) >= waking.lost_h(float(times[-1])) >= 0
-    for time_h, hour in zip(times, hours, strict=True):
-        assert waking.lost_h(float(time_h)) == pytest.approx(hour - time_h, abs=1e-9)
-        # Long before the first cell wakes, a clock time leaves no trace in its hours of growth.
-        if time_h > middle_h - 10 * width_h:
-            assert waking.clock_h(float(hour)) == pytest.approx(time_h, abs=1e-6)
-    assert waking.clock_h(middle_h - 1) is None
-
-
-@pytest.mark.parametrize("fit", [fit_lagged_exponential, fit_lagged_logistic])
-@given(
-    st.lists(st.floats(1e-3, 1e9), min_size=6, max_size=40),
-    st.floats(1e-3, 1e4),
-    st.floats(-1e4, 1e4),
-)
-@settings(max_examples=60, deadline=None)
-def test_any_counts_give_a_finite_lagged_curve_or_none(
-    fit, counts: list[float], span_h: float, start_h: float
-) -> None:
-    times = start_h + span_h * np.linspace(0, 1, len(counts))
-    found = fit(times, np.array(counts))
-    assert found is None or np.isfinite(found.curve.values(times)).all()
-
-
-@pytest.mark.parametrize("fit", [fit_lagged_exponential, fit_lagged_logistic])
-def test_a_rise_that_hardly_is_one_does_not_start_outside_the_bounds(fit) -> None:
-    for slope in (1e-12, 1e-9, 1e-6, 1e-4):
-        times = np.arange(0, 48.1, 2.0)
-        found = fit(times, 100 * np.exp(slope * times))
-        assert found is None or found.curve.rate_per_h > 0
 
 
 @pytest.mark.parametrize(
