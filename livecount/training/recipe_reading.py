@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
@@ -153,6 +154,8 @@ def _converted(expected: Any, value: Any, path: str, where: str) -> Any:
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(expected, type) and type(value) is expected:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path}: {where} is {value}", hint="Give a finite number")
         return value
     named = getattr(expected, "__name__", str(expected))
     raise ConfigError(f"{path}: {where} is {value!r}", hint=f"Give a value of type {named}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_recipe"]
 
+_MOST_SEED: Final = 2**32 - 1
 _OF_SHARES: Final = ("bce", "focal", "dice")
 """Losses of maps that are shares of certainty, between 0 and 1."""
 
@@ -104,6 +105,7 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
     yield all(item.share > 0 for item in recipe.images), "images.share", "Give shares above 0"
     for item in (*recipe.images, *recipe.validation, *recipe.held_out):
         yield from _rules_of_images(item)
+    yield 0 <= run.seed <= _MOST_SEED, "run.seed", f"Give a number from 0 to {_MOST_SEED}"
     yield min(counts) >= 1, "run", "Give steps, batch, threads and intervals of at least 1"
     fits = run.crop_px > 0 and run.crop_px % multiple == 0
     yield fits, "run.crop_px", f"Give a multiple of {multiple}"
@@ -125,6 +127,8 @@ def _run_rules(recipe: Recipe) -> Iterator[_Rule]:
 
 
 def _rules_of_images(item: ImagesRecipe) -> Iterator[_Rule]:
+    sized = item.cell_diameter_px is None or item.cell_diameter_px > 0
+    yield sized, "images.cell_diameter_px", "Give a diameter above 0, or leave it out"
     both = item.leave_out is not None and item.only is not None
     yield not both, "images.only", "Give either leave_out or only"
     for name in ("leave_out", "only"):
