@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from livecount.annotations import AnnotatedImage, Dataset, load_image
+from livecount.annotations import Dataset, load_image
 from livecount.errors import AnnotationError
 from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise, sweep_h
 from livecount.frame import Frame
 from livecount.inference import Engine, Model
 from livecount.pipeline import CountingRule, FrameCounter
-from livecount.readers import read_frames
+from livecount.readers import look, read_frames
 
-__all__ = ["ModelScores", "ScoredSet", "score_model"]
+__all__ = ["ModelScores", "ScoredSet", "read_only_frame", "score_model"]
 
 
 _Scores = dict[str, float | int | None]
@@ -119,7 +119,7 @@ def _look_through(
     counter: FrameCounter, dataset: Dataset, on_image: Callable[[], Any]
 ) -> Iterator[SweepFrame]:
     for image in dataset.images:
-        frame = _only_frame(image)
+        frame = read_only_frame(image.path)
         annotated = load_image(image, partial(_already_read, frame))
         height, width = frame.pixels.shape
         yield SweepFrame(
@@ -135,11 +135,20 @@ def _already_read(frame: Frame, path: Path) -> npt.NDArray[Any]:  # noqa: ARG001
     return frame.pixels
 
 
-def _only_frame(image: AnnotatedImage) -> Frame:
-    frames = list(read_frames(image.path))
-    if len(frames) != 1:
+def read_only_frame(path: Path) -> Frame:
+    """Read an annotated image as frames are read that are counted.
+
+    Raises
+    ------
+    AnnotationError
+        The file holds several pages: it is not known which one is annotated.
+    ReadError
+        It cannot be read.
+    """
+    n_pages = look(path, settled=True).n_pages
+    if n_pages != 1:
         raise AnnotationError(
-            f"{image.path} holds {len(frames)} pages, but its annotations speak of one image",
+            f"{path} holds {n_pages} pages, but its annotations speak of one image",
             hint="Save each annotated image in a file of its own",
         )
-    return frames[0]
+    return next(read_frames(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +18,12 @@ from livecount.annotations import (
     find_datasets,
     load_image,
 )
+from livecount.centres import unreadable
 from livecount.errors import TrainingError
-from livecount.readers import read_pixels
+from livecount.scoring import read_only_frame
 from livecount.training.recipe import ImagesRecipe
 
-__all__ = ["AnnotatedFrame", "count_frames", "load_frames"]
+__all__ = ["AnnotatedFrame", "count_frames", "hash_images", "load_frames"]
 
 _SUFFIXES: Final = {
     "masks": "cells.png and NAME.centres.csv",
@@ -72,12 +75,16 @@ def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
     TrainingError
         There is no such folder, or no annotated image in it, or fewer than blocks to part them in.
     AnnotationError
-        Image and annotation do not belong together.
+        Image and annotation do not belong together, or a file holds several images.
     """
     return [
-        _frame(load_image(image, read_pixels), image.path.stem, dataset, recipe)
+        _frame(load_image(image, _pixels_of), image.path.stem, dataset, recipe)
         for dataset, image in _taken(_listed(recipe, data_root), recipe)
     ]
+
+
+def _pixels_of(path: Path) -> npt.NDArray[Any]:
+    return read_only_frame(path).pixels
 
 
 def count_frames(recipe: ImagesRecipe, data_root: Path) -> int:
@@ -89,6 +96,34 @@ def count_frames(recipe: ImagesRecipe, data_root: Path) -> int:
         There is no such folder, or no annotated image in it.
     """
     return len(_listed(recipe, data_root))
+
+
+def hash_images(entries: Iterable[ImagesRecipe], data_root: Path) -> str:
+    """Hash what some entries consist of: images, clicks, masks and what is said of their cells.
+
+    Copies elsewhere have the same hash.
+
+    Raises
+    ------
+    TrainingError, AnnotationError
+        As :func:`load_frames`; or a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for entry in entries:
+        for dataset, image in _taken(_listed(entry, data_root), entry):
+            sizes = dataset.cell_diameter_px, dataset.match_radius_px, dataset.edge_margin_px
+            digest.update(repr((entry.split, image.path.name, sizes)).encode())
+            for path in (image.path, image.centres_path, image.masks_path):
+                digest.update(_hash_of(path) if path else b"none")
+    return digest.hexdigest()
+
+
+def _hash_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").digest()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _listed(recipe: ImagesRecipe, data_root: Path) -> list[tuple[Dataset, AnnotatedImage]]:

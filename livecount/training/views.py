@@ -191,7 +191,24 @@ class _Transform:
 def _relit(
     pixels: FloatArray, augmentation: AugmentationRecipe, rng: np.random.Generator
 ) -> FloatArray:
-    """Change gamma, light across the view and sharpness, as another microscope would show it."""
+    """Change gamma, light across the view and sharpness, as another microscope would show it.
+
+    Pixels that are not finite stay unknown, for normalisation to take as it does in use.
+    """
+    finite = np.isfinite(pixels)
+    if finite.all():
+        return _relit_finite(pixels, augmentation, rng)
+    if not finite.any():
+        return pixels
+    filled = np.where(finite, pixels, np.median(pixels[finite])).astype(np.float32)
+    relit = _relit_finite(filled, augmentation, rng)
+    relit[~finite] = np.nan
+    return relit
+
+
+def _relit_finite(
+    pixels: FloatArray, augmentation: AugmentationRecipe, rng: np.random.Generator
+) -> FloatArray:
     low, high = np.quantile(pixels[::3, ::3], (0.001, 0.999))
     unit = np.clip((pixels - low) / max(float(high - low), 1e-6), 0, 1.5)
     unit = unit ** np.exp(rng.uniform(*np.log(augmentation.gamma)))

@@ -147,6 +147,37 @@ def test_masks_of_another_size_are_refused(tmp_path: Path, tiny_data: Path) -> N
         load_frames(ImagesRecipe("discs"), tmp_path)
 
 
+def test_a_file_of_several_images_is_refused(tmp_path: Path, tiny_data: Path) -> None:
+    import tifffile
+
+    data = Path(shutil.copytree(tiny_data, tmp_path / "data"))
+    path = data / "discs" / "train" / "frame1.tif"
+    pixels = tifffile.imread(path)
+    tifffile.imwrite(path, np.stack([pixels, pixels]), photometric="minisblack")
+    with pytest.raises(AnnotationError, match=r"frame1\.tif holds 2 pages"):
+        load_frames(ImagesRecipe("discs"), data)
+
+
+def test_pixels_that_are_no_number_spoil_only_themselves(recipe: Recipe, tiny_data: Path) -> None:
+    whole = load_frames(recipe.images[0], tiny_data)[0]
+    pixels = whole.pixels.astype(np.float32)
+    pixels[40:46, 50:56] = (np.nan, np.inf, -np.inf, np.nan, np.nan, np.inf)
+    holed = dataclasses.replace(whole, pixels=pixels)
+    augmentation = dataclasses.replace(recipe.augmentation, recorded=1.0, flattened=0.5)
+    varied = dataclasses.replace(recipe, augmentation=augmentation)
+    for seed in range(4):
+        rngs = np.random.default_rng(seed), np.random.default_rng(seed)
+        one, other = (
+            draw_view(frame, varied, rng).image
+            for frame, rng in zip((holed, whole), rngs, strict=True)
+        )
+        assert np.isfinite(one).all()
+        alike = np.abs(one - other) < 0.5
+        assert alike.mean() > 0.9
+    nothing = dataclasses.replace(whole, pixels=np.full_like(pixels, np.nan))
+    assert not draw_view(nothing, varied, np.random.default_rng(0)).image.any()
+
+
 def test_a_split_without_masks_is_said(tiny_data: Path) -> None:
     with pytest.raises(TrainingError, match="No image with masks"):
         load_frames(ImagesRecipe("discs", split="clicks"), tiny_data)
