@@ -18,10 +18,21 @@ from torch.nn import functional
 
 from livecount.training.recipe import HeadRecipe, NetworkRecipe, Norm
 
-__all__ = ["KERNELS", "UNBOUNDED_PX", "DeepDistanceNet", "count_parameters", "receptive_radius_px"]
+__all__ = [
+    "KERNELS",
+    "UNBOUNDED_PX",
+    "DeepDistanceNet",
+    "count_parameters",
+    "halo_px",
+    "memory_bytes_per_px",
+    "receptive_radius_px",
+]
 
 UNBOUNDED_PX: Final = 1 << 16
 """Stands for a reach over any frame: who tiles with such a halo takes every frame whole."""
+
+_BYTES_PER_PX_AND_FILTER: Final = 75
+"""Twice what ONNX Runtime took for each filter of the finest level, with room for the frame."""
 
 KERNELS: Final = {"plain": (3,), "residual": (3,), "multiscale": (1, 3, 5)}
 """Edge lengths of a block's convolutions, in pixels."""
@@ -239,3 +250,14 @@ def receptive_radius_px(network: NetworkRecipe, heads: tuple[HeadRecipe, ...]) -
     for head in heads:
         behind[head.name] = 1 + (behind[head.reads] if head.reads else 0)
     return (down + up + grid) * max(behind.values())
+
+
+def halo_px(network: NetworkRecipe, heads: tuple[HeadRecipe, ...]) -> int:
+    """Give the halo of a tile: the receptive radius, up to a multiple of what sides must be."""
+    step = max(16, 1 << (len(network.widths) - 1))
+    return -(-receptive_radius_px(network, heads) // step) * step
+
+
+def memory_bytes_per_px(network: NetworkRecipe) -> int:
+    """Bound the working memory of a network for each pixel that it is given at once."""
+    return _BYTES_PER_PX_AND_FILTER * network.widths[0] * len(KERNELS[network.block])

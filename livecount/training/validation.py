@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from livecount.detection import find_peaks
 from livecount.evaluation import match_assignment
 from livecount.frame import LOCATION_H, FloatArray
 from livecount.inference import TileLimits, infer_tiled
+from livecount.inference.tiling import MEMORY_LIMIT_MB
 from livecount.training.images import AnnotatedFrame, load_frames
 from livecount.training.losses import head_losses, total_loss
+from livecount.training.network import halo_px, memory_bytes_per_px
 from livecount.training.recipe import ImagesRecipe, Recipe
 from livecount.training.views import View, whole_view
 from livecount.weighing import detection_map
@@ -24,7 +26,6 @@ from livecount.weighing import detection_map
 __all__ = ["Measured", "Validator", "draw_maps"]
 
 _INNER = "inner"
-_WHOLE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,8 @@ class Measured:
         The recipe's total loss on whole frames.
     f_scores
         Data set -> f-score by assignment in percent at every one of ``h_choices``, on frames in
-        which every cell is marked, if there are any. Empty without an inner map.
+        which every cell is marked, if there are any. Data sets in which no cell is marked have
+        none: every h would score 0 or nothing there. Empty without an inner map.
     h_choices
         The recipe's.
     h_tolerance
@@ -135,7 +137,8 @@ class Validator:
         f_scores: dict[str, npt.NDArray[np.float64]] = {}
         has_inner = _INNER in self._recipe.head_names
         only_complete = self._some_are_complete()
-        for name, frames in self._sets.items():
+        names = _names_of_sets(self._sets)
+        for root, frames in self._sets.items():
             counts = np.zeros((len(self._recipe.run.h_choices), 3))
             of_set: list[float] = []
             for frame in frames:
@@ -145,8 +148,8 @@ class Validator:
                 if has_inner and (_every_cell_marked(frame) or not only_complete):
                     counts += self._counts(frame, drawn)
             losses.append(float(np.mean(of_set)))
-            if counts.any():
-                f_scores[name] = 200 * counts[:, 0] / (counts[:, 1] + counts[:, 2])
+            if counts[0, 2]:
+                f_scores[names[root]] = 200 * counts[:, 0] / (counts[:, 1] + counts[:, 2])
         run = self._recipe.run
         return Measured(float(np.mean(losses)), f_scores, run.h_choices, run.h_tolerance)
 
@@ -183,12 +186,27 @@ class Validator:
         return counts
 
 
+def _names_of_sets(roots: Iterable[str]) -> dict[str, str]:
+    """Name data sets as the recipe does; by the folder alone where that is one's own, absolute."""
+    names: dict[str, str] = {}
+    for root in roots:
+        plain = Path(root).name if Path(root).is_absolute() else root
+        alike = sum(other.partition(" (")[0] == plain for other in names.values())
+        names[root] = f"{plain} ({alike + 1})" if alike else plain
+    return names
+
+
 def _every_cell_marked(frame: AnnotatedFrame) -> bool:
     return frame.complete or frame.masks is not None
 
 
 def draw_maps(
-    network: nn.Module, image: FloatArray, recipe: Recipe, device: torch.device
+    network: nn.Module,
+    image: FloatArray,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    memory_limit_mb: float = MEMORY_LIMIT_MB,
 ) -> FloatArray:
     """Run a network over a whole normalised frame, at whose edges it sees what it does in use.
 
@@ -199,9 +217,11 @@ def draw_maps(
     image
         Shape (y, x), at the model's scale, normalised.
     recipe
-        Gives that multiple.
+        Gives the network's reach, and the multiple that its images' sides are of.
     device
         Where the network lives.
+    memory_limit_mb
+        Larger frames are drawn in tiles, as in use: the maps are the same.
 
     Returns
     -------
@@ -216,4 +236,9 @@ def draw_maps(
         return drawn
 
     network.eval()
-    return infer_tiled(infer, image, TileLimits(_WHOLE, 0, recipe.multiple_px))
+    return infer_tiled(infer, image, _tile_limits(recipe, memory_limit_mb))
+
+
+def _tile_limits(recipe: Recipe, memory_limit_mb: float) -> TileLimits:
+    most_px = int(memory_limit_mb * 1e6 / memory_bytes_per_px(recipe.network))
+    return TileLimits(most_px, halo_px(recipe.network, recipe.heads), recipe.multiple_px)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra livecount[train]")
 
 from livecount.inference.tiling import EDGE_MULTIPLES  # noqa: E402
 from livecount.training.images import load_frames  # noqa: E402
+from livecount.training.network import DeepDistanceNet  # noqa: E402
 from livecount.training.recipe import read_recipe  # noqa: E402
 from livecount.training.validation import Measured, Validator, draw_maps  # noqa: E402
 from livecount.training.views import whole_view  # noqa: E402
@@ -55,6 +57,48 @@ def test_empty_maps_score_0(tiny_recipe: Path, tiny_data: Path) -> None:
     measured = Validator(recipe, recipe.validation, tiny_data).measure(empty, torch.device("cpu"))
     assert measured.f_score == 0
     assert measured.loss > 0
+
+
+def test_frames_without_a_cell_choose_no_h(tiny_recipe: Path, tiny_data: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    frame = load_frames(recipe.validation[0], tiny_data)[0]
+    # Doubtful cells: at some of the h to try they are found, at others nothing is.
+    doubtful = 0.22 * whole_view(frame, recipe).maps.values
+    bare = replace(frame, centres=np.empty((0, 2)))
+    validator = Validator.of_frames(recipe, {"bare": [bare]})
+    network = Oracle([doubtful], recipe.multiple_px)
+    measured = validator.measure(network, torch.device("cpu"))
+    assert not measured.f_scores
+    assert measured.h is None
+    assert measured.best_h_near(0.08) == 0.08
+    both = Validator.of_frames(recipe, {"bare": [bare], "cells": [frame]})
+    assert list(both.measure(network, torch.device("cpu")).f_scores) == ["cells"]
+
+
+def test_sets_are_named_by_folder_and_never_by_path(tiny_recipe: Path, tiny_data: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    frame = load_frames(recipe.validation[0], tiny_data)[0]
+    network = Oracle([whole_view(frame, recipe).maps.values], recipe.multiple_px)
+    roots = (str(tiny_data / "one" / "clicked"), str(tiny_data / "other" / "clicked"), "ctc/hela")
+    validator = Validator.of_frames(recipe, {root: [frame] for root in roots})
+    measured = validator.measure(network, torch.device("cpu"))
+    assert list(measured.f_scores) == ["clicked", "clicked (2)", "ctc/hela"]
+
+
+def test_large_frames_are_drawn_in_tiles_with_the_same_maps(tiny_recipe: Path) -> None:
+    recipe = read_recipe(tiny_recipe)
+    torch.manual_seed(0)
+    network = DeepDistanceNet(recipe.network, recipe.heads)
+    shapes: list[tuple[int, ...]] = []
+    network.register_forward_pre_hook(lambda _, given: shapes.append(tuple(given[0].shape)))
+    image = np.random.default_rng(0).standard_normal((201, 243)).astype(np.float32)
+    whole, tiled = (
+        draw_maps(network, image, recipe, torch.device("cpu"), memory_limit_mb=limit)
+        for limit in (500, 3)
+    )
+    assert len(shapes) > 2
+    assert all(150 * np.prod(shape) <= 3e6 for shape in shapes[1:])
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
 def test_clicks_choose_h_where_there_is_nothing_else(tiny_recipe: Path, tiny_data: Path) -> None:
