@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from livecount.cli.options import AsJson, CellDiameterPx, ModelName, load_settings
+from livecount.cli.options import AsJson, ModelName, above_zero, finite, load_settings
 from livecount.cli.terminal import say, write_json
 from livecount.cli.train import learn
 
@@ -29,15 +29,27 @@ def finetune(
     name: Annotated[
         str | None, typer.Option("--name", help="Of the new model (default: the folder's).")
     ] = None,
-    cell_diameter_px: CellDiameterPx = None,
+    cell_diameter_px: Annotated[
+        float | None,
+        typer.Option(
+            "--cell-diameter-px",
+            callback=above_zero,
+            help="Typical diameter of a cell in pixels of the frames.",
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option("--steps", min=1, help="How long to learn (default: as --minutes allows)."),
     ] = None,
     minutes: Annotated[
-        float, typer.Option("--minutes", min=0.001, help="What it may take, without --steps.")
+        float,
+        typer.Option(
+            "--minutes", min=0.001, callback=finite, help="What it may take, without --steps."
+        ),
     ] = 8.0,
-    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal weights.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**32 - 1, help="Equal seeds give equal weights.")
+    ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.")
     ] = False,
@@ -53,15 +65,26 @@ def finetune(
     Example: livecount finetune --frames clicked/ --cell-diameter-px 24 -o astrocytes/
     """
     from livecount.inference import find_model
-    from livecount.training import FineTuning, begun_steps, write_finetuning_recipe
+    from livecount.training import (
+        FineTuning,
+        begun_steps,
+        refuse_begun_run,
+        refuse_model_of_others,
+        refuse_parents_folder,
+        write_finetuning_recipe,
+    )
 
     settings = load_settings(None, {"counting.model": model}).counting
     parent = find_model(settings.model)
+    refuse_parents_folder(parent, output)
+    refuse_model_of_others(output)
+    if not resume:
+        refuse_begun_run(output)
     wanted = FineTuning(frames, name or output.resolve().name, cell_diameter_px, seed=seed)
     if steps is None and resume:
         steps = begun_steps(output)
     if steps is None:
-        steps = _steps_within(minutes, parent, wanted, output)
+        steps = _steps_within(minutes, parent, wanted)
     wanted = replace(wanted, steps=steps)
     recipe = write_finetuning_recipe(parent, wanted, output)
     card, _ = learn(recipe, output, images=frames, resume=resume)
@@ -71,12 +94,16 @@ def finetune(
         say(f"model -> {card}\nuse it with: --model {card.parent}")
 
 
-def _steps_within(minutes: float, parent: Model, wanted: FineTuning, output: Path) -> int:
+def _steps_within(minutes: float, parent: Model, wanted: FineTuning) -> int:
     """Choose as many steps as this computer can take in the time, of those that are useful."""
+    from tempfile import TemporaryDirectory
+
     from livecount.training import MOST_STEPS, measure_pace, write_finetuning_recipe
 
     say("measuring how fast this computer learns ...")
-    pace_s = measure_pace(write_finetuning_recipe(parent, wanted, output), data_root=wanted.frames)
+    with TemporaryDirectory(prefix="livecount-pace-") as elsewhere:
+        recipe = write_finetuning_recipe(parent, wanted, Path(elsewhere))
+        pace_s = measure_pace(recipe, data_root=wanted.frames)
     steps = max(1, min(MOST_STEPS, int(60 * minutes / pace_s)))
     say(f"{steps} steps of {pace_s:.2g} s each: about {steps * pace_s / 60:.2g} min")
     return steps

@@ -25,6 +25,13 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def above_zero(value: float | None) -> float | None:
+    """Refuse what is no length: 0, less, ``nan`` and ``inf``."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value} is not a number above 0.")
+    return value
+
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings; see the shipped config.toml.")
 ]

@@ -67,10 +67,11 @@ def learn(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from livecount import training
 
+    training.refuse_model_of_others(output)
     with progress_bar("training", None) as advance:
         show = _Shown(output, advance)
         training.train(recipe, output, data_root=images, resume=resume, on_progress=show)
-    return training.export_model(output, output / "model"), show.losses
+    return training.export_model(output, output / training.MODEL_NAME), show.losses
 
 
 def _cross_validate(

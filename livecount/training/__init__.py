@@ -16,11 +16,14 @@ from livecount.training.finetuning import (
     MOST_STEPS,
     FineTuning,
     begun_steps,
+    refuse_parents_folder,
     write_finetuning_recipe,
 )
 from livecount.training.progress import TrainingProgress
+from livecount.training.run_folder import MODEL_NAME, refuse_begun_run, refuse_model_of_others
 
 __all__ = [
+    "MODEL_NAME",
     "MOST_STEPS",
     "FineTuning",
     "TrainingProgress",
@@ -28,6 +31,9 @@ __all__ = [
     "cross_validate",
     "export_model",
     "measure_pace",
+    "refuse_begun_run",
+    "refuse_model_of_others",
+    "refuse_parents_folder",
     "train",
     "write_finetuning_recipe",
 ]

@@ -7,7 +7,6 @@ the rest as JSON, so that tensors and step cannot come apart. ``state.json`` is 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,17 +16,16 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from livecount.errors import TrainingError
+from livecount.training.run_folder import CHECKPOINT_NAME, STATE_NAME, refuse_changed_images
+from livecount.training.writing import write_whole
 
 __all__ = [
-    "CHECKPOINT_NAME",
     "RunState",
     "load_weights",
     "read_checkpoint",
     "save_weights",
     "write_checkpoint",
 ]
-
-CHECKPOINT_NAME = "checkpoint.safetensors"
 
 
 @dataclass(slots=True)
@@ -42,6 +40,8 @@ class RunState:
         Steps done.
     history
         One row per validation: step, losses, f-scores, seconds.
+    images_hash
+        SHA-256 of the annotated images, for the same reason; empty in runs before 2026-11-29.
     """
 
     recipe_hash: str
@@ -51,6 +51,7 @@ class RunState:
     without_improvement: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    images_hash: str = ""
 
 
 def write_checkpoint(
@@ -75,13 +76,11 @@ def write_checkpoint(
         tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
     document = json.dumps(asdict(state), indent=1)
     _save(tensors, folder / CHECKPOINT_NAME, {"state": document})
-    temporary = folder / "state.json.part"
-    temporary.write_text(document, encoding="utf-8")
-    temporary.replace(folder / "state.json")
+    write_whole(folder / STATE_NAME, document)
 
 
 def read_checkpoint(
-    folder: Path, recipe_hash: str, network: nn.Module, optimiser: torch.optim.Optimizer
+    folder: Path, begun: RunState, network: nn.Module, optimiser: torch.optim.Optimizer
 ) -> tuple[RunState, dict[str, Tensor]]:
     """Take up a run: fill the network and the optimiser.
 
@@ -89,8 +88,8 @@ def read_checkpoint(
     ----------
     folder
         The run's folder.
-    recipe_hash
-        Of the recipe that the run is resumed with.
+    begun
+        A new run's state, with the hashes of the recipe and the images that are there now.
     network, optimiser
         Freshly built; changed in place.
 
@@ -102,16 +101,13 @@ def read_checkpoint(
     Raises
     ------
     TrainingError
-        The checkpoint is damaged, or of another recipe.
+        The checkpoint is damaged, or of another recipe or other images.
     """
     path = folder / CHECKPOINT_NAME
     tensors, metadata = _open(path)
     state = RunState(**json.loads(metadata["state"]))
-    if state.recipe_hash != recipe_hash:
-        raise TrainingError(
-            f"The checkpoint {path} was made with another recipe",
-            hint="Resume with the recipe.toml of that folder, or train into a new folder",
-        )
+    _refuse_others(path, state, begun)
+    state.images_hash = begun.images_hash
     network.load_state_dict(_part(tensors, "network."))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in _part(tensors, "optimiser.").items():
@@ -120,6 +116,15 @@ def read_checkpoint(
     layout = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": moments, "param_groups": layout})
     return state, _part(tensors, "averaged.")
+
+
+def _refuse_others(path: Path, state: RunState, begun: RunState) -> None:
+    if state.recipe_hash != begun.recipe_hash:
+        raise TrainingError(
+            f"The checkpoint {path} was made with another recipe",
+            hint="Resume with the recipe.toml of that folder, or train into a new folder",
+        )
+    refuse_changed_images(path.parent, state.images_hash, begun.images_hash)
 
 
 def save_weights(weights: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -166,10 +171,5 @@ def _open(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    temporary = path.with_name(path.name + ".part")
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    with temporary.open("wb") as written:
-        written.write(save(copies, metadata=metadata))
-        written.flush()
-        os.fsync(written.fileno())
-    temporary.replace(path)
+    write_whole(path, save(copies, metadata=metadata))

@@ -24,13 +24,14 @@ from livecount.training.card import to_toml
 from livecount.training.checkpoint import load_weights, save_weights
 from livecount.training.golden_tiles import paint_golden_tiles
 from livecount.training.network import (
-    KERNELS,
     DeepDistanceNet,
     count_parameters,
-    receptive_radius_px,
+    halo_px,
+    memory_bytes_per_px,
 )
 from livecount.training.recipe import Recipe, read_recipe
 from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
+from livecount.training.writing import saying_what_disk_refuses, write_whole
 
 __all__ = ["export", "folded", "verify_onnx", "write_onnx"]
 
@@ -39,8 +40,6 @@ ONNX_NAME: Final = "model.onnx"
 _TOLERANCE: Final = 1e-4
 _OPSET: Final = 18
 _HALF_FROM_NUMBERS: Final = 16
-_BYTES_PER_PX_AND_FILTER: Final = 75
-"""Twice what ONNX Runtime took for each filter of the finest level, with room for the frame."""
 """Constants smaller than this stay float32: shapes and scales, not weights."""
 
 
@@ -63,7 +62,8 @@ def export(run_folder: Path, target_folder: Path) -> Path:
     Raises
     ------
     TrainingError
-        The run is not finished or damaged, or ONNX Runtime draws other maps than torch.
+        The run is not finished or damaged, ONNX Runtime draws other maps than torch, or the disk
+        refuses something. An earlier model in ``target_folder`` is then still there.
     """
     recipe_path = run_folder / RECIPE_NAME
     recipe = read_recipe(recipe_path)
@@ -71,19 +71,42 @@ def export(run_folder: Path, target_folder: Path) -> Path:
     network = DeepDistanceNet(recipe.network, recipe.heads)
     load_weights(network, run_folder / WEIGHTS_NAME)
     network.eval()
-    target_folder.mkdir(parents=True, exist_ok=True)
+    target = target_folder.resolve()
+    unfinished = target.with_name(target.name + ".part")
+    with saying_what_disk_refuses(target_folder):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            unfinished.mkdir(parents=True)
+            write_whole(unfinished / RECIPE_NAME, recipe_path.read_bytes())
+            _write_model(network, recipe, result, unfinished)
+            _put_in_place(unfinished, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target_folder / CARD_NAME
+
+
+def _write_model(
+    network: DeepDistanceNet, recipe: Recipe, result: dict[str, Any], folder: Path
+) -> None:
     bare = _rounded(folded(network))
-    onnx_path = target_folder / ONNX_NAME
+    onnx_path = folder / ONNX_NAME
     write_onnx(bare, recipe, onnx_path)
     verify_onnx(bare, recipe, onnx_path)
-    save_weights(_halved(network), target_folder / WEIGHTS_NAME, {"recipe": RECIPE_NAME})
-    if recipe_path.resolve() != (target_folder / RECIPE_NAME).resolve():
-        shutil.copyfile(recipe_path, target_folder / RECIPE_NAME)
+    save_weights(_halved(network), folder / WEIGHTS_NAME, {"recipe": RECIPE_NAME})
     card = _card(recipe, result, bare, hashlib.sha256(onnx_path.read_bytes()).hexdigest())
-    card_path = target_folder / CARD_NAME
-    card_path.write_text(to_toml(card, _CARD_COMMENT), encoding="utf-8")
-    paint_golden_tiles(target_folder)
-    return card_path
+    write_whole(folder / CARD_NAME, to_toml(card, _CARD_COMMENT))
+    paint_golden_tiles(folder)
+
+
+def _put_in_place(unfinished: Path, target: Path) -> None:
+    """Give a complete model its name; what else lies in an earlier folder stays there."""
+    if not target.exists():
+        unfinished.rename(target)
+        return
+    # Without its card a folder is no model: a kill from here on leaves none, never half of two.
+    (target / CARD_NAME).unlink(missing_ok=True)
+    for path in sorted(unfinished.iterdir(), key=lambda path: path.name == CARD_NAME):
+        path.replace(target / path.name)
 
 
 _CARD_COMMENT: Final = """\
@@ -106,8 +129,6 @@ def _read_result(run_folder: Path) -> dict[str, Any]:
 def _card(
     recipe: Recipe, result: dict[str, Any], network: nn.Module, onnx_sha256: str
 ) -> dict[str, Any]:
-    radius = receptive_radius_px(recipe.network, recipe.heads)
-    filters = recipe.network.widths[0] * len(KERNELS[recipe.network.block])
     return {
         "name": recipe.name,
         "version": recipe.version,
@@ -117,8 +138,8 @@ def _card(
         "h": result["h"],
         "cell_diameter_px": recipe.scale.cell_diameter_px,
         "multiple_px": recipe.multiple_px,
-        "halo_px": -(-radius // 16) * 16,
-        "memory_bytes_per_px": _BYTES_PER_PX_AND_FILTER * filters,
+        "halo_px": halo_px(recipe.network, recipe.heads),
+        "memory_bytes_per_px": memory_bytes_per_px(recipe.network),
         "onnx_sha256": onnx_sha256,
         "parameters": count_parameters(network),
         "licence": recipe.licence,
@@ -138,7 +159,7 @@ def _card(
             "share_of_the_way": result.get("share_of_the_way"),
             "painted_share": round(_painted_share(recipe), 3),
         },
-        "validation": result["validation"],
+        "validation": result.get("validation"),
         "training_data": [
             {
                 "name": f"{Path(entry.root).name}/{entry.split}".rstrip("/"),
@@ -267,9 +288,7 @@ def write_onnx(network: DeepDistanceNet, recipe: Recipe, path: Path) -> None:
     _strip(model)
     _store_as_half(model.graph)
     onnx.checker.check_model(model, full_check=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(model.SerializeToString(deterministic=True))
-    temporary.replace(path)
+    write_whole(path, model.SerializeToString(deterministic=True))
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -18,8 +18,18 @@ from livecount.errors import TrainingError
 from livecount.inference import Model
 from livecount.training.card import to_toml
 from livecount.training.recipe import AdaptationRecipe, ImagesRecipe, Recipe, read_recipe
+from livecount.training.recipe_reading import complete_text
+from livecount.training.run_folder import CHECKPOINT_NAME, MODEL_NAME
+from livecount.training.run_folder import RECIPE_NAME as KEPT_RECIPE_NAME
+from livecount.training.writing import make_folder, write_whole
 
-__all__ = ["MOST_STEPS", "FineTuning", "begun_steps", "write_finetuning_recipe"]
+__all__ = [
+    "MOST_STEPS",
+    "FineTuning",
+    "begun_steps",
+    "refuse_parents_folder",
+    "write_finetuning_recipe",
+]
 
 MOST_STEPS: Final = 600
 """Of a fine-tuning, where the computer takes them in the time that there is."""
@@ -84,7 +94,8 @@ def write_finetuning_recipe(parent: Model, wanted: FineTuning, run_folder: Path)
     Raises
     ------
     TrainingError
-        The model cannot be trained further, or the run would write into its folder.
+        The model cannot be trained further, the run would write into its folder, or another one
+        was begun in ``run_folder``. Then nothing is written.
     """
     weights = parent.folder / "weights.safetensors"
     recipe_path = parent.folder / "recipe.toml"
@@ -94,16 +105,44 @@ def write_finetuning_recipe(parent: Model, wanted: FineTuning, run_folder: Path)
                 f"Model {parent.name!r} cannot be fine-tuned: {needed} is missing",
                 hint="Name a model that has it with --model, or install the model again",
             )
-    if parent.folder.resolve() in (run_folder.resolve(), *run_folder.resolve().parents):
+    refuse_parents_folder(parent, run_folder)
+    text = to_toml(
+        dataclasses.asdict(_recipe(read_recipe(recipe_path), parent, wanted, weights)), _COMMENT
+    )
+    _refuse_other_run(run_folder, text)
+    make_folder(run_folder)
+    path = run_folder / RECIPE_NAME
+    write_whole(path, text)
+    return path
+
+
+def refuse_parents_folder(parent: Model, run_folder: Path) -> None:
+    """Refuse a run folder whose new model would come into the folder of the old one.
+
+    Raises
+    ------
+    TrainingError
+        It would.
+    """
+    new = (run_folder / MODEL_NAME).resolve()
+    if parent.folder.resolve() in (new, *new.parents):
         raise TrainingError(
-            f"{run_folder} lies in the folder of model {parent.name!r}, which is never changed",
+            f"The new model would come into the folder of {parent.name!r}, {parent.folder}, "
+            "which is never changed",
             hint="Give another folder with --output",
         )
-    recipe = _recipe(read_recipe(recipe_path), parent, wanted, weights)
-    run_folder.mkdir(parents=True, exist_ok=True)
-    path = run_folder / RECIPE_NAME
-    path.write_text(to_toml(dataclasses.asdict(recipe), _COMMENT), encoding="utf-8")
-    return path
+
+
+def _refuse_other_run(run_folder: Path, text: str) -> None:
+    """Refuse to write another recipe beside the checkpoint of a run, which may yet go on."""
+    kept = run_folder / KEPT_RECIPE_NAME
+    begun = (run_folder / CHECKPOINT_NAME).is_file() and kept.is_file()
+    if begun and complete_text(kept) != text:
+        raise TrainingError(
+            f"The run in {run_folder} was made with another recipe: another model, frames, "
+            "diameter, steps, seed or name",
+            hint="Give the same as when it began, or another folder with --output",
+        )
 
 
 def begun_steps(run_folder: Path) -> int | None:
@@ -114,7 +153,7 @@ def begun_steps(run_folder: Path) -> int | None:
     ConfigError
         Its recipe cannot be read.
     """
-    path = run_folder / RECIPE_NAME
+    path = run_folder / KEPT_RECIPE_NAME
     return read_recipe(path).run.steps if path.is_file() else None
 
 
@@ -138,6 +177,7 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
         parent=f"{parent.name} {parent.version}, SHA-256 {parent.onnx_sha256}",
         images=(frames,),
         validation=(),
+        held_out=(),
         # Cells of a completely clicked frame may have ground between them, which a sheet has not.
         scale=replace(before.scale, sheet_reach_px=0.0),
         painting=replace(before.painting, share=_REHEARSAL),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 from livecount.errors import TrainingError
 from livecount.training.adaptation import Adaptation, interpolate
 from livecount.training.checkpoint import (
-    CHECKPOINT_NAME,
     RunState,
     load_weights,
     read_checkpoint,
@@ -26,6 +24,7 @@ from livecount.training.checkpoint import (
     write_checkpoint,
 )
 from livecount.training.crops import Batch, CropSource
+from livecount.training.images import hash_images, load_frames
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.network import DeepDistanceNet
 from livecount.training.optimising import (
@@ -37,8 +36,15 @@ from livecount.training.optimising import (
 from livecount.training.progress import TrainingProgress
 from livecount.training.recipe import Recipe, read_recipe
 from livecount.training.recipe_reading import complete_text
-from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
+from livecount.training.run_folder import (
+    CHECKPOINT_NAME,
+    RECIPE_NAME,
+    RESULT_NAME,
+    WEIGHTS_NAME,
+    refuse_begun_run,
+)
 from livecount.training.validation import Validator
+from livecount.training.writing import make_folder, write_whole
 
 __all__ = ["fit", "measure_pace"]
 
@@ -84,12 +90,14 @@ def fit(
         The recipe, the run's folder or the images cannot be used.
     """
     recipe = read_recipe(recipe_path)
-    _prepare_folder(out, resume=resume)
+    make_folder(out)
+    if not resume:
+        refuse_begun_run(out)
     run = _Run(recipe, recipe_path, out, data_root)
     if resume and (out / CHECKPOINT_NAME).is_file():
         run.take_up()
     # Only now: a wrong recipe that is refused must not replace the one that the folder was made by.
-    (out / RECIPE_NAME).write_text(run.recipe_text, encoding="utf-8", newline="")
+    write_whole(out / RECIPE_NAME, run.recipe_text)
     with ThreadPoolExecutor(1, "crops") as ahead:
         run.go(ahead, on_progress)
     return run.finish()
@@ -107,15 +115,6 @@ def measure_pace(recipe_path: Path, *, data_root: Path) -> float:
     """
     run = _Run(read_recipe(recipe_path), recipe_path, Path(), data_root)
     return run.pace_s()
-
-
-def _prepare_folder(out: Path, *, resume: bool) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume and (out / CHECKPOINT_NAME).exists():
-        raise TrainingError(
-            f"The folder {out} already holds a training run",
-            hint="Add --resume to go on with it, or give another folder",
-        )
 
 
 class _Run:
@@ -137,7 +136,11 @@ class _Run:
         self.averaged = _copied(self.network) if recipe.optimiser.averaging else {}
         self.recipe_text = complete_text(recipe_path)
         digest = hashlib.sha256(self.recipe_text.encode()).hexdigest()
-        self.state = RunState(recipe_hash=digest)
+        used = recipe.images + recipe.validation + recipe.held_out
+        self.state = RunState(recipe_hash=digest, images_hash=hash_images(used, data_root))
+        # Held-out frames are needed at the end only: what is wrong with them is said now.
+        for entry in recipe.held_out:
+            load_frames(entry, data_root)
         self.crops = CropSource(recipe, data_root)
         self.data_root = data_root
         self.validator = Validator(recipe, recipe.validation, data_root)
@@ -147,9 +150,7 @@ class _Run:
 
     def take_up(self) -> None:
         """Go on where the checkpoint stands."""
-        self.state, averaged = read_checkpoint(
-            self.out, self.state.recipe_hash, self.network, self.optimiser
-        )
+        self.state, averaged = read_checkpoint(self.out, self.state, self.network, self.optimiser)
         self.averaged = {name: value.to(self.device) for name, value in averaged.items()}
         if self.state.history:
             self.measured = _numbers(self.state.history[-1])
@@ -204,14 +205,12 @@ class _Run:
         target = self.out / WEIGHTS_NAME
         best = self.out / f"best-{WEIGHTS_NAME}"
         if self.recipe.run.keep != "last" and best.is_file():
-            shutil.copyfile(best, target)
+            write_whole(target, best.read_bytes())
         else:
             save_weights(self._kept_weights(), target, {"step": str(self.state.step)})
         load_weights(self.network, target)
         result = json.dumps(self._result(adaptation), indent=1)
-        temporary = self.out / f"{RESULT_NAME}.part"
-        temporary.write_text(result, encoding="utf-8")
-        temporary.replace(self.out / RESULT_NAME)
+        write_whole(self.out / RESULT_NAME, result)
         return target
 
     def _result(self, adaptation: Adaptation | None) -> dict[str, Any]:
@@ -219,12 +218,9 @@ class _Run:
         recipe = self.recipe
         known = Validator(recipe, recipe.images + recipe.validation, self.data_root)
         chosen = known.measure(self.network, self.device)
-        validated = self.validator.measure(self.network, self.device) if self.validator else chosen
         h = recipe.run.h or self._adapted_h(adaptation, known) or chosen.h or _PAPER_H
         unseen = Validator(recipe, recipe.held_out, self.data_root)
-        parts = {"validation": validated}
-        if unseen:
-            parts["held_out"] = unseen.measure(self.network, self.device)
+        judges = {"validation": self.validator, "held_out": unseen}
         return {
             "h": h,
             "steps": self.state.step,
@@ -234,10 +230,11 @@ class _Run:
             "torch": torch.__version__,
             "frames": self.crops.frame_counts,
             "share_of_the_way": self.share if self.before is not None else None,
-        } | {
-            name: {"loss": found.loss, "f_score_assignment": found.f_scores_at(h)}
-            for name, found in parts.items()
-        }
+        } | {name: self._scores(validator, h) for name, validator in judges.items() if validator}
+
+    def _scores(self, validator: Validator, h: float) -> dict[str, Any]:
+        found = validator.measure(self.network, self.device)
+        return {"loss": found.loss, "f_score_assignment": found.f_scores_at(h)}
 
     def _adapted_h(self, adaptation: Adaptation | None, known: Validator) -> float:
         """Choose h near the starting weights' own; 0 where the recipe does not ask it."""

@@ -12,11 +12,17 @@ from typing import Any, Final
 from livecount.errors import TrainingError
 from livecount.training.card import to_toml
 from livecount.training.fit import fit
-from livecount.training.images import count_frames
+from livecount.training.images import count_frames, hash_images
 from livecount.training.progress import TrainingProgress
 from livecount.training.recipe import Recipe, read_recipe
 from livecount.training.recipe_reading import read_table
-from livecount.training.run_folder import RESULT_NAME, is_finished
+from livecount.training.run_folder import (
+    RESULT_NAME,
+    STATE_NAME,
+    is_finished,
+    refuse_changed_images,
+)
+from livecount.training.writing import make_folder, write_whole
 
 __all__ = ["FOLDS_NAME", "CrossValidation", "Fold", "cross_validate"]
 
@@ -91,21 +97,28 @@ def cross_validate(
     """
     recipe = read_recipe(recipe_path)
     divided = _divided(recipe, folds, data_root)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     found = []
     for fold in range(1, folds + 1):
         path = out / f"fold-{fold}.toml"
-        path.write_text(_without(recipe_path, divided, fold, folds), encoding="utf-8")
+        write_whole(path, _without(recipe_path, divided, fold, folds))
         run = out / f"fold-{fold}"
-        if not (resume and is_finished(path, run)):
+        if resume and is_finished(path, run):
+            _refuse_changed_images(path, run, data_root)
+        else:
             _train(path, run, fold, data_root, on_progress, resume=resume)
         found.append(_scored(run, fold))
     means = [one.mean for one in found]
     result = CrossValidation(tuple(found), round(mean(means), 2), round(stdev(means), 2))
-    temporary = out / f"{FOLDS_NAME}.part"
-    temporary.write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
-    temporary.replace(out / FOLDS_NAME)
+    write_whole(out / FOLDS_NAME, json.dumps(asdict(result), indent=1))
     return result
+
+
+def _refuse_changed_images(path: Path, run: Path, data_root: Path) -> None:
+    recipe = read_recipe(path)
+    state = json.loads((run / STATE_NAME).read_text(encoding="utf-8"))
+    present = hash_images(recipe.images + recipe.validation + recipe.held_out, data_root)
+    refuse_changed_images(run, state.get("images_hash", ""), present)
 
 
 def _train(
@@ -136,6 +149,13 @@ def _divided(recipe: Recipe, folds: int, data_root: Path) -> list[bool]:
         raise TrainingError(
             f"The recipe '{recipe.name}' leaves frames out already",
             hint="Take leave_out and only out of its [[images]]",
+        )
+    if recipe.run.start_from:
+        raise TrainingError(
+            f"The recipe '{recipe.name}' starts from weights that may have learnt from the frames "
+            "that its folds hold out, so that their scores would say nothing",
+            hint="Take run.start_from out, or train without --folds and score other frames: "
+            "livecount evaluate",
         )
     counts = [count_frames(entry, data_root) for entry in recipe.images]
     if max(counts) < folds:

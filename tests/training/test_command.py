@@ -10,6 +10,9 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra livecount[train]")
 
+from typer.testing import CliRunner
+
+from livecount.cli import app
 from tests.endtoend.program import livecount
 
 pytestmark = pytest.mark.whole
@@ -26,6 +29,28 @@ def test_a_run_leaves_a_model_and_a_figure_of_its_losses(
     drawn = "".join(ET.parse(run / "losses.svg").getroot().itertext())
     assert "training, outer" in drawn
     assert "validation" in drawn
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--cell-diameter-px", "0"),
+        ("--cell-diameter-px", "-24"),
+        ("--cell-diameter-px", "nan"),
+        ("--cell-diameter-px", "inf"),
+        ("--seed", "-1"),
+        ("--seed", "4294967296"),
+        ("--minutes", "nan"),
+        ("--minutes", "inf"),
+        ("--minutes", "0"),
+    ],
+)
+def test_impossible_numbers_are_wrong_usage(tmp_path: Path, option: str, value: str) -> None:
+    words = ["finetune", "--frames", str(tmp_path), "-o", str(tmp_path / "run"), option, value]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert option in done.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_folds_are_scored_on_what_they_were_not_shown(

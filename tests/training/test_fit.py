@@ -117,6 +117,10 @@ def test_a_run_without_validation_images_has_a_history(
     train(tiny_recipe, tmp_path / "run", data_root=tiny_data, on_progress=reports.append)
     assert [row["step"] for row in reports[-1].history] == [4, 8]
     assert all("loss" not in row and row["train_loss"] > 0 for row in reports[-1].history)
+    # What it scores on the frames that it learnt from says nothing of other ones.
+    assert "validation" not in _result(tmp_path / "run")
+    card = export_model(tmp_path / "run", tmp_path / "model")
+    assert "validation" not in tomllib.loads(card.read_text(encoding="utf-8"))
 
 
 def test_training_lowers_the_loss(tmp_path: Path, tiny_recipe: Path, tiny_data: Path) -> None:

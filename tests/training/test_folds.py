@@ -101,6 +101,10 @@ def test_impossible_folds_are_refused(tmp_path: Path, tiny_recipe: Path, tiny_da
     with pytest.raises(TrainingError, match="hold nothing out"):
         cross_validate(tiny_recipe, tmp_path / "run", 1, data_root=tiny_data)
     text = tiny_recipe.read_text(encoding="utf-8")
+    started = text.replace("[run]", '[run]\nstart_from = "weights.safetensors"')
+    tiny_recipe.write_text(started, encoding="utf-8")
+    with pytest.raises(TrainingError, match="may have learnt from the frames"):
+        cross_validate(tiny_recipe, tmp_path / "run", 2, data_root=tiny_data)
     for change, said in (("[3, 2]", "leave_out"), ("[0, 2]", "leave_out"), ("[1, 1]", "leave_out")):
         entry = f'split = "train"\nleave_out = {change}'
         tiny_recipe.write_text(text.replace('split = "train"', entry), encoding="utf-8")
