@@ -51,6 +51,7 @@ __all__ = [
     "DatabaseFullError",
     "EngineError",
     "EngineNotBuiltError",
+    "EngineReplacedError",
     "LivecountError",
     "MissingExtraError",
     "ModelError",
@@ -138,6 +139,10 @@ class ModelError(LivecountError):
 
 class EngineError(LivecountError):
     """An inference runtime cannot be used on this machine, or failed while running."""
+
+
+class EngineReplacedError(EngineError):
+    """A runtime failed at work; another has taken its place, and the frame is to be done again."""
 
 
 class EngineNotBuiltError(EngineError):

@@ -17,7 +17,7 @@ from livecount import __version__
 from livecount.banded_peaks import BandedPeaks
 from livecount.counting_rule import CountingRule
 from livecount.detection import find_peaks
-from livecount.errors import EngineError
+from livecount.errors import EngineError, EngineReplacedError
 from livecount.frame import (
     LOCATION_H,
     Candidates,
@@ -198,6 +198,13 @@ class FrameCounter:
         return counted, labels
 
     def _find(self, frame: Frame, diameter_px: float) -> _Found:
+        """Find every candidate, also where the engine is replaced in the middle of the frame."""
+        try:
+            return self._find_once(frame, diameter_px)
+        except EngineReplacedError:
+            return self._find_once(frame, diameter_px)
+
+    def _find_once(self, frame: Frame, diameter_px: float) -> _Found:
         """Find every candidate; hold what the network saw and drew where that is not too large."""
         factor = self.model.cell_diameter_px / diameter_px
         image = normalised_rows(

@@ -121,8 +121,8 @@ def count(
         for root, file in files:
             counting.take_file(root, file)
             advance()
-    if counting.engine_trouble:
-        say(f"warning: {counting.engine_trouble}")
+    if counting.engine.reservation:
+        say(f"warning: {counting.engine.reservation}")
     _report(counting, csv, as_json=as_json)
     if counting.outcome.failures:
         raise typer.Exit(FAILED)
@@ -166,13 +166,8 @@ class _Counting:
         self._counted_channels: set[str] = set()
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
-        self._engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
+        self.engine = open_engine(self._model, runtime=counting.runtime, threads=threads)
         self._counter: FrameCounter | None = None
-
-    @property
-    def engine_trouble(self) -> str:
-        """Why another runtime had to take over; empty where none had to."""
-        return self._engine.trouble
 
     def take_file(self, root: Path, file: Path) -> None:
         """Count every page of a file that can be counted, and keep the errors of the others."""
@@ -244,7 +239,7 @@ class _Counting:
         counting = self.settings.counting
         um, px = counting.cell_diameter_um, counting.cell_diameter_px
         if um is None and px is None:
-            estimate = estimate_cell_diameter(first, self._model, self._engine)
+            estimate = estimate_cell_diameter(first, self._model, self.engine)
             px = estimate.diameter_px
             say(
                 f"cell diameter: {px:.0f} px, estimated from {first.key.display_path}"
@@ -255,7 +250,7 @@ class _Counting:
         limit_mb = counting.memory_limit_mb
         return FrameCounter(
             self._model,
-            self._engine,
+            self.engine,
             rule,
             memory_limit_mb=limit_mb,
             segmentation=SegmentationRule.of_card(self._model.card) if counting.segment else None,
@@ -352,6 +347,7 @@ def _row(found: FrameCount) -> dict[str, Any]:
         "count": found.count,
         "density_per_mm2": found.density_per_mm2,
         "flags": list(found.flags),
+        "runtime": None if found.provenance is None else found.provenance.runtime,
         "confluence_percent": found.confluence_percent,
         "bright_rounded_count": None if found.shapes is None else found.shapes.n_bright_rounded,
     }

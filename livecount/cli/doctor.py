@@ -13,7 +13,7 @@ import typer
 
 from livecount.cli.options import AsJson, ConfigFile, DatabaseFile, Pattern, load_settings
 from livecount.cli.terminal import FAILED, progress_bar, terminal, write_json
-from livecount.errors import LivecountError
+from livecount.errors import EngineError, LivecountError
 
 if TYPE_CHECKING:
     from livecount.config import Config
@@ -85,6 +85,8 @@ def _try_engine(settings: Config) -> str:
     model = find_model(settings.counting.model)
     engine = open_engine(model, runtime=settings.counting.runtime, threads=threads)
     engine.infer(np.zeros((model.multiple_px * 4, model.multiple_px * 4), np.float32))
+    if engine.reservation:
+        raise EngineError(engine.reservation, hint="See `livecount engine list`")
     return (
         f"{model.name} {model.version} ({model.folder}), {engine.runtime}, {engine.precision}, "
         f"{threads} threads ({engine.why})"

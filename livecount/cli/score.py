@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from livecount.cli.options import AsJson, H, ModelName, load_settings
-from livecount.cli.terminal import progress_bar, terminal, write_json
+from livecount.cli.terminal import progress_bar, say, terminal, write_json
 
 if TYPE_CHECKING:
     from livecount.scoring import ModelScores
@@ -75,10 +75,11 @@ def evaluate(
         plot_sweep(curves, scores.h, sweep)
     if agreement is not None:
         plot_agreement(scores.frames, agreement)
+    if engine.reservation:
+        say(f"warning: {engine.reservation}")
     if as_json:
-        write_json(
-            _result(scores, skipped) | {"runtime": engine.runtime, "precision": engine.precision}
-        )
+        by = {name: getattr(engine, name) for name in ("runtime", "precision", "reservation")}
+        write_json(_result(scores, skipped) | by)
     else:
         _show(scores, skipped)
 

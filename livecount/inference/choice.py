@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from livecount.errors import EngineError
+import numpy as np
+
+from livecount.errors import EngineError, EngineReplacedError
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
-from livecount.inference.trial import Trial, try_runtime
+from livecount.inference.trial import Trial, forget_trial, try_runtime
 
 if TYPE_CHECKING:
     from livecount.frame import FloatArray
+    from livecount.inference import Engine
     from livecount.inference.models import Model
 
 __all__ = [
@@ -30,11 +34,18 @@ RUNTIME_NAMES: Final = (AUTO, *RUNTIMES)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which runtime counts, why, in words, and which could count once their engine is built."""
+    """Which runtime counts, why, in words, and which could count once their engine is built.
+
+    Attributes
+    ----------
+    stands_in
+        Another runtime was asked for, whose engine is not built.
+    """
 
     runtime: Runtime
     why: str
     to_build: tuple[Runtime, ...] = ()
+    stands_in: bool = False
 
 
 def try_all(
@@ -76,12 +87,21 @@ def choose_among(trials: Mapping[str, Trial]) -> Choice:
     return Choice(RUNTIMES[chosen], _in_words(trials), to_build)
 
 
-def choose_runtime(model: Model, *, threads: int) -> Choice:
-    """Choose by :func:`choose_among`, and try nothing where there is only one to choose."""
+def choose_runtime(
+    model: Model, *, threads: int, failed: Mapping[str, str] = MappingProxyType({})
+) -> Choice:
+    """Choose by :func:`choose_among`, and try nothing where there is only one to choose.
+
+    Parameters
+    ----------
+    failed
+        Runtimes that are not to be taken, and why.
+    """
     installed = [name for name, runtime in RUNTIMES.items() if runtime.is_installed]
     if installed == [REFERENCE]:
         return Choice(RUNTIMES[REFERENCE], "the only one installed")
     trials = try_all(model, threads)
+    trials |= {name: Trial(finding) for name, finding in failed.items()}
     return choose_among({name: trials[name] for name in installed})
 
 
@@ -116,10 +136,27 @@ def open_engine(model: Model, *, runtime: str = AUTO, threads: int = 1) -> Chose
             f"There is no runtime {runtime!r}", hint=f"Choose {', '.join(RUNTIME_NAMES)}"
         )
     if runtime == AUTO:
-        choice = choose_runtime(model, threads=threads)
-    else:
-        choice = _asked_for(RUNTIMES[runtime], model, threads)
-    return ChosenEngine(choice, model, threads)
+        return _open_fastest(model, threads)
+    choice = _asked_for(RUNTIMES[runtime], model, threads)
+    try:
+        return ChosenEngine(choice, model, threads)
+    except EngineError:
+        forget_trial(choice.runtime, model, threads)
+        raise
+
+
+def _open_fastest(model: Model, threads: int) -> ChosenEngine:
+    """Open the fastest; one that does not open here, though its trial went well, is passed over."""
+    failed: dict[str, str] = {}
+    while True:
+        choice = choose_runtime(model, threads=threads, failed=failed)
+        try:
+            return ChosenEngine(choice, model, threads)
+        except Exception as error:
+            if choice.runtime.name == REFERENCE:
+                raise
+            failed[choice.runtime.name] = _words_of(error)
+            forget_trial(choice.runtime, model, threads)
 
 
 def _asked_for(runtime: Runtime, model: Model, threads: int) -> Choice:
@@ -130,11 +167,20 @@ def _asked_for(runtime: Runtime, model: Model, threads: int) -> Choice:
     if trial.usable:
         return Choice(runtime, "asked for")
     if trial.to_build:
-        return Choice(RUNTIMES[REFERENCE], _in_words({runtime.name: trial}), (runtime,))
+        words = _in_words({runtime.name: trial})
+        return Choice(RUNTIMES[REFERENCE], words, (runtime,), stands_in=True)
+    instead = f'set runtime = "{AUTO}" in [counting]'
     raise EngineError(
         f"The runtime {runtime.name!r} cannot be used: {trial.finding}",
-        hint=f'{runtime.install}; or set runtime = "{AUTO}" in [counting]',
+        hint=f"{trial.mend}, or {instead}" if trial.mend else instead.capitalize(),
     )
+
+
+def _words_of(error: Exception) -> str:
+    """Say what went wrong in one line; what a library raises may not even say its kind."""
+    if isinstance(error, EngineError):
+        return error.message
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 class ChosenEngine:
@@ -148,13 +194,17 @@ class ChosenEngine:
         Runtimes that could count once the model's engine is built for them.
     trouble
         Why the reference had to take its place, in words; empty as long as it has not.
+    is_reference
+        Whether the reference counts, for whatever reason.
     """
 
     def __init__(self, choice: Choice, model: Model, threads: int) -> None:
         self.why, self.to_build, self.trouble = choice.why, choice.to_build, ""
+        self._stands_in = choice.stands_in
         self._model, self._threads = model, threads
         self._engine = choice.runtime.open(model, threads)
-        self._is_reference = choice.runtime.name == REFERENCE
+        self.is_reference = choice.runtime.name == REFERENCE
+        self._failed: tuple[Engine, str] | None = None
 
     @property
     def runtime(self) -> str:
@@ -176,22 +226,52 @@ class ChosenEngine:
         """Working memory a pixel of what computes now, as a share of the model's."""
         return self._engine.memory_share
 
+    @property
+    def reservation(self) -> str:
+        """Why what was asked for does not count, in words; empty where it does."""
+        if self._stands_in and not self.trouble:
+            return f"{self.why}; {self.runtime} counts in its place"
+        return self.trouble
+
     def infer(self, image: FloatArray) -> FloatArray:
         """Map a normalised image (y, x), sizes multiples of the model's, to maps (head, y, x).
 
         Raises
         ------
+        EngineReplacedError
+            The runtime failed, and the reference has taken its place: the frame is to be done
+            again, in tiles of the reference's size.
         EngineError
-            The reference failed as well.
+            The reference failed. Where it had just taken a runtime's place, that has it back:
+            memory may have run out for both.
         """
+        if self.is_reference:
+            return self._infer_by_reference(image)
         try:
-            return self._engine.infer(image)
-        except EngineError as error:
-            if self._is_reference:
-                raise
-            reference = RUNTIMES[REFERENCE].open(self._model, self._threads)
-            maps = reference.infer(image)
-            # Where memory ran out for the reference too, the runtime keeps its place.
-            self.trouble = f"{error.message}; {reference.runtime} counts in its place"
-        self._engine, self._is_reference = reference, True
+            maps = self._engine.infer(image)
+            if not np.isfinite(maps).all():
+                raise EngineError(f"{self.runtime} drew maps that are no numbers")
+        except Exception as error:  # whatever a library raises: the reference may do without
+            self._replace(error)
+            raise EngineReplacedError(
+                _words_of(error), hint="See `livecount engine list`"
+            ) from error
+        return maps
+
+    def _replace(self, error: Exception) -> None:
+        self._failed = self._engine, _words_of(error)
+        self._engine = RUNTIMES[REFERENCE].open(self._model, self._threads)
+        self.is_reference = True
+
+    def _infer_by_reference(self, image: FloatArray) -> FloatArray:
+        try:
+            maps = self._engine.infer(image)
+        except EngineError:
+            if self._failed is not None:
+                self._engine, self.is_reference = self._failed[0], False
+                self._failed = None
+            raise
+        if self._failed is not None:
+            self.trouble = f"{self._failed[1]}; {self.runtime} counts in its place"
+            self._failed = None
         return maps

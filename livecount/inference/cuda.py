@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,11 @@ from livecount.errors import EngineError
 
 __all__ = ["Device", "Mirror", "Stream", "find_device", "require_driver"]
 
+_HINTS: Final = {
+    "cudaErrorInsufficientDriver": "Update the driver of the graphics card",
+    "cudaErrorNoDevice": "`nvidia-smi` says which graphics cards the driver sees",
+    "cudaErrorMemoryAllocation": "Close other programs that use the graphics card",
+}
 _DRIVER: Final = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
@@ -78,7 +84,8 @@ def _checked(answer: tuple[Any, ...], what: str) -> Any:
     """Take the value of an answer of CUDA's, whose first part is its error."""
     error, *values = answer
     if int(error) != 0:
-        raise EngineError(f"CUDA could not {what}: {error.name}", hint="Restart the computer")
+        hint = _HINTS.get(error.name, "Restart the computer")
+        raise EngineError(f"CUDA could not {what}: {error.name}", hint=hint)
     return values[0] if values else None
 
 
@@ -88,14 +95,11 @@ class Stream:
     def __init__(self) -> None:
         self._runtime = _runtime()
         self.handle: int = int(_checked(self._runtime.cudaStreamCreate(), "open a stream"))
+        finalize(self, self._runtime.cudaStreamDestroy, self.handle).atexit = False
 
     def wait(self) -> None:
         """Wait until all that was asked of it is done."""
         _checked(self._runtime.cudaStreamSynchronize(self.handle), "finish its work")
-
-    def close(self) -> None:
-        """Give it back."""
-        self._runtime.cudaStreamDestroy(self.handle)
 
 
 class Mirror:
@@ -113,9 +117,14 @@ class Mirror:
         self.address: int = int(
             _checked(self._runtime.cudaMalloc(self._n_bytes), "reserve memory on the GPU")
         )
-        self._host: int = int(
-            _checked(self._runtime.cudaMallocHost(self._n_bytes), "lock memory for copies")
-        )
+        try:
+            locked = _checked(self._runtime.cudaMallocHost(self._n_bytes), "lock memory for copies")
+        except EngineError:
+            self._runtime.cudaFree(self.address)
+            raise
+        self._host: int = int(locked)
+        self._freed = finalize(self, _free, self._runtime, self.address, self._host)
+        self._freed.atexit = False
         buffer = (ctypes.c_float * n_values).from_address(self._host)
         self.here: npt.NDArray[np.float32] = np.frombuffer(buffer, np.float32)
 
@@ -128,11 +137,15 @@ class Mirror:
         self._copy(self._host, self.address, n_values, "cudaMemcpyDeviceToHost", stream)
 
     def close(self) -> None:
-        """Give both back."""
-        self._runtime.cudaFree(self.address)
-        self._runtime.cudaFreeHost(self._host)
+        """Give both back, as happens to one that nobody holds any more."""
+        self._freed()
 
     def _copy(self, to: int, of: int, n_values: int, kind: str, stream: Stream) -> None:
         direction = getattr(self._runtime.cudaMemcpyKind, kind)
         answer = self._runtime.cudaMemcpyAsync(to, of, 4 * n_values, direction, stream.handle)
         _checked(answer, "copy between memories")
+
+
+def _free(runtime: ModuleType, address: int, host: int) -> None:
+    runtime.cudaFree(address)
+    runtime.cudaFreeHost(host)

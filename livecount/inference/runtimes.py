@@ -40,6 +40,9 @@ class Runtime:
         Several packages bring the module, and only this one the runtime.
     revision
         Of livecount's own way to compute with it: another one is tried anew on every machine.
+    is_remembered
+        Whether a trial holds until something that can be asked has changed. Graphics cards and
+        their drivers change, or are taken by others, and only a trial tells.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Runtime:
     require: Callable[[], None] = lambda: None
     by_package: bool = False
     revision: int = 1
+    is_remembered: bool = True
 
     @property
     def is_installed(self) -> bool:
@@ -125,18 +129,20 @@ RUNTIMES: Final = {
             "onnxruntime-cuda",
             "onnxruntime",
             "onnxruntime-gpu",
-            "pip install onnxruntime-gpu in place of onnxruntime",
+            "pip uninstall -y onnxruntime && pip install onnxruntime-gpu",
             _open_onnx_runtime_cuda,
             require_driver,
             by_package=True,
+            is_remembered=False,
         ),
         Runtime(
             "onnxruntime-directml",
             "onnxruntime",
             "onnxruntime-directml",
-            "pip install onnxruntime-directml in place of onnxruntime",
+            "pip uninstall -y onnxruntime && pip install onnxruntime-directml",
             _open_onnx_runtime_directml,
             by_package=True,
+            is_remembered=False,
         ),
         Runtime(
             "tensorrt",
@@ -145,6 +151,7 @@ RUNTIMES: Final = {
             "pip install 'livecount[tensorrt]'",
             _open_tensorrt,
             require_driver,
+            is_remembered=False,
         ),
         Runtime(
             "tensorrt-rtx",
@@ -153,6 +160,7 @@ RUNTIMES: Final = {
             "pip install 'livecount[tensorrt-rtx]'",
             _open_tensorrt_rtx,
             require_driver,
+            is_remembered=False,
         ),
     )
 }

@@ -27,7 +27,8 @@ __all__ = ["TensorRtEngine"]
 class TensorRtEngine:
     """A DeepDistance network in TensorRT, fp16 on the first GPU.
 
-    The plan is taken from the user's cache folder, or built and kept there where that is wanted.
+    The plan is taken from the user's cache folder, or built where that is wanted: who builds it
+    compares its cells with the reference's, and then says :meth:`keep` or :meth:`forget`.
 
     Parameters
     ----------
@@ -52,7 +53,9 @@ class TensorRtEngine:
 
     precision = "fp16"
     max_side_px: int | None = MAX_SIDE_PX
-    memory_share = 1.0
+    memory_share = 0.1
+    """The network works in the card's memory, reserved for the largest size of image whatever the
+    tile; what it takes of the computer's own are copies of the image and of its maps."""
 
     def __init__(
         self,
@@ -67,8 +70,9 @@ class TensorRtEngine:
         words = "TensorRT for RTX" if module == "tensorrt_rtx" else "TensorRT"
         self.runtime = f"{words} {tensorrt.__version__} {device.name}"
         sizes = Sizes(smallest=model.multiple_px)
-        path = plan_path(model, tensorrt, device, sizes)
-        self._plan = self._loaded(tensorrt, path)
+        self._path = plan_path(model, tensorrt, device, sizes)
+        self._built = b""
+        self._plan = self._loaded(tensorrt, self._path)
         self.was_built = self._plan is None
         if self._plan is None:
             if not build:
@@ -77,16 +81,37 @@ class TensorRtEngine:
                     f"The engine of {model.name!r} is not built yet for {self.runtime}",
                     hint=f"livecount engine build {name}",
                 )
-            plan = build_plan(model, tensorrt, sizes, on_step=on_step)
-            self._plan = self._proven(tensorrt, plan)
-            keep_plan(plan, path)
+            self._built = build_plan(model, tensorrt, sizes, on_step=on_step)
+            self._plan = self._proven(tensorrt, self._built)
         self._context: Any = self._plan.create_execution_context()
+        if self._context is None:
+            raise EngineError(
+                f"{self.runtime} cannot make room for {model.name!r}",
+                hint="Close other programs that use the graphics card",
+            )
         self._image_name = self._plan.get_tensor_name(0)
         self._heads = len(model.heads)
         self._stream = Stream()
         self._image: Mirror | None = None
         self._maps: Mirror | None = None
         self._n_reserved = 0
+
+    def keep(self) -> None:
+        """Keep what was just built for the next start.
+
+        Raises
+        ------
+        EngineError
+            There is no place to write it.
+        """
+        if self._built:
+            keep_plan(self._built, self._path)
+            self._built = b""
+
+    def forget(self) -> None:
+        """Drop the plan, the kept one too, so that it counts nowhere and is built anew."""
+        self._built = b""
+        self._path.unlink(missing_ok=True)
 
     def _loaded(self, tensorrt: ModuleType, path: Path) -> Any:
         """Load a kept plan; None where there is none, or it does not load: then it is deleted."""
@@ -135,9 +160,17 @@ class TensorRtEngine:
     def _reserve(self, n_pixels: int) -> tuple[Mirror, Mirror]:
         """Give memory for so large an image, the same as before where that was large enough."""
         if self._image is None or self._maps is None or n_pixels > self._n_reserved:
-            for mirror in (self._image, self._maps):
-                if mirror is not None:
-                    mirror.close()
-            self._image, self._maps = Mirror(n_pixels), Mirror(self._heads * n_pixels)
+            self._release()
+            self._image = Mirror(n_pixels)
+            self._maps = Mirror(self._heads * n_pixels)
             self._n_reserved = n_pixels
         return self._image, self._maps
+
+    def _release(self) -> None:
+        """Give the memory back; none is left to be written to should the next be refused."""
+        released = self._image, self._maps
+        self._image = self._maps = None
+        self._n_reserved = 0
+        for mirror in released:
+            if mirror is not None:
+                mirror.close()

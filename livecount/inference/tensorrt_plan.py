@@ -140,15 +140,25 @@ def build_plan(
 
 
 def keep_plan(plan: bytes, path: Path) -> None:
-    """Write a plan whole or not at all; without a place to write it is built at each start."""
+    """Write a plan whole or not at all.
+
+    Raises
+    ------
+    EngineError
+        There is no place to write it.
+    """
     temporary = path.with_suffix(f".{time.time_ns()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(plan)
         temporary.replace(path)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             temporary.unlink()
+        raise EngineError(
+            f"The engine is built, but cannot be kept in {path.parent}: {error.strerror}",
+            hint="Free space there or let it be written to, and build again",
+        ) from error
 
 
 def _network_flags(tensorrt: ModuleType) -> int:

@@ -5,8 +5,8 @@ does, OpenVINO on some servers did). So the question is put to a child:
 
     python -m livecount.inference.trial RUNTIME MODEL_FOLDER THREADS
 
-which prints one line of JSON. What was found is kept in the user's cache folder until livecount,
-the runtime, the model or the machine is another one.
+which prints one line of JSON. What was found of a runtime on the CPU is kept in the user's cache
+folder until livecount, the runtime, the model or the machine is another one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,7 @@ from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
 if TYPE_CHECKING:
     from livecount.inference.models import Model
 
-__all__ = ["Trial", "try_runtime"]
+__all__ = ["Trial", "forget_trial", "try_runtime"]
 
 _PATIENCE_S: Final = 50.0
 """Importing and compiling took 2 s on two cores; a worker is given 120 s to start."""
@@ -52,11 +53,14 @@ class Trial:
         does at the time makes some slower, and none faster.
     to_build
         It could be used if the model's engine were built for it.
+    mend
+        A command that may mend it; empty where none may.
     """
 
     finding: str
     ms: float = 0.0
     to_build: bool = False
+    mend: str = ""
 
     @property
     def usable(self) -> bool:
@@ -79,13 +83,19 @@ def try_runtime(runtime: Runtime, model: Model, threads: int, *, again: bool = F
     except EngineError as error:
         return Trial(str(error))
     kept = _kept_at(runtime, model, threads)
-    recalled = None if again else _recall(kept)
+    recalled = None if again or not runtime.is_remembered else _recall(kept)
     if recalled is not None:
         return recalled
     trial = _ask_child(runtime, model, threads)
-    if trial.usable:  # What failed may have been mended by the next start.
+    if trial.usable and runtime.is_remembered:  # What failed may have been mended by then.
         _keep(trial, kept)
     return trial
+
+
+def forget_trial(runtime: Runtime, model: Model, threads: int) -> None:
+    """Have a runtime tried anew the next time: what was found of it does not hold any more."""
+    with suppress(OSError):
+        _kept_at(runtime, model, threads).unlink()
 
 
 def _kept_at(runtime: Runtime, model: Model, threads: int) -> Path:
@@ -122,14 +132,14 @@ def _ask_child(runtime: Runtime, model: Model, threads: int) -> Trial:
     try:
         asked = subprocess.run(command, capture_output=True, timeout=_PATIENCE_S, check=False)
     except subprocess.TimeoutExpired:
-        return Trial(f"it did not answer within {_PATIENCE_S:.0f} s")
+        return Trial(f"it did not answer within {_PATIENCE_S:.0f} s", mend=runtime.install)
     except OSError as error:
         return Trial(f"it could not be tried: {error}")
     try:
         return Trial(**json.loads(asked.stdout.splitlines()[-1]))
     except (IndexError, ValueError, TypeError):
         said = asked.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return Trial(": ".join([_how_it_ended(asked.returncode), *said]))
+        return Trial(": ".join([_how_it_ended(asked.returncode), *said]), mend=runtime.install)
 
 
 def _how_it_ended(status: int) -> str:
@@ -164,8 +174,10 @@ def _answer(name: str, folder: str, threads: str) -> None:
         trial = _judge(name, Path(folder), int(threads))
     except EngineNotBuiltError as error:
         trial = Trial(str(error), to_build=True)
-    except (LivecountError, ImportError, OSError) as error:
+    except LivecountError as error:
         trial = Trial(str(error))
+    except (ImportError, OSError) as error:
+        trial = Trial(str(error), mend=RUNTIMES[name].install)
     sys.stdout.write(json.dumps(asdict(trial)) + "\n")
 
 

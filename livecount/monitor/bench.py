@@ -55,19 +55,26 @@ class _Choices:
 class Bench:
     """Reads and counts one frame after the other, each by the settings of its experiment.
 
+    Parameters
+    ----------
+    mistrust
+        Why only the reference may compute, in words; empty where the chosen runtime may.
+
     Raises
     ------
     ModelError, EngineError
         The model or the runtime cannot be used.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, mistrust: str = "") -> None:
         counting = config.counting
         self._config = config
         self._limits = ReadLimits(max_pixels=int(counting.max_frame_megapixels * 1e6))
         self._model = find_model(counting.model)
         threads = counting.threads or usable_cores()
-        self._engine = LongRunEngine(self._model, runtime=counting.runtime, threads=threads)
+        self._engine = LongRunEngine(
+            self._model, runtime=counting.runtime, threads=threads, mistrust=mistrust
+        )
         self._choices = [
             _Choices(one, self._limits, self._model.card) for one in config.each_experiment
         ]
@@ -78,7 +85,8 @@ class Bench:
     @property
     def engine_state(self) -> EngineState:
         """What computes the network now."""
-        return EngineState(self._engine.words, self._engine.trouble)
+        engine = self._engine
+        return EngineState(engine.words, engine.trouble, engine.counting.is_reference)
 
     def look(self, path: Path, settled: bool) -> PageLook:
         """Count a file's pages and tell which are whole."""

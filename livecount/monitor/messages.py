@@ -48,7 +48,10 @@ class EngineState:
         Runtime and precision, and why they were chosen.
     trouble
         Why the chosen one does not count any more; empty where it does.
+    is_reference
+        Whether the runtime computes that is right by definition, and that none can stand in for.
     """
 
     words: str = ""
     trouble: str = ""
+    is_reference: bool = True

@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import structlog
 
 from livecount.config import Config
-from livecount.errors import LivecountError, WorkerLostError, WorkerSilentError, WorkerStartError
+from livecount.errors import (
+    LivecountError,
+    WorkerError,
+    WorkerLostError,
+    WorkerSilentError,
+    WorkerStartError,
+)
 from livecount.frame import FrameAttributes, FrameCount, FrameKey
 from livecount.monitor.messages import EngineState
 from livecount.platform.process import end_first, lower_priority
@@ -39,6 +45,10 @@ _START_PATIENCE_S = 120.0
 _STARTS = 3
 _STOP_PATIENCE_S = 3.0
 """How long the frame in hand may take to be finished once the monitor is to end."""
+_LOST_BEFORE_MISTRUST = 2
+"""Processes that end or hang one after the other while they count, until the reference counts.
+
+A frame is tried five times, so that the reference has its turn before it is set aside."""
 _COUNTING_S_PER_PIXEL = 60e-6
 """A guard against counting without end: a minute for each million pixels."""
 
@@ -79,9 +89,12 @@ class Worker:
         self._process: Any = None
         self._connection: Connection | None = None
         self._asked = 0
+        self._what = ""
         self._answer: Said = (-1, "done", None)
         self._log = structlog.get_logger("livecount.monitor")
         self.engine = EngineState()
+        self._n_lost = 0
+        self._mistrust = ""
         self.awaited = ""
         self.awaited_since_s = 0.0
         self._number_of: dict[Path, int] = {}
@@ -124,7 +137,10 @@ class Worker:
     def _start_once(self) -> None:
         ours, theirs = self._context.Pipe()
         self._process = self._context.Process(
-            target=_serve, args=(theirs, self._config), name="livecount-worker", daemon=True
+            target=_serve,
+            args=(theirs, self._config, self._mistrust),
+            name="livecount-worker",
+            daemon=True,
         )
         self._process.start()
         theirs.close()
@@ -162,13 +178,26 @@ class Worker:
     def count(
         self, page: PageRead, rule: CountingRule, analysis_id: str, ahead: PageAhead | None = None
     ) -> FrameCount:
-        """Ask :meth:`Bench.count`."""
+        """Ask :meth:`Bench.count`; a runtime that ends or hangs there is not used for long."""
         found: FrameCount
-        found, self.engine = self._ask(
-            "count", page.key, rule, analysis_id, ahead, shown=page.key.display_path,
-            more_s=page.n_pixels * _COUNTING_S_PER_PIXEL,
-        )  # fmt: skip
+        try:
+            found, self.engine = self._ask(
+                "count", page.key, rule, analysis_id, ahead, shown=page.key.display_path,
+                more_s=page.n_pixels * _COUNTING_S_PER_PIXEL,
+            )  # fmt: skip
+        except (WorkerLostError, WorkerSilentError) as error:
+            self._suspect_runtime(error)
+            raise
+        self._n_lost = 0
         return found
+
+    def _suspect_runtime(self, error: WorkerError) -> None:
+        """Let the reference count from the next process on, where another may be the cause."""
+        if self.engine.is_reference:
+            return
+        self._n_lost += 1
+        if self._n_lost >= _LOST_BEFORE_MISTRUST:
+            self._mistrust = f"{error.message}, {self._n_lost} times by {self.engine.words}"
 
     def estimate_diameter(self, key: FrameKey) -> DiameterEstimate:
         """Ask :meth:`Bench.estimate_diameter`."""
@@ -245,6 +274,7 @@ class Worker:
             self._restart()
         assert self._connection is not None
         self._asked += 1
+        self._what = what
         with suppress(OSError):  # a process that just ended is noticed while waiting
             self._connection.send((self._asked, what, arguments))
         return self._await(self._patience_s + more_s, shown)
@@ -310,6 +340,11 @@ class Worker:
     def _silent(self, shown: str, patience_s: float) -> WorkerSilentError:
         self.give_up()
         self._log.error("worker given up", frame=shown, waited_s=round(patience_s))
+        if self._what == "count":  # its pixels had been read
+            return WorkerSilentError(
+                f"{shown}: was read, but not counted within {patience_s:.0f} s",
+                hint="See what else keeps this computer busy, and `livecount engine list --again`",
+            )
         return WorkerSilentError(
             f"{shown}: could not be read and counted within {patience_s:.0f} s",
             hint="Check the disk or the share that it lies on",
@@ -326,7 +361,7 @@ def _ending(code: int | None) -> str:
     return f"exit status {code}"
 
 
-def _serve(connection: Connection, config: Config) -> None:
+def _serve(connection: Connection, config: Config, mistrust: str) -> None:
     """Answer questions until the monitor is gone; runs in the worker's process."""
     # Ctrl+C reaches the whole group: the monitor decides when the frame in hand is finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -335,7 +370,7 @@ def _serve(connection: Connection, config: Config) -> None:
     from livecount.monitor.bench import Bench
 
     try:
-        bench = Bench(config)
+        bench = Bench(config, mistrust)
     except LivecountError as error:
         connection.send((0, "failed", error))
         return

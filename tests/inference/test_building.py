@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -99,15 +100,80 @@ def test_a_build_that_fails_is_said_and_the_counting_goes_on(
 ) -> None:
     builder("import sys; sys.exit('error: out of memory on the GPU')", monkeypatch)
     engine = LongRunEngine(model, runtime="auto", threads=1)
-    ends = time.monotonic() + 60
-    while not engine.trouble and time.monotonic() < ends:
-        engine.go_over_when_built()
-        engine.counting.infer(IMAGE)
+    engine.counting.infer(IMAGE)
+    wait_for_trouble(engine)
     assert "out of memory on the GPU" in engine.trouble
     assert "ONNX Runtime" in engine.trouble
     assert "being built" not in engine.words
     engine.go_over_when_built()
     assert engine.counting.runtime.startswith("ONNX Runtime")
+
+
+def test_a_build_that_crashes_is_not_told_by_its_last_note_alone(
+    model: Model, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = "building: 40 steps"
+    code = f"import os, sys; print({note!r}, file=sys.stderr, flush=True); os.kill(os.getpid(), 11)"
+    builder(code, monkeypatch)
+    engine = LongRunEngine(model, runtime="auto", threads=1)
+    wait_for_trouble(engine)
+    assert "signal 11 ended it" in engine.trouble
+
+
+def test_an_engine_that_was_built_and_does_not_load_is_said(
+    model: Model, plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder("pass", monkeypatch)  # it says that it went well, and kept nothing
+    engine = LongRunEngine(model, runtime="slow", threads=1)
+    wait_for_trouble(engine)
+    assert "was built, but does not load: slow not used: it is not built yet" in engine.trouble
+    assert engine.counting.runtime.startswith("ONNX Runtime")
+
+
+def wait_for_trouble(engine: LongRunEngine) -> None:
+    ends = time.monotonic() + 60
+    while not engine.trouble and time.monotonic() < ends:
+        engine.go_over_when_built()
+        time.sleep(0.02)
+
+
+def test_where_a_runtime_is_not_trusted_only_the_reference_counts_and_nothing_is_built(
+    model: Model, plan: Path
+) -> None:
+    plan.touch()
+    engine = LongRunEngine(model, runtime="auto", threads=1, mistrust="it crashed twice")
+    assert engine.counting.is_reference
+    assert engine.trouble.startswith("it crashed twice; ONNX Runtime")
+    engine.go_over_when_built()
+    assert engine.counting.is_reference
+
+
+STARTS_A_BUILD = """
+import sys, time
+from livecount.inference import building, find_model
+from livecount.inference.runtimes import RUNTIMES
+code = "import threading; from livecount.cli.engine import _end_with_stdin as wait;"
+code += "ended = threading.Event(); wait(ended); print('ended', file=open(sys.argv[1], 'w'))"
+code = "import sys; " + code
+building._command = lambda *_: [sys.executable, "-c", code, sys.argv[1]]
+building.EngineBuild(RUNTIMES["tensorrt"], find_model("deepdistance"))
+print("started", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_build_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    command = [sys.executable, "-c", STARTS_A_BUILD, str(told)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"started\n"
+        assert not told.exists()
+        process.kill()
+    ends = time.monotonic() + 60
+    while not (told.exists() and told.read_text()) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert told.read_text() == "ended\n"
 
 
 def test_nothing_is_built_where_nothing_waits_for_it(model: Model, plan: Path) -> None:
@@ -123,6 +189,9 @@ def test_a_short_command_starts_no_build(model: Model, plan: Path) -> None:
     assert engine.runtime.startswith("ONNX Runtime")
     assert "not built yet" in engine.why
     assert [runtime.name for runtime in engine.to_build] == ["slow"]
+    assert engine.trouble == ""
+    assert "not built yet" in engine.reservation
+    assert "counts in its place" in engine.reservation
 
 
 def test_the_real_command_says_what_is_missing(model: Model) -> None:

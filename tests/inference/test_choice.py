@@ -14,14 +14,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livecount.errors import EngineError, ModelError
-from livecount.inference import Engine, Model, find_model, open_engine, read_model
+from livecount.errors import EngineError, EngineReplacedError, ModelError
+from livecount.frame import Frame, FrameAttributes, FrameKey
+from livecount.inference import (
+    Engine,
+    Model,
+    TileLimits,
+    find_model,
+    open_engine,
+    read_model,
+)
 from livecount.inference.choice import Choice, ChosenEngine, choose_among, choose_runtime, try_all
 from livecount.inference.golden import GOLDEN_NAME, read_golden, write_golden
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
-from livecount.inference.trial import Trial, try_runtime
+from livecount.inference.trial import Trial, forget_trial, try_runtime
 from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.messages import EngineState
+from livecount.pipeline import CountingRule, FrameCounter
 from livecount.storage import CountStore
 
 # Those for GPUs are tried in test_tensorrt.
@@ -216,34 +225,51 @@ def test_a_runtime_gives_the_maps_of_the_reference_at_any_size(name: str, model:
 
 
 class Failing:
-    """An engine that ends at its third frame, as one does whose GPU was taken away."""
+    """An engine that fails from its third image on, as one does whose GPU was taken away."""
 
-    runtime, precision, max_side_px, memory_share = "Failing 1.0 GPU", "fp16", None, 1.0
+    runtime, precision, max_side_px, memory_share = "Failing 1.0 GPU", "fp16", None, 0.1
 
-    def __init__(self, model: Model) -> None:
-        self._engine, self._left = RUNTIMES[REFERENCE].open(model, 1), 2
+    def __init__(self, model: Model, how: str = "device is gone") -> None:
+        self._engine, self._left, self._how = RUNTIMES[REFERENCE].open(model, 1), 2, how
+        self.sizes_px: list[int] = []
 
     def infer(self, image: np.ndarray) -> np.ndarray:
+        self.sizes_px.append(image.size)
         self._left -= 1
-        if self._left < 0:
-            raise EngineError("Failing 1.0 GPU failed: the device is gone", hint="Restart")
-        return self._engine.infer(image)
+        maps = self._engine.infer(image)
+        if self._left >= 0:
+            return maps
+        if self._how == "no numbers":
+            maps[0, 3, 3] = np.nan
+            return maps
+        if self._how == "NoneType":
+            return None.infer(image)  # type: ignore[attr-defined]
+        raise EngineError(f"Failing 1.0 GPU failed: the {self._how}", hint="Restart")
 
 
-def test_an_engine_that_fails_at_work_is_replaced_and_no_frame_is_lost(
-    model: Model, tmp_path: Path
-) -> None:
+def failing(model: Model, how: str = "device is gone") -> ChosenEngine:
+    """Choose an engine that fails."""
+
     def opened(model: Model, threads: int) -> Engine:
-        return Failing(model)
+        return Failing(model, how)
 
-    engine = ChosenEngine(Choice(Runtime("failing", "numpy", "numpy", "", opened), ""), model, 1)
+    return ChosenEngine(Choice(Runtime("failing", "numpy", "numpy", "", opened), ""), model, 1)
+
+
+@pytest.mark.parametrize("how", ["device is gone", "no numbers", "NoneType"])
+def test_an_engine_that_fails_at_work_is_replaced_and_no_frame_is_lost(
+    how: str, model: Model, tmp_path: Path
+) -> None:
+    engine = failing(model, how)
     image = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
     maps = [engine.infer(image) for _ in range(2)]
     assert (engine.runtime, engine.trouble) == ("Failing 1.0 GPU", "")
+    with pytest.raises(EngineReplacedError, match=how):
+        engine.infer(image)
     maps += [engine.infer(image) for _ in range(2)]
     assert all(np.array_equal(one, maps[0]) for one in maps)
     assert engine.runtime.startswith("ONNX Runtime")
-    assert "device is gone" in engine.trouble
+    assert how in engine.trouble == engine.reservation
     told: list[str] = []
     with CountStore.open(tmp_path / "run.db") as store:
         for state in (
@@ -258,10 +284,7 @@ def test_an_engine_that_fails_at_work_is_replaced_and_no_frame_is_lost(
 
 
 def test_where_the_reference_fails_too_the_error_is_told(model: Model) -> None:
-    def opened(model: Model, threads: int) -> Engine:
-        return Failing(model)
-
-    engine = ChosenEngine(Choice(Runtime("failing", "numpy", "numpy", "", opened), ""), model, 1)
+    engine = failing(model)
     odd = np.zeros((17, 17), np.float32)
     for _ in range(2):
         with pytest.raises(EngineError):
@@ -269,6 +292,79 @@ def test_where_the_reference_fails_too_the_error_is_told(model: Model) -> None:
     with pytest.raises(EngineError, match="ONNX Runtime"):
         engine.infer(odd)
     assert engine.trouble == ""
+
+
+def test_a_frame_whose_engine_fails_half_way_is_done_again_in_the_references_tiles(
+    model: Model,
+) -> None:
+    images = np.hstack(list(read_golden(model).images))
+    pixels = (1000 + 100 * images).clip(0, 65535).astype(np.uint16)
+    frame = Frame(FrameKey("/plate", b"a.tif", 0, "00"), FrameAttributes(), pixels)
+    rule = CountingRule(h=model.h, cell_diameter_px=model.cell_diameter_px)
+    engine = failing(model)
+    failed = engine._engine
+    reference = open_engine(model, runtime=REFERENCE)
+    assert TileLimits.of(model, engine, 60).max_px > 5 * TileLimits.of(model, reference, 60).max_px
+    engine._engine._left = 0
+    counted = FrameCounter(model, engine, rule, memory_limit_mb=60).count(frame)
+    expected = FrameCounter(model, reference, rule, memory_limit_mb=60).count(frame)
+    assert len(failed.sizes_px) == 1
+    assert counted.count == expected.count > 0
+    np.testing.assert_array_equal(counted.candidates.y_px, expected.candidates.y_px)
+    assert counted.provenance == expected.provenance
+    assert "device is gone" in engine.trouble
+
+
+def test_what_does_not_open_though_its_trial_went_well_is_passed_over(
+    model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(model: Model, threads: int) -> Engine:
+        raise EngineError("the GPU is taken by another program", hint="Wait")
+
+    taken = Runtime("taken", "numpy", "numpy", "", opened)
+    known = {REFERENCE: RUNTIMES[REFERENCE], "taken": taken}
+    forgotten: list[str] = []
+    monkeypatch.setattr("livecount.inference.choice.RUNTIMES", known)
+    monkeypatch.setattr("livecount.inference.choice.RUNTIME_NAMES", ("auto", *known))
+    monkeypatch.setattr(
+        "livecount.inference.choice.try_runtime",
+        lambda runtime, *_, **__: Trial("", 100.0 if runtime.name == REFERENCE else 1.0),
+    )
+    monkeypatch.setattr(
+        "livecount.inference.choice.forget_trial",
+        lambda runtime, *_: forgotten.append(runtime.name),
+    )
+    engine = open_engine(model)
+    assert engine.runtime.startswith("ONNX Runtime")
+    assert "taken not used: the GPU is taken" in engine.why
+    with pytest.raises(EngineError, match="taken by another"):
+        open_engine(model, runtime="taken")
+    assert forgotten == ["taken", "taken"]
+
+
+def test_a_trial_that_is_forgotten_or_of_a_graphics_card_is_asked_again(
+    model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ask(runtime: Runtime, *_: object) -> Trial:
+        asked.append(runtime.name)
+        return Trial("", 1.0)
+
+    monkeypatch.setattr("livecount.inference.trial._ask_child", ask)
+    runtime = RUNTIMES[REFERENCE]
+    for _ in range(2):
+        try_runtime(runtime, model, 1)
+    forget_trial(runtime, model, 1)
+    try_runtime(runtime, model, 1)
+    assert len(asked) == 2
+    forget_trial(runtime, model, 1)
+    for _ in range(2):
+        try_runtime(dataclasses.replace(runtime, is_remembered=False), model, 1)
+    assert len(asked) == 4
+    assert not list(cache.rglob("*.json"))
+    on_cards = {"onnxruntime-cuda", "onnxruntime-directml", "tensorrt", "tensorrt-rtx"}
+    assert on_cards == {name for name, one in RUNTIMES.items() if not one.is_remembered}
 
 
 def test_the_command_lists_what_was_tried(cache: Path) -> None:
@@ -281,6 +377,21 @@ def test_the_command_lists_what_was_tried(cache: Path) -> None:
     shown = livecount("engine", "list", env=given).stdout
     assert f"* {found['chosen']} " in shown
     assert list((cache / "livecount" / "trials").iterdir())
+
+
+def test_the_command_times_what_works_here_on_a_frame_of_ones_own(cache: Path) -> None:
+    from tests.endtoend.program import environment, livecount
+
+    given = environment() | {"XDG_CACHE_HOME": str(cache)}
+    asked = ["engine", "bench", "--frame", "300x400", "--cell-diameter-px", "40", "--repeats", "1"]
+    found = json.loads(livecount(*asked, "--json", env=given).stdout)
+    assert set(found["ms"]) == set(INSTALLED)
+    assert all(ms > 0 for ms in found["ms"].values())
+    shown = livecount(*asked, env=given).stdout
+    assert shown.count("ms a frame") == len(INSTALLED)
+    wrong = livecount("engine", "bench", "--frame", "300", env=given, check=False)
+    assert wrong.returncode == 2
+    assert "HEIGHTxWIDTH" in wrong.stderr
 
 
 ASKED = """

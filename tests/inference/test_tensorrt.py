@@ -116,7 +116,9 @@ def test_a_plan_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_bytes() == b"another"
     assert list(path.parent.iterdir()) == [path]
     (tmp_path / "file").write_bytes(b"")
-    keep_plan(b"plan", tmp_path / "file" / "one.plan")  # no place to write: built at each start
+    with pytest.raises(EngineError, match="cannot be kept in") as error:
+        keep_plan(b"plan", tmp_path / "file" / "one.plan")
+    assert "Free space" in error.value.hint
 
 
 @pytest.mark.usefixtures("without_gpu")

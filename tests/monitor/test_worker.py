@@ -26,6 +26,7 @@ from livecount.errors import (
     WorkerStartError,
 )
 from livecount.inference import find_model
+from livecount.inference.runtimes import RUNTIMES
 from livecount.monitor.worker import StopAskedError, Worker, _portable
 from livecount.pipeline import CountingRule
 from livecount.readers import PageLook
@@ -187,3 +188,37 @@ def test_every_exception_survives_the_way_back(fault: Exception) -> None:
     found = _portable(fault)
     assert str(fault) in str(found)
     assert isinstance(found, RuntimeError) == isinstance(fault, StubbornError)
+
+
+ENDS_WHILE_COUNTING = """
+import os
+from livecount.inference import openvino
+infer = openvino.OpenVinoEngine.infer
+def end(self, image):
+    if os.environ.get("ENDED_BY") and image.shape[0] > 1000:
+        os._exit(3)
+    return infer(self, image)
+openvino.OpenVinoEngine.infer = end
+"""
+
+
+@pytest.mark.skipif(not RUNTIMES["openvino"].is_installed, reason="needs openvino")
+def test_a_runtime_that_ends_the_process_twice_is_not_trusted_with_a_third_try(
+    make: Make, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(ENDS_WHILE_COUNTING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("ENDED_BY", "openvino")
+    worker = make(**{"counting.runtime": "openvino", "counting.memory_limit_mb": 2000})
+    assert worker.engine.words.startswith("OpenVINO")
+    for _ in range(2):
+        assert not worker.engine.trouble
+        page = worker.read(large.parent, b"large.tif", 0)
+        with pytest.raises(WorkerLostError):
+            worker.count(page, RULE, "")
+    page = worker.read(large.parent, b"large.tif", 0)
+    found = worker.count(page, RULE, "")
+    assert found.provenance is not None
+    assert found.provenance.runtime.startswith("ONNX Runtime")
+    assert "2 times by OpenVINO" in worker.engine.trouble
+    assert "ONNX Runtime" in worker.engine.trouble
