@@ -10,10 +10,13 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["FIELDS_FOR_LIMITS", "Agreement", "agree"]
+__all__ = ["CELLS_NOT_BY_CHANCE", "FIELDS_FOR_LIMITS", "Agreement", "agree"]
 
 FIELDS_FOR_LIMITS = 3
 """Fields with cells below which no limits are given: two always look as if they agreed."""
+
+CELLS_NOT_BY_CHANCE = 3
+"""So many cells against none contradict: a Poisson count with a mean of 3 is 0 in 5 % of fields."""
 
 _NORMAL_95 = 1.96
 _UPPER = 0.975
@@ -26,14 +29,35 @@ class Agreement:
     Attributes
     ----------
     n
-        Number of frames.
+        Number of frames with cells in both.
     mean_log_ratio, sd_log_ratio
         Mean (None without a frame) and sample standard deviation (None below two).
+    one_sided
+        (counted, annotated) of further frames in which only one of them is 0, most cells first.
     """
 
     n: int
     mean_log_ratio: float | None = None
     sd_log_ratio: float | None = None
+    one_sided: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def contradiction(self) -> str:
+        """Say why these frames speak against the counts, or nothing where they do not.
+
+        A frame with cells in one count alone has no ratio, so that no bias shows it.
+        """
+        wrong = [pair for pair in self.one_sided if max(pair) >= CELLS_NOT_BY_CHANCE]
+        invented = [counted for counted, annotated in wrong if not annotated]
+        missed = [annotated for counted, annotated in wrong if not counted]
+        found = []
+        if invented:
+            cells = _up_to(invented)
+            found.append(f"the model finds cells where there are none ({cells} counted against 0)")
+        if missed:
+            cells = _up_to(missed)
+            found.append(f"the model misses fields altogether (0 counted against {cells})")
+        return " and ".join(found)
 
     @property
     def bias_percent(self) -> float | None:
@@ -81,23 +105,33 @@ def agree(pairs: Iterable[tuple[int, int]]) -> Agreement:
     Parameters
     ----------
     pairs
-        Cells counted and cells annotated of each frame; where either is 0 there is no ratio, and
-        the frame is left out.
+        Cells counted and cells annotated of each frame; where either is 0 there is no ratio: where
+        one of them is, the frame is among ``one_sided``, where both are, it is left out.
 
     Examples
     --------
     >>> found = agree([(11, 10), (22, 20), (33, 30), (0, 4)])
     >>> found.n, round(found.bias_percent, 6), [round(limit, 6) for limit in found.limits_percent]
     (3, 10.0, [10.0, 10.0])
+    >>> found.one_sided
+    ((0, 4),)
     """
+    pairs = list(pairs)
+    one_sided = tuple(
+        sorted((pair for pair in pairs if max(pair) and not min(pair)), key=max, reverse=True)
+    )
     logs = [math.log(counted / annotated) for counted, annotated in pairs if counted and annotated]
     if not logs:
-        return Agreement(0)
+        return Agreement(0, one_sided=one_sided)
     mean = math.fsum(logs) / len(logs)
     if len(logs) < 2:
-        return Agreement(1, mean)
+        return Agreement(1, mean, one_sided=one_sided)
     spread = math.fsum((log - mean) ** 2 for log in logs)
-    return Agreement(len(logs), mean, math.sqrt(spread / (len(logs) - 1)))
+    return Agreement(len(logs), mean, math.sqrt(spread / (len(logs) - 1)), one_sided)
+
+
+def _up_to(cells: list[int]) -> str:
+    return f"{cells[0]}" if len(cells) == 1 else f"up to {max(cells)}"
 
 
 def _percent(log_ratio: float) -> float:

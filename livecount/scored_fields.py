@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _THIRDS: Final = ("sparse", "middle", "dense")
+_FIELDS_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +141,49 @@ class ScoredFields:
     @property
     def sentence(self) -> str:
         """Say in one line whether the counts can be trusted, and where that was seen."""
-        if not self.n_not_blind:
-            return self._found
-        return (
-            f"{self._found}; {self.n_not_blind} of {len(self.fields)} fields were not clicked "
-            "blind: who checked them saw what was counted, so the true bias may be larger"
+        parts = [self._found]
+        if self._one_sided:
+            parts.append(self._said_of_one_sided)
+        if self.n_not_blind:
+            parts.append(
+                f"{self.n_not_blind} of {len(self.fields)} fields were not clicked blind: who "
+                "checked them saw what was counted, so the true bias may be larger"
+            )
+        return "; ".join(parts)
+
+    @property
+    def _n_empty(self) -> int:
+        return sum(not score.detected and not score.annotated for score in self.scores)
+
+    @property
+    def _one_sided(self) -> list[ScoredField]:
+        """The fields with cells in one count alone, those with most of them first."""
+        found = [
+            each for each in self.fields if (each.score.detected > 0) != (each.score.annotated > 0)
+        ]
+        return sorted(found, key=lambda each: -max(each.score.detected, each.score.annotated))
+
+    @property
+    def _said_of_one_sided(self) -> str:
+        fields = self._one_sided
+        named = ", ".join(
+            f"{each.file} ({each.score.detected} counted, {each.score.annotated} seen)"
+            for each in fields[:_FIELDS_NAMED]
         )
+        more = f" and {len(fields) - _FIELDS_NAMED} more" if len(fields) > _FIELDS_NAMED else ""
+        said = f"cells in one count alone in {named}{more}"
+        why = self.agreement.contradiction
+        return f"{said}: {why}, so this validates no count" if why else said
 
     @property
     def _found(self) -> str:
-        cells = [score.annotated for score in self.scores]
-        span = f"{min(cells)} to {max(cells)} cells per field"
         found = self.agreement
+        compared = [score for score in self.scores if score.detected and score.annotated]
+        cells = [score.annotated for score in compared or self.scores]
+        span = f"{min(cells)} to {max(cells)} cells per field"
         if found.bias_percent is None:
             return f"no field has both counted and clicked cells ({len(cells)} fields, {span})"
-        without = len(cells) - found.n
-        rest = f" ({without} more without cells in either)" if without else ""
+        rest = f" ({self._n_empty} more without cells in either)" if self._n_empty else ""
         if found.limits_percent is None:
             return (
                 f"bias {found.bias_percent:+.1f} % over {found.n} fields, {span}{rest}: too few "
@@ -183,7 +211,8 @@ class ScoredFields:
                 "The fields were taken at different pixel sizes",
                 hint="Validate each objective by itself: take the others' clicks out of the folder",
             )
-        spanned = densities if per_area else np.array([each.score.detected for each in self.fields])
+        counted = np.array([each.score.detected for each in self.fields])
+        spanned = (densities if per_area else counted)[self._is_spanned()]
         return Validation(
             model_sha256=self.analysis.settings.model_sha256,
             h=self.analysis.settings.h,
@@ -197,6 +226,20 @@ class ScoredFields:
             made_at=datetime.now(UTC),
             n_not_blind=self.n_not_blind,
         )
+
+    def _is_spanned(self) -> npt.NDArray[np.bool_]:
+        """Tell which fields the validated range spans: those compared; all where there are none.
+
+        Fields that both call empty extend it to 0: the fewest cells then lie between densities
+        that were looked at. Not where another field has cells in one count alone: low counts are
+        then seen to be unsure.
+        """
+        counted = np.array([score.detected for score in self.scores])
+        annotated = np.array([score.annotated for score in self.scores])
+        both = (counted > 0) & (annotated > 0)
+        if not both.any():
+            return np.ones(len(both), np.bool_)
+        return both if self._one_sided else both | ((counted == 0) & (annotated == 0))
 
 
 def score_field(

@@ -22,6 +22,7 @@ __all__ = [
     "covering",
     "describe",
     "is_usable",
+    "unusable_because",
     "usable",
     "validation_states",
 ]
@@ -37,29 +38,44 @@ _Reals = npt.NDArray[np.float64]
 
 
 def usable(validations: Sequence[Validation]) -> list[Validation]:
-    """Keep the validations with enough fields to speak of other frames.
+    """Keep the validations that speak of other frames.
 
-    Those that were clicked blind come first: who sees what was found tends to agree with it.
+    Those that were clicked blind come first: who sees what was found tends to agree with it. One
+    that contradicts the counts also ends what was known before it, until a later one does not.
     """
-    found = [one for one in validations if is_usable(one)]
+    ended = max((one.made_at for one in validations if one.agreement.contradiction), default=None)
+    found = [
+        one for one in validations if is_usable(one) and (ended is None or one.made_at > ended)
+    ]
     return sorted(found, key=lambda one: one.n_not_blind > 0)
 
 
 def is_usable(validation: Validation) -> bool:
-    """Tell whether a validation has enough fields with cells to speak of other frames."""
-    return validation.agreement.n >= FIELDS_FOR_LIMITS
+    """Tell whether a validation speaks of other frames: :func:`unusable_because` says why not."""
+    return not unusable_because(validation)
+
+
+def unusable_because(validation: Validation) -> str:
+    """Say why a validation does not speak of other frames, or nothing where it does."""
+    agreement = validation.agreement
+    if agreement.contradiction:
+        return agreement.contradiction
+    return "too few fields with cells" if agreement.n < FIELDS_FOR_LIMITS else ""
 
 
 def describe(validations: Sequence[Validation]) -> str:
     """Say in one line what is known of how an analysis' counts agree with a person's."""
     if not validations:
         return NOT_VALIDATED
-    found = next(iter(usable(validations)), validations[0])
+    contradicted = [one for one in validations if one.agreement.contradiction]
+    found = next(iter([*usable(validations), *contradicted, *validations]))
     agreement = found.agreement
     led = f"{found.n_not_blind} of them not blind, " if found.n_not_blind else ""
     by = f"{found.n_fields} fields, {led}{found.made_by}, {found.made_at:%Y-%m-%d}"
-    if agreement.bias_percent is None or agreement.limits_percent is None:
-        return f"{NOT_VALIDATED}: too few fields with cells ({by})"
+    if reason := unusable_because(found):
+        return f"{NOT_VALIDATED}: {reason} ({by})"
+    assert agreement.bias_percent is not None
+    assert agreement.limits_percent is not None
     low, high = agreement.limits_percent
     return (
         f"bias {agreement.bias_percent:+.1f} % (95 % limits of agreement {low:+.0f} % to "

@@ -46,13 +46,14 @@ def test_a_sweep_has_a_panel_for_each_set(n_sets: int, tmp_path: Path) -> None:
 
 def test_agreement_names_sets_and_what_it_leaves_out(tmp_path: Path) -> None:
     sets = {
-        "one": [frame(100, 110), frame(0, 3), frame(50, 0)],
+        "one": [frame(100, 110), frame(0, 3), frame(50, 0), frame(0, 0)],
         "two": [frame(10, 9), frame(30, 31)],
     }
     plot_agreement(sets, tmp_path / "agreement.svg")
     written = texts(tmp_path / "agreement.svg")
-    assert {"one", "two", "mean of all frames", "95 % limits of agreement"} <= written
-    assert any("2 frames with a count of 0 left out" in text for text in written)
+    assert {"one", "two", "mean of these frames", "95 % limits of agreement"} <= written
+    assert any("2 frames with no cells in one of the two" in text for text in written)
+    assert any("1 frames with no cells in either" in text for text in written)
 
 
 def test_agreement_of_like_frames_has_plain_numbers_on_both_axes(tmp_path: Path) -> None:

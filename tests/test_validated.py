@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -101,3 +102,31 @@ def test_what_was_clicked_blind_goes_first() -> None:
     assert "4 fields, blind" in describe([led, blind])
     assert "4 fields, 3 of them not blind, led" in describe([led])
     assert validation_states([led], [5], [300.0], [0.65]) == ["validated"]
+
+
+def test_a_frame_with_cells_in_one_count_alone_contradicts() -> None:
+    agreeing = [(10, 10), (20, 21), (30, 29)]
+    assert not agree([*agreeing, (0, 0), (2, 0), (0, 1)]).contradiction
+    assert "misses fields altogether (0 counted against 3)" in (
+        agree([*agreeing, (0, 3)]).contradiction
+    )
+    both = agree([*agreeing, (40, 0), (5, 0), (0, 7)])
+    assert both.one_sided == ((40, 0), (0, 7), (5, 0))
+    assert both.contradiction == (
+        "the model finds cells where there are none (up to 40 counted against 0) and "
+        "the model misses fields altogether (0 counted against 7)"
+    )
+
+
+def test_a_contradiction_validates_nothing_until_a_later_validation_is_without() -> None:
+    contradicted = replace(
+        PER_AREA,
+        agreement=agree([(10, 10), (20, 21), (30, 29), (40, 0)]),
+        made_at=PER_AREA.made_at + timedelta(days=1),
+    )
+    later = replace(PER_AREA, made_by="later", made_at=PER_AREA.made_at + timedelta(days=2))
+    known = [contradicted, PER_AREA]
+    assert validation_states(known, [5], [200.0], [0.65]) == ["not validated"]
+    assert describe(known).startswith("not validated: the model finds cells where there are none")
+    assert [one.made_by for one in usable([later, *known])] == ["later"]
+    assert validation_states([later, *known], [5], [200.0], [0.65]) == ["validated"]

@@ -274,11 +274,15 @@ def _result(scored: ScoredFields, made: Validation) -> dict[str, Any]:
 
 def validation_entry(made: Validation) -> dict[str, Any]:
     """Give a validation as scripts read it, in percent; what is not known is null."""
+    from livecount.validated import unusable_because
+
     found = made.agreement
     bias, limits = found.bias_interval_percent, found.limits_percent
     return {
         "n_fields": made.n_fields,
         "n_compared": found.n,
+        "n_in_one_count_alone": len(found.one_sided),
+        "unusable_because": unusable_because(made) or None,
         "n_not_blind": made.n_not_blind,
         "bias_percent": found.bias_percent,
         "bias_low_percent": bias and bias[0],

@@ -119,7 +119,6 @@ def plot_agreement(sets: Mapping[str, Sequence[FrameScore]], path: Path | str) -
             "no frame has both annotated and counted cells, so that there is nothing to compare",
             hint="Check the annotations and the cell diameter in dataset.toml",
         )
-    left_out = sum(len(frames) for frames in sets.values()) - len(every)
     with figure_style():
         figure = Figure(figsize=(150 * MM, 85 * MM), layout="constrained")
         axes = figure.subplots()
@@ -133,7 +132,7 @@ def plot_agreement(sets: Mapping[str, Sequence[FrameScore]], path: Path | str) -
         axes.set_yscale("log", base=2)
         tick_log_axis(axes.xaxis, *axes.get_xlim(), _MOST_TICKS)
         tick_log_axis(axes.yaxis, *axes.get_ylim(), _MOST_TICKS)
-        below = f"; {left_out} frames with a count of 0 left out" if left_out else ""
+        below = "".join(f"\n{text}" for text in _said_of_zeros(sets.values()))
         axes.set_xlabel(f"cells in the frame (geometric mean of count and annotation){below}")
         axes.set_ylabel("count / annotation")
         figure.legend(loc="outside right upper")
@@ -152,12 +151,21 @@ def _ratios(frames: Sequence[FrameScore]) -> npt.NDArray[np.float64]:
     return np.array(both, np.float64).reshape(-1, 2)
 
 
+def _said_of_zeros(sets: Iterable[Sequence[FrameScore]]) -> list[str]:
+    """Say how many frames have no ratio: one that both call empty agrees, the others do not."""
+    pairs = [(frame.detected, frame.annotated) for frames in sets for frame in frames]
+    n_one_sided = len(agree(pairs).one_sided)
+    n_empty = sum(not max(pair) for pair in pairs)
+    parts = {"no cells in one of the two": n_one_sided, "no cells in either": n_empty}
+    return [f"not drawn: {n} frames with {what}" for what, n in parts.items() if n]
+
+
 def _draw_limits(axes: Axes, sets: Iterable[Sequence[FrameScore]]) -> None:
     found = agree((frame.detected, frame.annotated) for frames in sets for frame in frames)
     assert found.mean_log_ratio is not None
     axes.axhline(1.0, color=GREY, linewidth=0.5)
     mean = math.exp(found.mean_log_ratio)
-    axes.axhline(mean, color="black", linewidth=0.9, label="mean of all frames")
+    axes.axhline(mean, color="black", linewidth=0.9, label="mean of these frames")
     for number, limit in enumerate(found.log_limits or ()):
         label = None if number else "95 % limits of agreement"
         axes.axhline(math.exp(limit), color="black", linewidth=0.7, linestyle="--", label=label)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, CursorResult, Row, delete, insert, select
 
-from livecount.agreement import Agreement
+from livecount.agreement import Agreement, agree
 from livecount.storage.moments import from_text, to_text
 from livecount.storage.records import Analysis, ValidatedField, Validation
 from livecount.storage.tables import calibrations, clicks, validated_fields, validations
@@ -73,7 +73,24 @@ def list_validations(connection: Connection, analysis: Analysis) -> list[Validat
     """Read an analysis' validations, the latest first."""
     of_analysis = validations.c.analysis_row_id == analysis.row_id
     query = select(validations).where(of_analysis).order_by(validations.c.id.desc())
-    return [_validation(row) for row in connection.execute(query)]
+    one_sided = _one_sided(connection, analysis)
+    return [_validation(row, one_sided.get(row.id, [])) for row in connection.execute(query)]
+
+
+def _one_sided(connection: Connection, analysis: Analysis) -> dict[int, list[tuple[int, int]]]:
+    """Read of each validation the fields in which only one of the two numbers is 0."""
+    fields = validated_fields.c
+    query = (
+        select(fields.validation_id, fields.counted, fields.annotated)
+        .join(validations, fields.validation_id == validations.c.id)
+        .where(validations.c.analysis_row_id == analysis.row_id)
+        .where((fields.counted == 0) != (fields.annotated == 0))
+        .order_by(fields.id)
+    )
+    found: dict[int, list[tuple[int, int]]] = {}
+    for validation_id, counted, annotated in connection.execute(query):
+        found.setdefault(validation_id, []).append((counted, annotated))
+    return found
 
 
 def read_clicks(connection: Connection, analysis: Analysis) -> dict[int, npt.NDArray[np.float64]]:
@@ -121,7 +138,7 @@ def _row_id(result: CursorResult[Any]) -> int:
     return int(key[0])
 
 
-def _validation(row: Row[Any]) -> Validation:
+def _validation(row: Row[Any], one_sided: Sequence[tuple[int, int]]) -> Validation:
     return Validation(
         model_sha256=row.model_sha256,
         h=row.h,
@@ -130,7 +147,9 @@ def _validation(row: Row[Any]) -> Validation:
         density_high=row.density_high,
         pixel_size_um=row.pixel_size_um,
         n_fields=row.n_fields,
-        agreement=Agreement(row.n_compared, row.mean_log_ratio, row.sd_log_ratio),
+        agreement=Agreement(
+            row.n_compared, row.mean_log_ratio, row.sd_log_ratio, agree(one_sided).one_sided
+        ),
         made_by=row.made_by,
         made_at=from_text(row.made_at),
         n_not_blind=row.n_not_blind,

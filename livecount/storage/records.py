@@ -324,13 +324,13 @@ class Validation:
     density_unit
         Cells per mm2, or per field where the pixel size is not known.
     density_low, density_high
-        Lowest and highest counted density among the fields.
+        Lowest and highest counted density among the fields that were compared.
     pixel_size_um
         Of the fields; it stands for the objective, which files seldom name.
     n_fields
         Fields that a person did, those without cells among them.
     agreement
-        Of the fields with cells in both counts.
+        Of the fields with cells in both counts, and what the others say against them.
     made_by, made_at
         Who clicked, and when the result was stored (UTC).
     n_not_blind

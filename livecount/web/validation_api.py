@@ -50,7 +50,9 @@ class ValidationShown(BaseModel):
     """How counts agreed with what people saw."""
 
     says: str = Field(description="In words.")
-    counts_as_validation: bool = Field(description="Whether it has fields enough.")
+    counts_as_validation: bool = Field(
+        description="Whether it has fields enough, and none speaks against it."
+    )
     n_fields: int
     n_not_blind: int = Field(description="Fields checked with the cells that were found shown.")
     bias_percent: float | None

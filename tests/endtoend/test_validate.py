@@ -213,6 +213,22 @@ def test_a_field_without_cells_and_a_field_left_out(work: Experiment) -> None:
     assert "no field has both counted and clicked cells" in shown.stdout
 
 
+def test_cells_where_a_person_saw_none_validate_nothing(work: Experiment, tmp_path: Path) -> None:
+    truth = true_centres(work)
+    names = list(truth)
+    for name in names:
+        text = "" if name in names[3:] else as_fiji(truth[name])
+        (work.picked / name).with_suffix(".csv").write_text(text, encoding="utf-8")
+    found = score(work)
+    assert (found["n_compared"], found["n_in_one_count_alone"]) == (3, 3)
+    assert not found["counts_as_validation"]
+    assert "the model finds cells where there are none" in found["unusable_because"]
+    assert any(f"{name} (" in found["sentence"] for name in names[3:])
+    livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", work.database)
+    assert {row["validation"] for row in rows_of(tmp_path / "c.csv")} == {"not validated"}
+    assert "not validated: the model finds cells where there are none" in status(work)
+
+
 def test_clicks_that_cannot_be_understood_are_one_clear_line(work: Experiment) -> None:
     (work.picked / "field-001.csv").write_text(" ,X,Y\n1,5,5000\n", encoding="utf-8")
     done = livecount("validate", "score", work.picked, "--database", work.database, check=False)

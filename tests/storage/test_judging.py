@@ -34,6 +34,23 @@ def test_what_is_kept_is_read_the_latest_first(run, made):
     assert kept[second].tolist() == [[1.5, 2.25]]
 
 
+def test_fields_with_cells_in_one_count_alone_stay_with_their_validation(run, made):
+    for page in range(3):
+        run.record(page=page, content=f"{page}", n=page)
+    frame_ids = [int(frame_id) for frame_id in run.store.counts(run.analysis).frame_id]
+    numbers = [(0, 2), (40, 0), (0, 0)]
+    fields = [
+        ValidatedField(frame_id, counted, annotated, 0, np.zeros((annotated, 2)))
+        for frame_id, (counted, annotated) in zip(frame_ids, numbers, strict=True)
+    ]
+    run.store.add_validation(run.analysis, made.make_validation(), fields)
+    run.store.add_validation(run.analysis, made.make_validation(5), fields[2:])
+    late, early = run.store.validations(run.analysis)
+    assert late.agreement.one_sided == ()
+    assert early.agreement.one_sided == ((40, 0), (0, 2))
+    assert early.agreement.contradiction
+
+
 def test_other_analyses_are_not_validated_by_it(run, made):
     run.record()
     other = run.store.ensure_analysis(run.experiment, replace(made.SETTINGS, h=0.3))
