@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -135,7 +135,7 @@ def score_checked_fields(
     AnnotationError
         The cell diameter is in micrometres and the pixel size is not known.
     """
-    found = find_checked_fields(store, analysis, table)
+    found = _without_learnt(store, analysis, find_checked_fields(store, analysis, table))
     if not found.checks:
         name, why = next(iter(found.left_out.items()))
         raise NotInStoreError(
@@ -159,6 +159,19 @@ def score_checked_fields(
         )
         fields.append(score_field(store, analysis, field, centres_yx, is_blind=False))
     return ScoredFields(analysis, fields, list(found.left_out))
+
+
+def _without_learnt(store: CountReader, analysis: Analysis, found: CheckedFields) -> CheckedFields:
+    """Leave out frames that the analysis' model has learnt from: it agrees with those anyway."""
+    hashes = store.learnt(analysis.settings.model_sha256)
+    learnt = {one for one in found.checks if store.frame(one).key.content_hash in hashes}
+    reasons = {name_of(store, one): "the model has learnt from it" for one in learnt}
+    return replace(
+        found,
+        checks={one: check for one, check in found.checks.items() if one not in learnt},
+        centres_yx={one: yx for one, yx in found.centres_yx.items() if one not in learnt},
+        left_out=found.left_out | reasons,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

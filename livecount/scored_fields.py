@@ -95,11 +95,14 @@ class ScoredFields:
     ----------
     not_done
         Copies without a file of clicks.
+    learnt
+        Copies that are left out, since the model has learnt from their frames.
     """
 
     analysis: Analysis
     fields: list[ScoredField]
     not_done: list[str] = field(default_factory=list)
+    learnt: list[str] = field(default_factory=list)
 
     @property
     def scores(self) -> list[FrameScore]:

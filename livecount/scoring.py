@@ -16,6 +16,7 @@ from livecount.errors import AnnotationError
 from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise, sweep_h
 from livecount.frame import Frame
 from livecount.inference import Engine, Model
+from livecount.learnt import hashes_of_image
 from livecount.pipeline import CountingRule, FrameCounter
 from livecount.readers import look, read_frames
 
@@ -35,11 +36,14 @@ class ScoredSet:
         Candidates and annotations of every image.
     radius_px, edge_margin_px
         As for :func:`livecount.evaluation.score_frame`.
+    learnt
+        Names of the images that the model has learnt from, as far as its card lists them.
     """
 
     frames: tuple[SweepFrame, ...]
     radius_px: float
     edge_margin_px: float
+    learnt: tuple[str, ...] = ()
 
     def at(self, h: float) -> list[FrameScore]:
         """Score every image at one h."""
@@ -72,6 +76,11 @@ class ModelScores:
     sets: dict[str, ScoredSet]
     frames: dict[str, list[FrameScore]]
     datasets: dict[str, _Scores]
+
+    @property
+    def learnt(self) -> list[str]:
+        """Images that the model has learnt from: their scores say nothing of others."""
+        return [f"{name}/{image}" for name, found in self.sets.items() for image in found.learnt]
 
     def mean(self, score: str) -> float | None:
         """Average a score over the data sets that have it."""
@@ -109,18 +118,23 @@ def score_model(
     for dataset in datasets:
         rule = CountingRule(h=h, cell_diameter_px=dataset.cell_diameter_px)
         counter = FrameCounter(model, engine, rule)
-        frames = tuple(_look_through(counter, dataset, on_image))
-        sets[dataset.name] = ScoredSet(frames, dataset.match_radius_px, dataset.edge_margin_px)
+        learnt: list[str] = []
+        frames = tuple(_look_through(counter, dataset, on_image, learnt))
+        radius_px, margin_px = dataset.match_radius_px, dataset.edge_margin_px
+        sets[dataset.name] = ScoredSet(frames, radius_px, margin_px, tuple(learnt))
     scored = {name: found.at(h) for name, found in sets.items()}
     return ModelScores(h, sets, scored, {name: summarise(of) for name, of in scored.items()})
 
 
 def _look_through(
-    counter: FrameCounter, dataset: Dataset, on_image: Callable[[], Any]
+    counter: FrameCounter, dataset: Dataset, on_image: Callable[[], Any], learnt: list[str]
 ) -> Iterator[SweepFrame]:
+    known = counter.model.learnt_hashes
     for image in dataset.images:
         frame = read_only_frame(image.path)
         annotated = load_image(image, partial(_already_read, frame))
+        if not known.isdisjoint(hashes_of_image(image.path, frame.key.content_hash)):
+            learnt.append(image.path.name)
         height, width = frame.pixels.shape
         yield SweepFrame(
             image.path.name,

@@ -107,16 +107,20 @@ def score_fields(
     Raises
     ------
     AnnotationError
-        No field is done, clicks cannot be understood or lie outside their frame, or a frame is not
-        counted by the analysis (any more).
+        No field is done, or the model has learnt from all that are; clicks cannot be understood or
+        lie outside their frame, or a frame is not counted by the analysis (any more).
     """
     counts = store.counts(analysis)
+    learnt_hashes = store.learnt(analysis.settings.model_sha256)
     known = {content_hash: row for row, content_hash in enumerate(counts.content_hash)}
-    fields, not_done = [], []
+    fields, not_done, learnt = [], [], []
     for row in rows:
         clicks_path = _clicks_of(folder, row["file"])
         if clicks_path is None:
             not_done.append(row["file"])
+            continue
+        if row["content_hash"] in learnt_hashes:
+            learnt.append(row["file"])
             continue
         if row["content_hash"] not in known:
             raise AnnotationError(
@@ -128,12 +132,18 @@ def score_fields(
         clicked = _read_clicks(clicks_path, row["file"], counted.shape)
         is_blind = not row.get(CHECKED_COLUMNS[0])
         fields.append(score_field(store, analysis, counted, clicked, is_blind=is_blind))
+    if learnt and not fields:
+        raise AnnotationError(
+            f"Model {analysis.settings.model_name} has learnt from all {len(learnt)} fields in "
+            f"{folder} that are done, so that they say nothing of other frames",
+            hint="Click others: `livecount validate pick -o FOLDER --seed 2`",
+        )
     if not fields:
         raise AnnotationError(
             f"None of the {len(rows)} fields in {folder} is done",
             hint="Save the clicks on NAME.tif as NAME.csv beside it; an empty file says no cells",
         )
-    return ScoredFields(analysis, fields, not_done)
+    return ScoredFields(analysis, fields, not_done, learnt)
 
 
 def _unguarded(text: str) -> str:

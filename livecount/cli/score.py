@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from livecount.cli.options import AsJson, H, ModelName, load_settings
-from livecount.cli.terminal import progress_bar, say, terminal, write_json
+from livecount.cli.terminal import progress_bar, say, some_of, terminal, write_json
 
 if TYPE_CHECKING:
     from livecount.scoring import ModelScores
@@ -70,6 +70,12 @@ def evaluate(
     )
     with progress_bar("scoring", sum(len(dataset.images) for dataset in datasets)) as advance:
         scores = score_model(chosen, engine, datasets, h=settings.h, on_image=advance)
+    if scores.learnt:
+        n_images = sum(len(found) for found in scores.frames.values())
+        say(
+            f"model {chosen.name} has learnt from {len(scores.learnt)} of {n_images} images, which "
+            f"say nothing of others: {some_of(scores.learnt)}"
+        )
     if sweep is not None:
         curves = {name: found.sweep(_H_VALUES) for name, found in scores.sets.items()}
         plot_sweep(curves, scores.h, sweep)
@@ -98,6 +104,7 @@ def _result(scores: ModelScores, skipped: list[Path]) -> dict[str, Any]:
         "h": scores.h,
         "mean_f_score": _rounded(scores.mean("f_score")),
         "mean_f_score_assignment": _rounded(scores.mean("f_score_assignment")),
+        "learnt_from": scores.learnt,
         "skipped": [str(path) for path in skipped],
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, Task
 
-__all__ = ["FAILED", "USAGE", "progress_bar", "say", "show_error", "terminal", "write_json"]
+__all__ = [
+    "FAILED",
+    "USAGE",
+    "progress_bar",
+    "say",
+    "show_error",
+    "some_of",
+    "terminal",
+    "write_json",
+]
 
 FAILED = 1
 USAGE = 2
 _SAID_EVERY_S: Final = 60.0
+_MOST_NAMED: Final = 12
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -33,6 +43,12 @@ def terminal(*, stderr: bool = False) -> Console:
 def say(text: str) -> None:
     """Tell the user something on standard error, so that standard output keeps only the result."""
     terminal(stderr=True).print(text, markup=False)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Name the first few, and say how many more there are."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def write_json(result: Any) -> None:

@@ -18,7 +18,7 @@ from livecount.cli.options import (
     chosen_analysis,
     load_settings,
 )
-from livecount.cli.terminal import progress_bar, say, terminal, write_json
+from livecount.cli.terminal import progress_bar, say, some_of, terminal, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -269,6 +269,7 @@ def _result(scored: ScoredFields, made: Validation) -> dict[str, Any]:
             for field in scored.fields
         ],
         "not_done": scored.not_done,
+        "learnt_from": scored.learnt,
     }
 
 
@@ -318,5 +319,10 @@ def _show(scored: ScoredFields) -> None:
     texts = ("-" if value is None else f"{value:.1f} %" for value in shown)
     console.print("precision {}, recall {}, f-score {}".format(*texts))
     console.print(scored.sentence, markup=False)
+    if scored.learnt:
+        say(
+            f"{len(scored.learnt)} fields left out, since model "
+            f"{scored.analysis.settings.model_name} has learnt from them: {some_of(scored.learnt)}"
+        )
     if scored.not_done:
-        say(f"{len(scored.not_done)} fields without clicks: {', '.join(scored.not_done[:12])}")
+        say(f"{len(scored.not_done)} fields without clicks: {some_of(scored.not_done)}")

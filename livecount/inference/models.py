@@ -13,6 +13,7 @@ from typing import Any
 import platformdirs
 
 from livecount.errors import ModelError
+from livecount.learnt import read_learnt_hashes
 from livecount.normalisation import Normalisation
 from livecount.uncertainty import Calibration
 from livecount.weighing import OuterWeighing
@@ -89,6 +90,11 @@ class Model:
     def onnx_path(self) -> Path:
         """The network itself."""
         return self.folder / ONNX_NAME
+
+    @property
+    def learnt_hashes(self) -> frozenset[str]:
+        """Content hashes of the frames that it learnt from; empty where its card lists none."""
+        return read_learnt_hashes(self.card)
 
     @property
     def inner_index(self) -> int:

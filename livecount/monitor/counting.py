@@ -61,6 +61,8 @@ class Counting:
         self.analysis = self.store.ensure_analysis(self.experiment, settings)
         if self.model.calibration is not None:
             self.store.keep_calibration(self.model.onnx_sha256, self.model.calibration.to_mapping())
+        if self.model.learnt_hashes:
+            self.store.keep_learnt(self.model.onnx_sha256, self.model.learnt_hashes)
         catch_up(self.store, self.experiment, self.analysis)  # after `recount --make-primary`
         self._say_if_estimated(diameter)
         self.rule = _rule(settings.h, diameter)

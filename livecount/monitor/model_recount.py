@@ -77,6 +77,8 @@ def order_model(
         )
     if model.calibration is not None:
         store.keep_calibration(model.onnx_sha256, model.calibration.to_mapping())
+    if model.learnt_hashes:
+        store.keep_learnt(model.onnx_sha256, model.learnt_hashes)
     analysis = store.ensure_analysis(experiment, settings)
     store.order_count(analysis, said)
     return analysis

@@ -48,6 +48,11 @@ class EditReader(ABC):
         with self._reading() as connection:
             return judging.read_calibration(connection, model_sha256)
 
+    def learnt(self, model_sha256: str) -> frozenset[str]:
+        """Read the hashes of the frames that a model has learnt from, as far as its card said."""
+        with self._reading() as connection:
+            return judging.read_learnt(connection, model_sha256)
+
     def validations(self, analysis: Analysis) -> list[Validation]:
         """List how an analysis' counts agreed with people's, the latest first."""
         with self._reading() as connection:

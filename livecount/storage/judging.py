@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,22 @@ from sqlalchemy import Connection, CursorResult, Row, delete, insert, select
 from livecount.agreement import Agreement, agree
 from livecount.storage.moments import from_text, to_text
 from livecount.storage.records import Analysis, ValidatedField, Validation
-from livecount.storage.tables import calibrations, clicks, validated_fields, validations
+from livecount.storage.tables import (
+    calibrations,
+    clicks,
+    learnt_frames,
+    validated_fields,
+    validations,
+)
 
 __all__ = [
     "add_validation",
     "keep_calibration",
+    "keep_learnt",
     "list_validations",
     "read_calibration",
     "read_clicks",
+    "read_learnt",
 ]
 
 
@@ -130,6 +138,21 @@ def read_calibration(connection: Connection, model_sha256: str) -> dict[str, flo
     query = select(calibrations.c.calibration).where(calibrations.c.model_sha256 == model_sha256)
     text = connection.execute(query).scalar()
     return None if text is None else json.loads(text)
+
+
+def keep_learnt(connection: Connection, model_sha256: str, content_hashes: Collection[str]) -> None:
+    """Keep which frames a model has learnt from, beside those that are kept already."""
+    new = sorted(set(content_hashes) - read_learnt(connection, model_sha256))
+    rows = [{"model_sha256": model_sha256, "content_hash": one} for one in new]
+    if rows:
+        connection.execute(insert(learnt_frames), rows)
+
+
+def read_learnt(connection: Connection, model_sha256: str) -> frozenset[str]:
+    """Read the hashes of the frames that a model is known to have learnt from."""
+    of_model = learnt_frames.c.model_sha256 == model_sha256
+    query = select(learnt_frames.c.content_hash).where(of_model)
+    return frozenset(connection.execute(query).scalars())
 
 
 def _row_id(result: CursorResult[Any]) -> int:

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -306,3 +306,8 @@ class CountStore(
         """Keep what a model's card says of its prominences, so that intervals outlive the model."""
         with self._writing() as connection:
             judging.keep_calibration(connection, model_sha256, calibration)
+
+    def keep_learnt(self, model_sha256: str, content_hashes: Collection[str]) -> None:
+        """Keep which frames a model's card says that it learnt from."""
+        with self._writing() as connection:
+            judging.keep_learnt(connection, model_sha256, content_hashes)

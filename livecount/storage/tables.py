@@ -62,6 +62,7 @@ __all__ = [
     "experiments",
     "files",
     "frames",
+    "learnt_frames",
     "looks",
     "metadata",
     "monitor",
@@ -340,6 +341,14 @@ calibrations = Table(
     metadata,
     Column("model_sha256", Text, primary_key=True),
     words("calibration", nullable=False),
+    sqlite_strict=True,
+)
+
+learnt_frames = Table(
+    "learnt_frames",
+    metadata,
+    Column("model_sha256", Text, primary_key=True),
+    Column("content_hash", Text, primary_key=True),
     sqlite_strict=True,
 )
 

@@ -57,11 +57,13 @@ class CropSource:
         self._recipe = recipe
         self._frames: list[AnnotatedFrame] = []
         self._counts: list[int] = []
+        self._hashes: list[list[str]] = []
         shares: list[float] = []
         for entry in recipe.images:
             loaded = load_frames(entry, data_root)
             self._frames += loaded
             self._counts.append(len(loaded))
+            self._hashes.append([one for frame in loaded for one in frame.content_hashes])
             shares += [entry.share / len(loaded)] * len(loaded)
         painting = recipe.painting
         if painting.share:
@@ -73,6 +75,11 @@ class CropSource:
     def frame_counts(self) -> list[int]:
         """Number of images of each of the recipe's ``images``."""
         return self._counts
+
+    @property
+    def content_hashes(self) -> list[list[str]]:
+        """Hashes of the images of each of the recipe's ``images``."""
+        return self._hashes
 
     def batch(self, step: int) -> Batch:
         """Cut the crops of one step, from 0."""

@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from livecount.errors import TrainingError
+from livecount.learnt import hashes_of_parents, listed_hashes
 from livecount.training.card import to_toml
 from livecount.training.checkpoint import load_weights, save_weights
 from livecount.training.golden_tiles import paint_golden_tiles
@@ -158,6 +159,7 @@ def _card(
             "precision": result.get("precision"),
             "share_of_the_way": result.get("share_of_the_way"),
             "painted_share": round(_painted_share(recipe), 3),
+            "content_hashes_of_parents": hashes_of_parents(recipe.run.start_from),
         },
         "validation": result.get("validation"),
         "training_data": [
@@ -167,8 +169,14 @@ def _card(
                 "source": entry.source,
                 "annotation": entry.annotation,
                 "frames": frames,
+                "content_hashes": hashes,
             }
-            for entry, frames in zip(recipe.images, result["frames"], strict=True)
+            for entry, frames, hashes in zip(
+                recipe.images,
+                result["frames"],
+                listed_hashes(result.get("content_hashes"), result["frames"]),
+                strict=True,
+            )
         ],
     }
 

@@ -229,6 +229,7 @@ class _Run:
             "precision": "bfloat16 and float32" if self.bfloat16 else "float32",
             "torch": torch.__version__,
             "frames": self.crops.frame_counts,
+            "content_hashes": self.crops.content_hashes,
             "share_of_the_way": self.share if self.before is not None else None,
         } | {name: self._scores(validator, h) for name, validator in judges.items() if validator}
 

@@ -20,6 +20,8 @@ from livecount.annotations import (
 )
 from livecount.centres import unreadable
 from livecount.errors import TrainingError
+from livecount.learnt import hashes_of_image
+from livecount.readers.grey import content_hash
 from livecount.scoring import read_only_frame
 from livecount.training.recipe import ImagesRecipe
 
@@ -49,6 +51,8 @@ class AnnotatedFrame:
         Shape (n, 2) as (y, x) in pixels.
     complete
         Whether every cell is among the centres.
+    content_hashes
+        Under which the whole image may be counted, see :func:`livecount.learnt.hashes_of_image`.
     """
 
     name: str
@@ -58,6 +62,7 @@ class AnnotatedFrame:
     cell_diameter_px: float
     match_radius_px: float
     complete: bool = False
+    content_hashes: tuple[str, ...] = ()
 
 
 def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
@@ -78,7 +83,7 @@ def load_frames(recipe: ImagesRecipe, data_root: Path) -> list[AnnotatedFrame]:
         Image and annotation do not belong together, or a file holds several images.
     """
     return [
-        _frame(load_image(image, _pixels_of), image.path.stem, dataset, recipe)
+        _frame(load_image(image, _pixels_of), image.path, dataset, recipe)
         for dataset, image in _taken(_listed(recipe, data_root), recipe)
     ]
 
@@ -165,21 +170,22 @@ def _taken(
 
 
 def _frame(
-    annotated: AnnotatedPixels, name: str, dataset: Dataset, recipe: ImagesRecipe
+    annotated: AnnotatedPixels, path: Path, dataset: Dataset, recipe: ImagesRecipe
 ) -> AnnotatedFrame:
-    inside = _inside(annotated.pixels.shape, dataset.edge_margin_px, name)
+    inside = _inside(annotated.pixels.shape, dataset.edge_margin_px, path.stem)
     masks = None if recipe.annotation == "centres" else annotated.masks
     origin = np.array([side.start for side in inside], np.float64)
     centres = annotated.centres_yx - origin
     shape = annotated.pixels[inside].shape
     return AnnotatedFrame(
-        name=name,
+        name=path.stem,
         pixels=annotated.pixels[inside],
         masks=None if masks is None else masks[inside],
         centres=centres[((centres >= -0.5) & (centres < np.array(shape) - 0.5)).all(axis=1)],
         cell_diameter_px=recipe.cell_diameter_px or dataset.cell_diameter_px,
         match_radius_px=dataset.match_radius_px,
         complete=recipe.complete,
+        content_hashes=hashes_of_image(path, content_hash(annotated.pixels)),
     )
 
 

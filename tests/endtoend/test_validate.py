@@ -17,6 +17,7 @@ import tifffile
 from livecount.centres import read_centres
 from tests.endtoend.program import livecount, rows_of, run_until_idle
 
+ENGINE = Path(__file__).parents[2] / "engines" / "deepdistance"
 OPTIONS = ("--cell-diameter-px", 33, "--until-idle", 1.2)
 
 
@@ -227,6 +228,49 @@ def test_cells_where_a_person_saw_none_validate_nothing(work: Experiment, tmp_pa
     livecount("export", "counts", "-o", tmp_path / "c.csv", "--database", work.database)
     assert {row["validation"] for row in rows_of(tmp_path / "c.csv")} == {"not validated"}
     assert "not validated: the model finds cells where there are none" in status(work)
+
+
+def test_frames_that_the_model_learnt_from_validate_nothing(
+    work: Experiment, tmp_path: Path
+) -> None:
+    truth = true_centres(work)
+    sheet = {row["file"]: row for row in rows_of(work.picked / "fields.csv")}
+    learnt = list(truth)[:2]
+    hashes = [sheet[name]["content_hash"] for name in learnt]
+    model = shutil.copytree(ENGINE, tmp_path / "tuned")
+    with (model / "model.toml").open("a", encoding="utf-8") as card:
+        card.write(f'\n[[training_data]]\nname = "mine"\ncontent_hashes = {hashes}\n')
+    database = tmp_path / "tuned.db"
+    run_until_idle(work.frames, database, (*OPTIONS, "--model", model))
+    tuned = Experiment(work.frames, database, work.picked)
+    for name in learnt:
+        (work.picked / name).with_suffix(".csv").write_text(as_fiji(truth[name]), encoding="utf-8")
+    none_left = livecount("validate", "score", work.picked, "--database", database, check=False)
+    assert "has learnt from all 2 fields" in none_left.stderr
+    assert none_left.stderr.count("\n") == 1
+    for name, centres in truth.items():
+        (work.picked / name).with_suffix(".csv").write_text(as_fiji(centres), encoding="utf-8")
+    found = score(tuned)
+    assert found["learnt_from"] == learnt
+    assert [field["file"] for field in found["fields"]] == list(truth)[2:]
+    shown = livecount("validate", "score", work.picked, "--database", database)
+    assert f"2 fields left out, since model deepdistance has learnt from them: {learnt[0]}" in (
+        " ".join(shown.stderr.split())
+    )
+    assert score(work)["learnt_from"] == [], "the shipped model learnt from none of them"
+
+    annotated = tmp_path / "annotated"
+    annotated.mkdir()
+    for name in list(truth)[1:3]:
+        shutil.copyfile(work.picked / name, annotated / name)
+        text = as_livecount(truth[name])
+        (annotated / name).with_suffix(".centres.csv").write_text(text, encoding="utf-8")
+    (annotated / "dataset.toml").write_text(
+        'name = "mine"\ncell_diameter_px = 33\nmatch_radius_px = 16\n', encoding="utf-8"
+    )
+    told = livecount("evaluate", annotated, "--model", model, "--json")
+    assert json.loads(told.stdout)["learnt_from"] == [f"mine/{learnt[1]}"]
+    assert "has learnt from 1 of 2 images" in " ".join(told.stderr.split())
 
 
 def test_clicks_that_cannot_be_understood_are_one_clear_line(work: Experiment) -> None:

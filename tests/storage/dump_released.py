@@ -28,6 +28,7 @@ def main() -> None:
             store.begin_notice("gpu_missing", "No GPU", subject="engine")
             assert store.reopen(source, FrameState.QUARANTINED) == 1
             store.keep_calibration("ab" * 32, {"slope": 2.0})
+            store.keep_learnt("ab" * 32, {"cd" * 16})
             made_frames.validate(store, store.analysis(experiment))
             analysis = store.analysis(experiment)
             store.add_nuclei_calibration(analysis, made_frames.CALIBRATION)

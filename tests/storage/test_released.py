@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,8 @@ def test_a_released_database_opens_with_all_that_people_said(dump: Path, databas
         experiment = store.experiment("run")
         if dump.stem >= "0003":
             (validation,) = store.validations(store.analysis(experiment))
-            assert validation == make_validation()
+            agreement = replace(make_validation().agreement, one_sided=((0, 1),))
+            assert validation == replace(make_validation(), agreement=agreement)
             clicked = store.clicks(store.analysis(experiment))
             assert [len(places) for places in clicked.values()] == [1, 2, 3, 5]
             assert store.calibration("ab" * 32) == {"slope": 2.0}
@@ -121,6 +123,8 @@ def test_a_released_database_opens_with_all_that_people_said(dump: Path, databas
             said = store.checks(analysis, corrected)
             assert [(one.said, one.withdrawn) for one in said] == [(ADA, ADA), (ADA, None)]
             assert store.checked_frames(analysis) == said[1:]
+        if dump.stem >= "0016":
+            assert store.learnt("ab" * 32) == {"cd" * 16}
         if dump.stem >= "0011":
             assert store.watch_orders() == {"run": WatchOrder("run", False, WATCH_SETTINGS, ADA)}
         if dump.stem >= "0013":

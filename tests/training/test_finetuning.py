@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 
 from livecount.errors import AnnotationError, ConfigError, TrainingError
 from livecount.inference import Model, open_engine, read_model
+from livecount.readers import read_pixels
+from livecount.readers.grey import content_hash
 from livecount.training import (
     MOST_STEPS,
     FineTuning,
@@ -76,6 +78,11 @@ def test_a_new_model_counts_and_the_old_one_and_the_frames_stay_as_they_were(
     (learnt,) = model.card["training_data"]
     assert learnt["name"] == "clicked"
     assert learnt["frames"] == 3
+    assert set(learnt["content_hashes"]) == {
+        content_hash(read_pixels(path)) for path in clicked.glob("*.tif")
+    }
+    assert len(parent.learnt_hashes) == 4
+    assert model.learnt_hashes == parent.learnt_hashes | set(learnt["content_hashes"])
     image = np.zeros((32, 48), np.float32)
     assert open_engine(model, threads=1).infer(image).shape == (2, 32, 48)
 

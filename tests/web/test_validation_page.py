@@ -78,6 +78,24 @@ def test_what_was_excluded_since_is_named_and_not_used(run: Run) -> None:
     assert (status, made["n_fields"], made["left_out"]) == (201, 3, [name])
 
 
+def test_what_the_model_learnt_from_is_named_and_not_used(run: Run) -> None:
+    frames = [field["frame_id"] for field in run.get(FIELDS)["fields"]]
+    for frame_id in frames:
+        check(run, frame_id)
+    with CountStore.open(run.database) as store:
+        learnt = [store.frame(frame_id).key for frame_id in frames]
+        model = store.analysis(store.experiments()[0]).settings.model_sha256
+        store.keep_learnt(model, {learnt[1].content_hash})
+        store.keep_learnt("another", {key.content_hash for key in learnt})
+    status, made = compare(run)
+    assert (status, made["n_fields"], made["left_out"]) == (201, 3, [learnt[1].display_path])
+    with CountStore.open(run.database) as store:
+        store.keep_learnt(model, {key.content_hash for key in learnt})
+    status, made = compare(run)
+    assert status == 404
+    assert "the model has learnt from it" in json.dumps(made)
+
+
 @pytest.mark.parametrize(
     ("path", "method", "body", "status"),
     [
