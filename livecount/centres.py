@@ -78,7 +78,8 @@ def read_centres(
     Raises
     ------
     AnnotationError
-        If the file cannot be read, lacks a column or holds something that is not a number.
+        If the file cannot be read, lacks a column, or holds something that is not a number or the
+        same centre twice.
     """
     return read_numbered_centres(path, forms)[1]
 
@@ -96,7 +97,27 @@ def read_numbered_centres(
         if any(cells):
             lines.append(line)
             centres.append(_centre(f"{path}, line {line}", header, cells, form))
+    _refuse_doubles(path, lines, centres)
     return lines, np.array(centres, dtype=np.float64).reshape(-1, 2) - form.origin_px
+
+
+def _refuse_doubles(
+    path: Path, lines: Sequence[int], centres: Sequence[tuple[float, float]]
+) -> None:
+    """Refuse a file with equal centres: nobody clicks twice on the same fraction of a pixel."""
+    first: dict[tuple[float, float], int] = {}
+    doubles = [
+        (first[centre], line)
+        for line, centre in zip(lines, centres, strict=True)
+        if first.setdefault(centre, line) != line
+    ]
+    if doubles:
+        (one, other), more = doubles[0], len(doubles) - 1
+        further = f", and {more} more are there twice" if more else ""
+        raise AnnotationError(
+            f"{path}, lines {one} and {other}: the same centre twice{further}",
+            hint="Keep each cell once; Fiji adds all points again each time Measure is pressed",
+        )
 
 
 def refuse_outside(

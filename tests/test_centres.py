@@ -46,6 +46,11 @@ def test_a_header_alone_is_a_frame_without_cells(header: str, tmp_path: Path) ->
         ("y_px,x_px\n3,many\n", "line 2: x_px is 'many', not a number"),
         (" ,X,Y\n1,3\n", "line 2: Y is missing"),
         ("y_px,x_px\n3,1,5\n", "line 2: 3 values, but 2 columns"),
+        ("y_px,x_px\n3,1\n\n3,2\n3.0,1\n", "a.csv, lines 2 and 5: the same centre twice. Keep"),
+        (
+            " ,X,Y\n1,21,10.5\n2,4.5,3.5\n3,21,10.5\n4,4.5,3.5\n",
+            "lines 2 and 4: the same centre twice, and 1 more are there twice",
+        ),
         ("X,Y\nnan,3\n", "line 2: X is 'nan', not a number"),
     ],
 )

@@ -179,7 +179,7 @@ def test_each_count_has_an_interval_that_a_validation_widens(
     assert any(low < count < high for low, count, high in before.values())
     for name, centres in true_centres(work).items():
         # A person who sees twice as many cells.
-        twice = np.concatenate([centres, centres])
+        twice = np.concatenate([centres, np.clip(centres + 1.5, 0, 223)])
         (work.picked / name).with_suffix(".csv").write_text(as_napari(twice), encoding="utf-8")
     assert score(work)["bias_percent"] < -20
     for source, (low, count, high) in intervals().items():
@@ -282,6 +282,16 @@ def test_clicks_that_cannot_be_understood_are_one_clear_line(work: Experiment) -
     assert done.stderr.count("\n") == 1
     with closing(sqlite3.connect(work.database)) as connection:
         assert connection.execute("SELECT count(*) FROM validations").fetchone() == (0,)
+
+
+def test_points_that_were_measured_twice_are_refused(work: Experiment) -> None:
+    name, centres = next(iter(true_centres(work).items()))
+    twice = as_fiji(np.concatenate([centres, centres]))
+    (work.picked / name).with_suffix(".csv").write_text(twice, encoding="utf-8")
+    done = livecount("validate", "score", work.picked, "--database", work.database, check=False)
+    assert done.returncode == 1
+    assert f"field-001.csv, lines 2 and {len(centres) + 2}: the same centre twice" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_stands_in_the_way_is_said(work: Experiment, tmp_path: Path) -> None:
