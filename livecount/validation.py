@@ -7,7 +7,7 @@ and, once a person has worked on it, a file of clicks beside each copy.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -82,6 +82,7 @@ def read_sheet(folder: Path) -> tuple[str, list[dict[str, str]]]:
     reader = csv.DictReader(read_text(path).splitlines())
     missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
     rows = [] if missing else list(reader)
+    _refuse_cut_off(path, rows, reader.fieldnames or ())
     experiments = {_unguarded(row["experiment"]) for row in rows}
     frames = {row["content_hash"] for row in rows}
     if missing or len(experiments) != 1 or len(frames) != len(rows):
@@ -144,6 +145,19 @@ def score_fields(
             hint="Save the clicks on NAME.tif as NAME.csv beside it; an empty file says no cells",
         )
     return ScoredFields(analysis, fields, not_done, learnt)
+
+
+def _refuse_cut_off(
+    path: Path, rows: Sequence[Mapping[str, str | None]], names: Sequence[str]
+) -> None:
+    """Refuse a row with fewer values than columns, as an editor or a full disk leaves it."""
+    for number, row in enumerate(rows, start=1):
+        cut_off = [name for name in names if row[name] is None]
+        if cut_off:
+            raise AnnotationError(
+                f"{path}, row {number} below the header lacks its {cut_off[0]}",
+                hint="Leave it as `livecount validate pick` wrote it",
+            )
 
 
 def _unguarded(text: str) -> str:

@@ -15,6 +15,8 @@ import pytest
 import tifffile
 
 from livecount.centres import read_centres
+from livecount.errors import AnnotationError
+from livecount.validation import read_sheet
 from tests.endtoend.program import livecount, rows_of, run_until_idle
 
 ENGINE = Path(__file__).parents[2] / "engines" / "deepdistance"
@@ -292,6 +294,18 @@ def test_points_that_were_measured_twice_are_refused(work: Experiment) -> None:
     assert done.returncode == 1
     assert f"field-001.csv, lines 2 and {len(centres) + 2}: the same centre twice" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kept", [1, 4, 11])
+def test_a_sheet_with_a_row_cut_off_is_one_clear_line(
+    made: Experiment, tmp_path: Path, kept: int
+) -> None:
+    sheet = (made.picked / "fields.csv").read_text(encoding="utf-8").splitlines()
+    sheet[2] = ",".join(sheet[2].split(",")[:kept])
+    (tmp_path / "fields.csv").write_text("\n".join(sheet), encoding="utf-8")
+    wanted = f"row 2 below the header lacks its {sheet[0].split(',')[kept]}"
+    with pytest.raises(AnnotationError, match=wanted):
+        read_sheet(tmp_path)
 
 
 def test_what_stands_in_the_way_is_said(work: Experiment, tmp_path: Path) -> None:
