@@ -25,6 +25,7 @@ __all__ = [
     "FIJI",
     "LIVECOUNT",
     "NAPARI",
+    "SHEET_NAME",
     "CentresForm",
     "read_centres",
     "read_numbered_centres",
@@ -54,6 +55,9 @@ class CentresForm:
 LIVECOUNT: Final = CentresForm("y_px", "x_px")
 FIJI: Final = CentresForm("Y", "X", origin_px=0.5)
 NAPARI: Final = CentresForm("axis-0", "axis-1")
+
+SHEET_NAME: Final = "fields.csv"
+"""Lies beside copies of frames that a person clicks, and says which frames they are."""
 
 _THIRD_AXIS: Final = "axis-2"
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from livecount.centres import SHEET_NAME
+
 __all__ = [
     "MOST_LISTED",
     "hashes_of_image",
@@ -38,8 +40,6 @@ def hashes_of_image(path: Path, content_hash: str) -> tuple[str, ...]:
 
 def _originals(folder: Path) -> dict[str, str]:
     """Read copy's name -> hash of the frame; empty where no such sheet lies in the folder."""
-    from livecount.validation import SHEET_NAME
-
     try:
         text = (folder / SHEET_NAME).read_text(encoding="utf-8-sig")
         rows = list(csv.DictReader(text.splitlines()))

@@ -18,6 +18,7 @@ from livecount.centres import (
     FIJI,
     LIVECOUNT,
     NAPARI,
+    SHEET_NAME,
     read_numbered_centres,
     read_text,
     refuse_outside,
@@ -30,12 +31,10 @@ __all__ = [
     "CHECKED_COLUMNS",
     "CLICKS_SUFFIXES",
     "SHEET_COLUMNS",
-    "SHEET_NAME",
     "read_sheet",
     "score_fields",
 ]
 
-SHEET_NAME: Final = "fields.csv"
 SHEET_COLUMNS: Final = (
     "file",
     "experiment",

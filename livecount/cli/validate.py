@@ -63,13 +63,13 @@ def pick(
 
     Example: livecount validate pick -o to-click --database run.db
     """
+    from livecount.centres import SHEET_NAME
     from livecount.errors import NotInStoreError
     from livecount.export import write_csv
     from livecount.picking import FrameFiles, check_output_folder, choose_fields, copy_frames
     from livecount.readers import ReadLimits
     from livecount.storage import CountStore
     from livecount.tables import count_table
-    from livecount.validation import SHEET_NAME
 
     settings = load_settings(config, {"database.file": database})
     limits = ReadLimits(max_pixels=int(settings.counting.max_frame_megapixels * 1e6))
@@ -121,6 +121,7 @@ def checked(
 
     Example: livecount validate checked -o checked --database run.db
     """
+    from livecount.centres import SHEET_NAME
     from livecount.checked_fields import find_checked_fields, name_of, write_annotations
     from livecount.errors import NotInStoreError
     from livecount.export import write_csv
@@ -128,7 +129,6 @@ def checked(
     from livecount.readers import ReadLimits
     from livecount.storage import CountStore
     from livecount.tables import count_table
-    from livecount.validation import SHEET_NAME
 
     settings = load_settings(config, {"database.file": database})
     limits = ReadLimits(max_pixels=int(settings.counting.max_frame_megapixels * 1e6))
