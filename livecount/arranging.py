@@ -16,6 +16,7 @@ from livecount.neighbours_in_time import neighbour_flags
 from livecount.plate import WELL_COLUMNS, PlateMap, add_well_columns
 from livecount.readers import well_sort_key
 from livecount.readers.wells import natural_key
+from livecount.restarts import begun_again
 from livecount.same_scan import PLACE, same_scans
 from livecount.storage import Exclusion, Validation
 from livecount.time_axis import Timing, time_frames
@@ -79,6 +80,10 @@ ZSelection = int | Literal["all"] | None
 
 _SEGMENTED: Final = ("confluence_percent", "bright_rounded_count")
 _INTERVAL: Final = ("count_low", "count_high")
+_BEGUN_AGAIN: Final = (
+    " again, and no date says when it was taken: watch its folder as one of [[experiments]], "
+    "or let `pattern` in [watch] read dates (or plates) from the names"
+)
 
 
 def arrange_counts(
@@ -194,6 +199,8 @@ def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
 
 def _exclude_same_place_and_time(table: pd.DataFrame, timing: Timing, *, each_plane: bool) -> None:
     """Keep one of several frames that claim the same place and time, and say so on the others."""
+    import pandas as pd
+
     claiming = table[table["excluded"] == ""].sort_values(["watched_folder", "source", "page"])
     if claiming.empty:  # all is excluded for other reasons
         return
@@ -203,12 +210,22 @@ def _exclude_same_place_and_time(table: pd.DataFrame, timing: Timing, *, each_pl
     table["flags"] = table["flags"].str.strip(";")
     later = doubled.index[doubled.duplicated()]
     first = doubled[~doubled.duplicated()]
-    current = claiming.loc[scans[later].map(dict(zip(first, first.index, strict=True)))]
-    elsewhere = current["watched_folder"].to_numpy() != claiming.loc[later, "watched_folder"]
-    where = (" in " + current["watched_folder"]).where(elsewhere.to_numpy(), "")
-    table.loc[later, "excluded"] = (
-        "same place and time as " + current["source"] + where
-    ).to_numpy()
+    current = scans[later].map(dict(zip(first, first.index, strict=True)))
+    table.loc[later, "excluded"] = "same place and time as " + _named(claiming, current)
+    again = begun_again(claiming, timing, scans, each_plane=each_plane)
+    if again:
+        like = pd.Series(again)
+        table.loc[like.index, "excluded"] = (
+            "claims the times of " + _named(claiming, like) + _BEGUN_AGAIN
+        )
+
+
+def _named(claiming: pd.DataFrame, like: pd.Series) -> pd.Series:
+    """Name the frames that others are like, with the watched folder where it is another."""
+    frames = claiming.loc[like]
+    elsewhere = frames["watched_folder"].to_numpy() != claiming.loc[like.index, "watched_folder"]
+    where = (" in " + frames["watched_folder"]).where(elsewhere.to_numpy(), "")
+    return (frames["source"] + where).set_axis(like.index)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from livecount.time_axis import Clock, Timing
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PLACE", "same_scans"]
+__all__ = ["PLACE", "number_places", "same_scans"]
 
 PLACE: Final = ("experiment", "plate", "well", "field", "position", "channel")
 """The columns that say where a frame was taken, and of what."""
@@ -136,7 +136,7 @@ def same_scans(table: pd.DataFrame, timing: Timing, *, each_plane: bool) -> pd.S
     """
     import pandas as pd
 
-    place = _places(table, each_plane=each_plane)
+    place = number_places(table, each_plane=each_plane)
     scans = _by_name(table, place)
     if timing.clock in (Clock.ABSOLUTE, Clock.ELAPSED):
         timed = table[timing.elapsed_h.loc[table.index].notna()]
@@ -148,7 +148,8 @@ def same_scans(table: pd.DataFrame, timing: Timing, *, each_plane: bool) -> pd.S
     return scans
 
 
-def _places(table: pd.DataFrame, *, each_plane: bool) -> pd.Series:
+def number_places(table: pd.DataFrame, *, each_plane: bool) -> pd.Series:
+    """Give each place a number, the same whatever the order of rows."""
     names = [*PLACE, "z"] if each_plane else list(PLACE)
     keys = [table[name].astype("string").fillna("") for name in names]
     return table.groupby(keys, sort=True).ngroup()

@@ -49,6 +49,7 @@ _SEGMENTED: Final = ("confluence_percent", "bright_rounded_count")
 _AS_STORED: Final = (
     *_ATTRIBUTES,
     "page",
+    "content_hash",
     "mtime_ns",
     "count",
     "area_mm2",
@@ -189,6 +190,7 @@ def table_of(
             "look": count.quality.look,
             "source": count.key.display_path,
             "page": count.key.page,
+            "content_hash": count.key.content_hash,
             "watched_folder": count.key.source,
             "flags": ";".join(count.flags),
             "runtime": count.provenance.runtime,
