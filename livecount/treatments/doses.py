@@ -11,6 +11,7 @@ from livecount.growth import (
     fit_dose_response,
     gr_of_rates,
     gr_of_wells,
+    joined,
     together,
 )
 from livecount.treatments.wells import (
@@ -18,6 +19,7 @@ from livecount.treatments.wells import (
     CELLS,
     TreatedWell,
     ends,
+    fold_reasons,
     in_common,
     rates,
 )
@@ -122,7 +124,7 @@ def _dose_row(untreated: Sequence[TreatedWell], treated: Sequence[TreatedWell]) 
         "ec50": ic.middle_dose,
         "ic_hill": ic.hill,
         "ic_p_value": ic.p_value,
-        "ic_reason": ic.reason,
+        "ic_reason": joined(ic.reason, fold_reasons([*untreated, *treated])),
     }
 
 

@@ -20,6 +20,7 @@ from livecount.treatments.wells import (
     TreatedWell,
     ends,
     fold_changes,
+    fold_reasons,
     in_common,
     rates,
 )
@@ -172,7 +173,7 @@ def _group_row(
         "p_value": comparison.p_value,
         "p_adjusted": comparison.p_adjusted,
         "n_control_wells": len(reference),
-        "reason": _reasons(controls, comparison, combined),
+        "reason": joined(_reasons(controls, comparison, combined), fold_reasons(members)),
         "level": "wells",
         "independent_experiment": members[0].row.experiment,
         "n_experiments": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from livecount.growth import (
@@ -12,10 +12,12 @@ from livecount.growth import (
     Interval,
     WellSeries,
     Window,
-    well_curve,
+    joined,
+    together,
     wells_of,
 )
 from livecount.plate import WELL_COLUMNS, Role
+from livecount.treatments.spans import FoldChange, fold_changes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,7 @@ __all__ = [
     "TreatedWell",
     "ends",
     "fold_changes",
+    "fold_reasons",
     "in_common",
     "rates",
     "treated_wells",
@@ -35,6 +38,8 @@ APART: Final = ("experiment", "channel", "z", "analysis_id")
 """What never stands in one comparison."""
 CELLS: Final = ("cell_line", "seeding_density")
 """What a control must share with the wells that it is the control of."""
+_MOST_NAMES: Final = 3
+_UNKNOWN: Final = FoldChange(None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +52,18 @@ class TreatedWell:
         Its row of the growth table.
     contents
         Column of the plate map to value; what is not stated is not in it.
-    fold_change
-        How many times its mean field grew from the first visit to the last, or None.
+    fold
+        How many times its mean field grew over the scans that it shares with the wells of its kin.
     """
 
     row: GrowthRow
     contents: Mapping[str, Any]
-    fold_change: float | None
+    fold: FoldChange = _UNKNOWN
+
+    @property
+    def fold_change(self) -> float | None:
+        """How many times its mean field grew, or None."""
+        return self.fold.value
 
     @property
     def apart(self) -> tuple[str | None, ...]:
@@ -105,8 +115,8 @@ def treated_wells(
     for row in growth:
         held = _known(contents.get((row.experiment, row.plate, row.well), {}), WELL_COLUMNS)
         if row.level == "well" and held.get("role") not in (None, Role.BLANK):
-            found.append(TreatedWell(row, held, _fold_change(row.identity, series, window)))
-    return found
+            found.append(TreatedWell(row, held))
+    return _with_fold_changes(found, series, window)
 
 
 def _known(row: Mapping[Any, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -114,15 +124,16 @@ def _known(row: Mapping[Any, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in kept.items() if value is not None and value == value}
 
 
-def _fold_change(
-    identity: Identity, series: Mapping[Identity, WellSeries], window: Window | None
-) -> float | None:
-    if identity not in series:
-        return None
-    curve = well_curve([field.usable(window) for field in series[identity].used])
-    if len(curve.values) < 2 or curve.values[0] <= 0:
-        return None
-    return float(curve.values[-1] / curve.values[0])
+def _with_fold_changes(
+    wells: Sequence[TreatedWell], series: Mapping[Identity, WellSeries], window: Window | None
+) -> list[TreatedWell]:
+    """Give each well its fold change over the scans that it shares with its kin."""
+    found: dict[Identity, FoldChange] = {}
+    for kin in together(wells, lambda well: well.kin):
+        known = [well.row.identity for well in kin if well.row.identity in series]
+        folds = fold_changes_of([series[identity] for identity in known], window)
+        found |= dict(zip(known, folds, strict=True))
+    return [replace(well, fold=found.get(well.row.identity, _UNKNOWN)) for well in wells]
 
 
 def rates(wells: Iterable[TreatedWell]) -> list[float]:
@@ -133,6 +144,26 @@ def rates(wells: Iterable[TreatedWell]) -> list[float]:
 def fold_changes(wells: Iterable[TreatedWell]) -> list[float]:
     """Give how many times the counts grew, of the wells of which that is known."""
     return [well.fold_change for well in wells if well.fold_change is not None]
+
+
+def fold_reasons(wells: Iterable[TreatedWell]) -> str:
+    """Say of which wells the fold change is unknown or spans less than was seen, and why."""
+    told = [well for well in wells if well.fold.reason]
+    return joined(
+        *(
+            f"{_fold_in_words(alike[0].fold)} ({_listed([well.row.well or '' for well in alike])})"
+            for alike in together(told, lambda well: _fold_in_words(well.fold))
+        )
+    )
+
+
+def _fold_in_words(fold: FoldChange) -> str:
+    return f"{'no fold change' if fold.value is None else 'fold change'} {fold.reason}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
 
 
 def in_common(wells: Sequence[TreatedWell]) -> dict[str, Any]:
