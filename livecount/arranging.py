@@ -190,10 +190,11 @@ def _exclude_other_planes(table: pd.DataFrame, z: ZSelection) -> None:
     keys = [table[name].astype("string").fillna("") for name in PLACE]
     stack = table["source"].str.rpartition("/")[0]
     keys += [instant.where(instant != "", _when(table)), table["watched_folder"], stack]
-    ranked = table[table["z"].notna()].sort_values(["focus", "z"], ascending=[False, True])
+    used = table["z"].notna() & (table["excluded"] == "")
+    ranked = table[used].sort_values(["focus", "z"], ascending=[False, True])
     groups = ranked.groupby([key.loc[ranked.index] for key in keys], sort=False)["z"]
     sharpest = groups.transform("first").reindex(table.index)
-    other = table["z"].notna() & (table["z"] != sharpest) & (table["excluded"] == "")
+    other = used & (table["z"] != sharpest)
     table.loc[other, "excluded"] = "z " + sharpest[other].astype(int).astype(str) + " is sharper"
 
 

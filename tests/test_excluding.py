@@ -66,6 +66,24 @@ def test_another_frame_of_the_same_place_and_time_takes_its_place() -> None:
     assert list(table["excluded_by"].fillna("")) == ["", "rule"]
 
 
+def test_the_next_sharpest_plane_takes_the_place_of_an_excluded_one() -> None:
+    rows = [
+        {**at(hour), "well": "A1", "time_point": hour, "z": z, "focus": focus}
+        | {"source": f"{hour} z{z}.tif"}
+        for hour in (0, 1)
+        for z, focus in ((1, 0.2), (2, 0.9), (3, 0.5))
+    ]
+    table = arranged(rows, exclusions=[Exclusion("bubble", ADA, frame_id=1)])
+    assert kept(table) == ["0 z3.tif", "1 z2.tif"]
+    assert table.loc["0 z1.tif", "excluded"] == "z 3 is sharper"
+    # A stack of which nothing is left has no plane, and another one is chosen from as ever.
+    whole = [Exclusion("bubble", ADA, frame_id=number) for number in range(3)]
+    table = arranged(rows, exclusions=whole)
+    assert kept(table) == ["1 z2.tif"]
+    assert set(table["excluded"][:3]) == {"bubble"}
+    assert kept(arranged(rows, exclusions=[Exclusion("all", ADA, well="A1")])) == []
+
+
 def test_an_exclusion_stays_where_it_is_when_t0_is_declared_anew() -> None:
     table = arrange_counts(stored(ROWS), TimeAxis())
     since_two = Exclusion("bubble", ADA, start=instant_at(table, 2.0))
