@@ -280,3 +280,42 @@ def test_a_group_that_holds_different_cells_is_compared_with_nothing() -> None:
     assert (mixed["n_wells"], mixed["n_control_wells"]) == (2, 0)
     assert mixed["p_value"] is None or math.isnan(mixed["p_value"])
     assert mixed["doubling_time_h"] == pytest.approx(math.log(2) / mixed["rate_per_h"])
+
+
+def combined(alone: dict[str, object] | None) -> pd.DataFrame:
+    """A plate on which every dose came with B, which itself halves growth, and vehicle controls.
+
+    ``alone`` says how wells with B alone are described; None for a plate without them.
+    """
+    counts = plate()
+    with_b = counts[counts["role"] == "sample"].assign(further_treatments="B 5 uM")
+    base = counts[counts["role"] == "control"]
+    half = base.assign(**({"plate": "Q", "role": "sample", "group": "B"} | (alone or {})))
+    vehicle = base.assign(count=(300 * (base["count"] / 300) ** 2).round())
+    return pd.concat([with_b, vehicle, *([] if alone is None else [half])], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        {"treatment": "drug", "concentration": 0.0, "further_treatments": "B 5 uM"},
+        {"treatment": "B", "concentration": 5.0, "concentration_unit": "uM"},
+        {"treatment": "B", "concentration": 5.0, "concentration_unit": "uM", "role": "control"},
+    ],
+)
+def test_a_combination_starts_from_its_partner_alone(alone: dict[str, object]) -> None:
+    tables = RunTables(combined(alone))
+    rows = [row for row in tables.doses.to_dict("records") if row["treatment"] == "drug"]
+    (row,) = rows
+    assert row["n_control_wells"] == 4
+    assert "the dose of 0 is wells with B 5 uM alone" in row["gr_reason"]
+    assert "the dose of 0 is wells with B 5 uM alone" in row["ic_reason"]
+    assert row["gr50_low"] < 0.5 < row["gr50_high"]
+    at_zero = [gr for dose, gr in tables.gr_points[0] if dose == 0]
+    assert at_zero == pytest.approx([1.0] * 4, abs=0.1)
+
+
+def test_a_combination_without_its_partner_alone_says_what_it_is_compared_with() -> None:
+    (row,) = RunTables(combined(None)).doses.to_dict("records")
+    assert row["n_control_wells"] == 4
+    assert "the dose of 0 is controls without B 5 uM" in row["gr_reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from livecount.growth import (
@@ -14,6 +15,7 @@ from livecount.growth import (
     joined,
     together,
 )
+from livecount.plate import Concentration
 from livecount.treatments.wells import (
     APART,
     CELLS,
@@ -73,34 +75,71 @@ def dose_table(wells: Sequence[TreatedWell]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [_dose_row(untreated, treated) for untreated, treated in _series(wells)]
+    rows = [_dose_row(series) for series in _series(wells)]
     return pd.DataFrame(rows, columns=list(DOSE_COLUMNS))
 
 
 def gr_points(wells: Sequence[TreatedWell]) -> list[list[tuple[float, float]]]:
-    """Give the wells behind each row of :func:`dose_table` as (dose, GR value), controls at 0."""
-    return [_points(untreated, treated) for untreated, treated in _series(wells)]
+    """Give the wells behind each row of :func:`dose_table` as (dose, GR value), untreated at 0."""
+    return [_points(series.untreated, series.treated) for series in _series(wells)]
 
 
-def _series(wells: Sequence[TreatedWell]) -> list[tuple[list[TreatedWell], list[TreatedWell]]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _DoseSeries:
+    """One treatment of one kind of cells; ``baseline`` says what its untreated wells are."""
+
+    untreated: list[TreatedWell]
+    treated: list[TreatedWell]
+    baseline: str = ""
+
+
+def _series(wells: Sequence[TreatedWell]) -> list[_DoseSeries]:
     """Give untreated and treated wells of each treatment; a dose of 0 is untreated."""
     found = []
     for kin in together(wells, lambda well: well.kin):
-        controls = [well for well in kin if well.is_control]
         dosed = [well for well in kin if not well.is_control and well.dose is not None]
         for series in together(dosed, _what_was_given):
             treated = [well for well in series if well.dose]
-            undosed = [well for well in series if not well.dose]
             if treated:
-                found.append(([*controls, *undosed], treated))
+                untreated, baseline = _baseline(kin, treated)
+                found.append(_DoseSeries(untreated, treated, baseline))
     return found
+
+
+def _baseline(
+    kin: Sequence[TreatedWell], treated: Sequence[TreatedWell]
+) -> tuple[list[TreatedWell], str]:
+    """Find the untreated wells: of a combination those that got all but the treatment itself.
+
+    Controls without the further treatments are another population than the combination at dose 0.
+    """
+    given = _what_was_given(treated[0])
+    controls = [well for well in kin if well.is_control]
+    undosed = [well for well in kin if well.dose == 0 and _what_was_given(well) == given]
+    further = given[1]
+    if further is None:
+        return [*controls, *(well for well in undosed if not well.is_control)], ""
+    undosed += [well for well in kin if _in_words(well) == further]
+    if undosed:
+        return undosed, f"the dose of 0 is wells with {further} alone, not the controls"
+    without = f"the dose of 0 is controls without {further}, as no well has it alone"
+    return controls, without if controls else ""
+
+
+def _in_words(well: TreatedWell) -> str | None:
+    """Write all that a well got as further treatments are written; None where that is several."""
+    if well.contents.get("further_treatments") is not None or "treatment" not in well.contents:
+        return None
+    name, unit = well.contents["treatment"], well.contents.get("concentration_unit", "")
+    return name if well.dose is None else f"{name} {Concentration(well.dose, unit)}"
 
 
 def _what_was_given(well: TreatedWell) -> tuple[Any, ...]:
     return tuple(well.contents.get(name) for name in ("treatment", "further_treatments"))
 
 
-def _dose_row(untreated: Sequence[TreatedWell], treated: Sequence[TreatedWell]) -> dict[str, Any]:
+def _dose_row(series: _DoseSeries) -> dict[str, Any]:
+    untreated, treated = series.untreated, series.treated
     doses = [well.dose or 0.0 for well in treated]
     at_highest = [well for well in treated if well.dose == max(doses)]
     gr = _response(untreated, treated, "rate")
@@ -118,13 +157,13 @@ def _dose_row(untreated: Sequence[TreatedWell], treated: Sequence[TreatedWell]) 
         "gec50": gr.middle_dose,
         "gr_hill": gr.hill,
         "gr_p_value": gr.p_value,
-        "gr_reason": gr.reason,
+        "gr_reason": joined(series.baseline, gr.reason),
         **ends("ic50", ic.half_dose),
         **ends("e_inf", ic.at_infinity),
         "ec50": ic.middle_dose,
         "ic_hill": ic.hill,
         "ic_p_value": ic.p_value,
-        "ic_reason": joined(ic.reason, fold_reasons([*untreated, *treated])),
+        "ic_reason": joined(series.baseline, ic.reason, fold_reasons([*untreated, *treated])),
     }
 
 
