@@ -237,6 +237,43 @@ def test_what_is_missing_in_some_experiments_is_said() -> None:
         assert words in drug["reason"]
 
 
+@pytest.mark.parametrize(
+    ("second", "n_experiments"),
+    [((0.5, "uM", "B 1 uM + C"), [2, 2]), ((0.5, "ug/ml", "B 1 uM + C"), [2, 1, 1])],
+)
+def test_the_unit_in_which_a_day_gives_a_dose_makes_no_other_group(
+    second: tuple[float, str, str], n_experiments: list[int]
+) -> None:
+    made = []
+    for repeat, (value, unit, further) in zip(
+        repeats(2), ((500.0, "nM", "B 1000 nM + C"), second), strict=True
+    ):
+        groups = repeat.groups.astype(dict.fromkeys(GROUP_COLUMNS, object))
+        dosed = groups["group"] == "drug"
+        groups.loc[dosed, "concentration"] = value
+        groups.loc[dosed, "concentration_unit"] = unit
+        groups.loc[dosed, "further_treatments"] = further
+        groups.loc[dosed, "group"] = f"T98G, drug {value:g} {unit} + {further}"
+        made.append(Repeat(repeat.name, groups, "m h 0.1"))
+    rows = across_experiments(made)
+    combined = rows[rows["level"] == "experiments"]
+    assert combined["n_experiments"].tolist() == n_experiments
+    drug = combined.iloc[1]
+    assert drug["group"] == "T98G, drug 500 nM + B 1000 nM + C"
+    assert (drug["concentration"], drug["concentration_unit"]) == (500, "nM")
+
+
+def test_a_dose_of_nothing_has_no_unit_of_its_own() -> None:
+    made = repeats(2)
+    for repeat, unit in zip(made, ("nM", "uM"), strict=True):
+        dosed = repeat.groups["group"] == "drug"
+        repeat.groups["concentration"] = [0.0 if one else None for one in dosed]
+        repeat.groups["concentration_unit"] = [unit if one else None for one in dosed]
+        repeat.groups["group"] = [f"drug 0 {unit}" if one else "control" for one in dosed]
+    rows = across_experiments(made)
+    assert rows.loc[rows["level"] == "experiments", "n_experiments"].tolist() == [2, 2]
+
+
 def test_nothing_gives_an_empty_table() -> None:
     assert across_experiments([]).empty
     empty = Repeat("none", RunTables(plate().iloc[:0]).groups)

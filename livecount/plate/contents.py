@@ -246,23 +246,39 @@ def _in_common_units(wells: Iterable[WellContents]) -> tuple[WellContents, ...]:
     PlateMapError
         Where a compound is given in uM here and ug/ml there: no dose response could be drawn.
     """
-    first: dict[str, tuple[WellContents, str]] = {}
+    wells = list(wells)
+    first = _first_units(wells)
     converted = []
     for contents in wells:
         treatments = []
         for treatment in contents.treatments:
             given = treatment.concentration
-            if given is not None and given.value > 0:
-                known = first.setdefault(treatment.name.casefold(), (contents, given.unit))
+            if given is not None:
+                known = first[treatment.name.casefold()]
                 given = _comparable(treatment.name, given, contents, *known)
             treatments.append(replace(treatment, concentration=given))
         converted.append(replace(contents, treatments=tuple(treatments)))
     return tuple(converted)
 
 
+def _first_units(wells: Iterable[WellContents]) -> dict[str, tuple[WellContents, str]]:
+    """Give the first well of each compound and its unit; that of a dose of 0 only if all are 0."""
+    first: dict[str, tuple[WellContents, str]] = {}
+    of_nothing: dict[str, tuple[WellContents, str]] = {}
+    for contents in wells:
+        for treatment in contents.treatments:
+            given = treatment.concentration
+            if given is not None:
+                units = first if given.value > 0 else of_nothing
+                units.setdefault(treatment.name.casefold(), (contents, given.unit))
+    return {**of_nothing, **first}
+
+
 def _comparable(
     name: str, given: Concentration, here: WellContents, there: WellContents, unit: str
 ) -> Concentration:
+    if given.value == 0:  # nothing of it, in whatever unit
+        return Concentration(0.0, unit)
     converted = given.to(unit)
     if converted is None:
         raise PlateMapError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from livecount.growth import Comparison, compare_paired, doubling_of, joined, spread_of
 from livecount.treatments.groups import GROUP_COLUMNS, replicates_in_words, spread_columns
+from livecount.treatments.units import in_common_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,8 @@ def across_experiments(repeats: Sequence[Repeat]) -> pd.DataFrame:
 
     Wells are averaged within each experiment first; mean, SD, SEM and t-interval are those of the
     experiments' means. The difference from the control is taken within each experiment, and its
-    mean tested by Student's t, with Holm's correction among the groups of the same cells.
+    mean tested by Student's t, with Holm's correction among the groups of the same cells. Doses are
+    in the units of the first experiment that gives them.
 
     Returns
     -------
@@ -64,11 +66,11 @@ def across_experiments(repeats: Sequence[Repeat]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [
+    rows = in_common_units(
         {**_told(row), "independent_experiment": repeat.name}
         for repeat in repeats
         for row in repeat.groups.to_dict("records")
-    ]
+    )
     counted_by = {repeat.name: repeat.counted_by for repeat in repeats}
     groups: dict[tuple[Any, ...], list[_Row]] = {}
     for row in rows:

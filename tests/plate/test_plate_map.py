@@ -208,6 +208,26 @@ def test_wells_of_the_same_contents_are_replicates_whatever_the_unit() -> None:
     assert (blank.group, named.group) == (None, "my own")
 
 
+@pytest.mark.parametrize("unit", ["nM", "uM", "ug/ml", ""])
+def test_a_dose_of_nothing_takes_the_unit_of_the_map(unit: str) -> None:
+    wells = PlateMap(
+        (
+            WellContents("A1", cell_line="HeLa", treatments=drug(0, unit)),
+            WellContents("A2", cell_line="HeLa", treatments=drug(0, "nM")),
+            WellContents("A3", cell_line="HeLa", treatments=drug(5, "uM")),
+        )
+    ).wells
+    assert [well.group for well in wells] == [
+        "HeLa, drug 0 uM", "HeLa, drug 0 uM", "HeLa, drug 5 uM",
+    ]  # fmt: skip
+    only_nothing = [
+        WellContents(f"A{n}", treatments=drug(0, of)) for n, of in ((1, unit), (2, "M"))
+    ]
+    assert {well.group for well in PlateMap(tuple(only_nothing)).wells} == {
+        f"drug 0 {unit}".strip()
+    }
+
+
 def test_a_map_is_held_against_the_wells_that_appear() -> None:
     plate_map = PlateMap(
         (
