@@ -34,6 +34,9 @@ def add_correction(connection: Connection, analysis: Analysis, correction: Corre
     height_px, width_px, centres = _counted(connection, analysis, correction.frame_id)
     if correction.end_yx is not None:
         _check_inside(correction.end_yx, height_px, width_px)
+        _check_free(
+            correction.end_yx, read_corrected_centres(connection, analysis, correction.frame_id)
+        )
     start_yx = None
     if correction.start_yx is not None:
         start_yx = _cell_at(unpack_candidates(centres).at(analysis.settings.h), correction)
@@ -82,6 +85,15 @@ def _check_inside(place: Yx, height_px: int, width_px: int) -> None:
         raise CorrectionError(
             f"({y:g}, {x:g}) lies outside the frame of {height_px} x {width_px} pixels",
             hint="Give y and x in pixels of the frame",
+        )
+
+
+def _check_free(place: Yx, centres: npt.NDArray[np.float64]) -> None:
+    """Refuse a second cell where one is: a double click puts two into one place."""
+    if (np.abs(centres - place) <= _SAME_PX).all(axis=1).any():
+        raise CorrectionError(
+            f"There is a cell at ({place[0]:g}, {place[1]:g}) already",
+            hint="Put another one beside it, not on it",
         )
 
 

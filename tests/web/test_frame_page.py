@@ -316,6 +316,11 @@ def test_corrections_stand_beside_the_count(run: Run, tmp_path: Path) -> None:
     assert run.get(path) == {"count": frame["count"], "corrected_count": None, "corrections": []}
     post(kind="move", from_y=y[0], from_x=x[0], to_y=y[0] + 1, to_x=x[0])
     post(kind="add", to_y=1.5, to_x=599.25)
+    for taken in ((1.5, 599.25), (y[1], x[1])):  # as a double click does
+        twice = {"kind": "add", "to_y": taken[0], "to_x": taken[1]}
+        answer, content = run.ask(path, "POST", twice)
+        assert answer.status == 422
+        assert b"There is a cell" in content
     said = post(kind="add", to_y=0, to_x=0)
     assert (said["count"], said["corrected_count"]) == (frame["count"], frame["count"] + 2)
     said = post(kind="remove", from_y=y[1], from_x=x[1])
