@@ -27,6 +27,7 @@ AlertRule = Literal[
     "runtime_replaced",
     "backup_failed",
     "plate_map",
+    "incidents_not_judged",
 ]
 """Kinds of incident, as livecount.alerts.KINDS names them; a test holds both together."""
 

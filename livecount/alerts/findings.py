@@ -85,8 +85,11 @@ class Assessment:
         Kind and subject of what lasts and cannot be told to be over, as frames still wait.
     rhythm
         In what rhythm frames come; None where it is not known yet.
+    failure
+        Why the counts could not be judged, so that nothing was found; empty where they were.
     """
 
     findings: tuple[Finding, ...] = ()
     undecided: frozenset[tuple[str, str]] = frozenset()
     rhythm: Rhythm | None = None
+    failure: str = ""

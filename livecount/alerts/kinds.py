@@ -14,6 +14,7 @@ __all__ = [
     "FOCUS_DRIFTING",
     "FRAME_OVERDUE",
     "GROWTH_STOPPED",
+    "INCIDENTS_NOT_JUDGED",
     "KINDS",
     "THRESHOLD_FORECAST",
     "THRESHOLD_REACHED",
@@ -28,6 +29,7 @@ THRESHOLD_FORECAST: Final = "threshold_forecast"
 GROWTH_STOPPED: Final = "growth_stopped"
 FOCUS_DRIFTING: Final = "focus_drifting"
 DISK_LOW: Final = "disk_low"
+INCIDENTS_NOT_JUDGED: Final = "incidents_not_judged"
 
 DATA_KINDS: Final = (
     WELL_MISSING,
@@ -110,5 +112,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     "plate_map": Kind(
         "Plate map does not fit",
         "Correct the map (`livecount plate set`) or the position list while the run goes on.",
+    ),
+    INCIDENTS_NOT_JUDGED: Kind(
+        "Counts are not judged",
+        "Look at the curves yourself until this is over: missing wells, thresholds, growth and "
+        "focus are not watched.",
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -15,11 +15,12 @@ from livecount.alerts import (
     KINDS,
     Assessment,
     Finding,
+    Rhythm,
     Rules,
     disk_low,
     overdue,
 )
-from livecount.alerts.kinds import DISK_LOW, FRAME_OVERDUE
+from livecount.alerts.kinds import DISK_LOW, FRAME_OVERDUE, INCIDENTS_NOT_JUDGED
 from livecount.alerts.wording import local_time
 from livecount.config import Config
 from livecount.errors import LivecountError
@@ -37,12 +38,13 @@ _ASSESS_EVERY_S = 60.0
 _SHARE_OF_TIME = 20.0
 """Rules take at most a twentieth of a core's time, however many counts there are."""
 _ASSESS_LIMIT_S = 600.0
+_TRY_AGAIN_S = 3600.0
+"""What failed is tried again after this at the latest, however long it took."""
 _STALE_AFTER_S = 60.0
 _QUIET_S = 30.0
 """A frame is not called overdue before the folders were silent for so long."""
 _FLUSH_S = 60.0
 _WAIT_S = 0.25
-_NOT_JUDGED = "incidents_not_judged"
 
 
 def rules_of(settings: AlertSettings) -> Rules:
@@ -105,8 +107,7 @@ class Alerts:
         self._assess_again_s = self._started_s
         self._assessed = self._assessing = -1
         self._paces: dict[str, Pace] = {}
-        self._assessed_of: dict[str, int] = {}
-        self._assessing_of: dict[str, int] = {}
+        self._counted_at: dict[str, datetime] = {}
         self._found: dict[str, Assessment] = {}
         codes = frozenset(self._settings.rules)
         calm_s = self._settings.calm_min * 60
@@ -154,7 +155,7 @@ class Alerts:
             self._sweep()
         self._look_at_disk()
         of_all = Pace(n_counted, idle_for_s)
-        self._paces = {name: (paces or {}).get(name, of_all) for name in self._experiments}
+        self._note_paces({name: (paces or {}).get(name, of_all) for name in self._experiments})
         self._assess(n_counted)
         self._look_at_rhythm()
         self._postman.tick(unkept)
@@ -178,6 +179,15 @@ class Alerts:
         if self._errand is not None:
             self._errand.give_up()
 
+    def _note_paces(self, paces: dict[str, Pace]) -> None:
+        """Note how experiments go on, and when frames of each were counted, as far as was seen."""
+        now = datetime.now(UTC)
+        for name, pace in paces.items():
+            before = self._paces.get(name)
+            if pace.n_counted > (0 if before is None else before.n_counted):
+                self._counted_at[name] = now
+        self._paces = paces
+
     def _wait_for_assessment(self, n_counted: int, on_wait: Callable[[], None]) -> None:
         if self._errand is None or self._assessing != n_counted:
             if self._errand is not None:
@@ -199,7 +209,6 @@ class Alerts:
 
     def _start_assessing(self, n_counted: int) -> None:
         self._assessing = n_counted
-        self._assessing_of = {name: pace.n_counted for name, pace in self._paces.items()}
         self._errand = Errand(
             assess_experiments,
             (self._store.database, tuple(self._experiments), rules_of(self._settings)),
@@ -213,24 +222,50 @@ class Alerts:
         wait_s = max(_ASSESS_EVERY_S, _SHARE_OF_TIME * errand.took_s)
         self._assess_again_s = time.monotonic() + wait_s
         try:
-            found_now: dict[str, Assessment] = errand.outcome()
+            found: dict[str, Assessment] = errand.outcome()
         except LivecountError as error:
-            self._log.error("incidents not looked for", reason=str(error))
-            if self._store.begin_notice(_NOT_JUDGED, str(error)):
-                self._tell(str(error))
+            self._try_again_soon()
+            for text in self._not_judged("", str(error)):
+                self._tell(text)
             return
         # What was stopped meanwhile is not judged any more.
-        self._found = {name: one for name, one in found_now.items() if name in self._experiments}
-        self._store.end_notice(_NOT_JUDGED)
+        found = {name: one for name, one in found.items() if name in self._experiments}
         with self._store.together():
-            news = [
-                text
-                for name, found in self._found.items()
-                for text in self._take(self._experiments[name], found)
-            ]
-        self._assessed, self._assessed_of = self._assessing, self._assessing_of
+            news = self._judged("")
+            for name, one in found.items():
+                news += self._take_one(name, one)
+        self._assessed = self._assessing
+        if any(one.failure for one in found.values()):
+            self._try_again_soon()
         for text in news:
             self._tell(text)
+
+    def _take_one(self, name: str, found: Assessment) -> list[str]:
+        """Take what one experiment's counts say; where they were not judged, all stays as it is."""
+        if found.failure:
+            before = self._found.get(name, Assessment())
+            self._found[name] = replace(before, rhythm=found.rhythm or before.rhythm)
+            return self._not_judged(name, f"Counts of {name!r} cannot be judged: {found.failure}")
+        self._found[name] = found
+        return self._judged(name) + self._take(self._experiments[name], found)
+
+    def _try_again_soon(self) -> None:
+        """Judge again although no frame has come, and not only after hours."""
+        self._assessed = -1
+        self._assess_again_s = min(self._assess_again_s, time.monotonic() + _TRY_AGAIN_S)
+
+    def _not_judged(self, name: str, text: str) -> list[str]:
+        """Say that the counts of an experiment, or of all (""), could not be judged."""
+        self._log.error("incidents not looked for", experiment=name, reason=text)
+        experiment = self._experiments.get(name)
+        kind = INCIDENTS_NOT_JUDGED
+        is_news = self._store.begin_notice(kind, text, subject=name, experiment=experiment)
+        return [text] if is_news else []
+
+    def _judged(self, name: str) -> list[str]:
+        if not self._store.end_notice(INCIDENTS_NOT_JUDGED, subject=name):
+            return []
+        return [f"Counts of {name!r} are judged again" if name else "Counts are judged again"]
 
     def _take(self, experiment: Experiment, found: Assessment) -> list[str]:
         """Begin and end the notices of what follows from counts; give what is news."""
@@ -264,16 +299,30 @@ class Alerts:
 
     def _look_at_rhythm(self) -> None:
         """Say that the next frame is overdue, until one has come."""
-        for name, found in self._found.items():
-            pace = self._paces[name]
-            assessed = self._assessed_of.get(name, self._assessed)
-            if found.rhythm is None or pace.n_counted != assessed:
+        for name, experiment in self._experiments.items():
+            rhythm = self._rhythm_of(experiment)
+            if rhythm is None:
                 continue
-            experiment = self._experiments[name]
-            last = local_time(found.rhythm.last_at, experiment.time_zone)
-            late = overdue(found.rhythm, self._settings.overdue_factor, datetime.now(UTC), last)
-            if late is None or pace.idle_for_s >= _QUIET_S:
+            last = local_time(rhythm.last_at, experiment.time_zone)
+            late = overdue(rhythm, self._settings.overdue_factor, datetime.now(UTC), last)
+            if late is None or self._paces[name].idle_for_s >= _QUIET_S:
                 self._follow(FRAME_OVERDUE, experiment, late, f"Frames of {name!r} come again")
+
+    def _rhythm_of(self, experiment: Experiment) -> Rhythm | None:
+        """Give the rhythm that was learnt, or was declared, up to the last frame counted here.
+
+        What was judged may be old, or nothing: a microscope that stops is noticed all the same.
+        """
+        found = self._found.get(experiment.name, Assessment())
+        counted_at = self._counted_at.get(experiment.name)
+        if found.rhythm is not None:
+            last_at = found.rhythm.last_at
+            return replace(found.rhythm, last_at=max(last_at, counted_at or last_at))
+        interval_min = experiment.frame_interval_min
+        is_wanted = FRAME_OVERDUE in self._settings.rules
+        if counted_at is None or interval_min is None or not is_wanted:
+            return None
+        return Rhythm(interval_min / 60, counted_at)
 
     def _look_at_disk(self) -> None:
         if DISK_LOW not in self._settings.rules:

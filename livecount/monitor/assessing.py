@@ -8,7 +8,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from livecount.alerts import DATA_KINDS, Assessment, Rules
+from livecount.alerts import DATA_KINDS, Assessment, Rhythm, Rules
+from livecount.alerts.kinds import FRAME_OVERDUE
+from livecount.errors import LivecountError
 from livecount.storage import CountReader, CountStore, Experiment
 
 __all__ = ["assess_experiments"]
@@ -19,6 +21,8 @@ def assess_experiments(
 ) -> dict[str, Assessment]:
     """Tell what the counts of experiments say now, under their primary analyses.
 
+    An experiment whose counts cannot be judged says why; the others are judged all the same.
+
     Raises
     ------
     StoreError
@@ -26,7 +30,24 @@ def assess_experiments(
     """
     with CountStore.open(database, read_only=True) as store:
         known = {each.name: each for each in store.experiments()}
-        return {name: _assess(store, known[name], rules) for name in names if name in known}
+        return {name: _assess_or_say(store, known[name], rules) for name in names if name in known}
+
+
+def _assess_or_say(store: CountReader, experiment: Experiment, rules: Rules) -> Assessment:
+    try:
+        return _assess(store, experiment, rules)
+    except Exception as fault:
+        known = isinstance(fault, LivecountError)
+        failure = str(fault) if known else f"{type(fault).__name__}: {fault}. Report this."
+    return Assessment(rhythm=_rhythm(store, experiment, rules), failure=failure)
+
+
+def _rhythm(store: CountReader, experiment: Experiment, rules: Rules) -> Rhythm | None:
+    """Give the rhythm alone, which is known also where one well's curve cannot be judged."""
+    try:
+        return _assess(store, experiment, Rules(rules.kinds & {FRAME_OVERDUE})).rhythm
+    except Exception:  # what went wrong is said already
+        return None
 
 
 def _assess(store: CountReader, experiment: Experiment, rules: Rules) -> Assessment:

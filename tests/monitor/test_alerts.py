@@ -12,7 +12,7 @@ import structlog.testing
 
 from livecount.alerts import Assessment, Finding, Rhythm
 from livecount.config import Config, load_config
-from livecount.errors import DatabaseFullError
+from livecount.errors import DatabaseFullError, WorkerSilentError
 from livecount.monitor import alerts as alerts_module
 from livecount.monitor import postman as postman_module
 from livecount.monitor.alerts import Alerts
@@ -225,3 +225,75 @@ def test_quiet_hours_hold_back_all_but_what_is_urgent(work: SimpleNamespace, ser
     tick_until(alerts, lambda: server.posts)
     assert server.told == [("source_offline", "begin", None)]
     assert len(work.store.deliveries(only_open=True)) >= 1
+
+
+class _Ended:
+    """An assessment that is done, and what came of it."""
+
+    took_s = 600.0
+
+    def __init__(self, outcome: object) -> None:
+        self._outcome = outcome
+
+    def is_done(self) -> bool:
+        return True
+
+    def give_up(self) -> None:
+        """It has ended."""
+
+    def outcome(self) -> object:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+def judge(alerts: Alerts, outcome: object) -> None:
+    alerts._errand, alerts._assessing = _Ended(outcome), 1  # type: ignore[assignment]
+    alerts.tick(1, 99.0)
+
+
+def test_counts_that_cannot_be_judged_are_told_and_judged_again_soon(
+    work: SimpleNamespace, servers
+) -> None:
+    server = servers()
+    alerts = work.start(targets={"lab": server.address})
+    alerts._take(work.experiment, Assessment((REACHED,)))
+    judge(alerts, WorkerSilentError("Looking for incidents: no answer within 600 s"))
+    assert alerts._assessed == -1
+    assert alerts._assess_again_s - time.monotonic() <= alerts_module._TRY_AGAIN_S
+    judge(alerts, {"e": Assessment(failure="ValueError: NaN. Report this.")})
+    judge(alerts, {"e": Assessment((REACHED,))})
+    tick_until(alerts, lambda: not work.store.deliveries(only_open=True))
+    assert [one.code for one in work.store.notices()] == [REACHED.kind]
+    told = [(kind, part) for kind, part, _ in server.told if kind != REACHED.kind]
+    assert sorted(told) == [
+        ("incidents_not_judged", "begin"), ("incidents_not_judged", "begin"),
+        ("incidents_not_judged", "end"), ("incidents_not_judged", "end"),
+    ]  # fmt: skip
+    assert "Counts of 'e' cannot be judged: ValueError" in work.told[1]
+
+
+def test_a_microscope_that_stops_is_noticed_though_counts_cannot_be_judged(
+    work: SimpleNamespace,
+) -> None:
+    alerts = work.start()
+    alerts._take_one("e", Assessment(rhythm=Rhythm(1.0, datetime.now(UTC) - timedelta(days=1))))
+    judge(alerts, WorkerSilentError("no answer within 600 s"))
+    assert len(work.told) == 1  # the frame that was counted a moment ago is not overdue
+    alerts._counted_at["e"] -= timedelta(hours=2)
+    alerts.tick(1, 99.0)
+    assert work.told[1].startswith("No new frame since")
+    alerts.tick(2, 0.0)
+    assert work.told[2:] == ["Frames of 'e' come again"]
+
+
+def test_a_declared_interval_tells_what_is_overdue_while_nothing_is_judged(
+    work: SimpleNamespace,
+) -> None:
+    declared = work.store.ensure_experiment("declared", frame_interval_min=60.0)
+    alerts = work.start()
+    alerts.watch([declared])
+    judge(alerts, WorkerSilentError("no answer within 600 s"))
+    alerts._counted_at["declared"] -= timedelta(hours=2)
+    alerts.tick(1, 99.0)
+    assert work.told[1].startswith("No new frame since")
