@@ -42,6 +42,7 @@ from __future__ import annotations
 
 __all__ = [
     "AlertError",
+    "AlertServerError",
     "AnnotationError",
     "CalibrationError",
     "ConfigError",
@@ -221,6 +222,10 @@ class RequestError(LivecountError):
 
 class AlertError(LivecountError):
     """A message was not taken by whom it was sent to; the message holds no address."""
+
+
+class AlertServerError(AlertError):
+    """The server takes no message at present, whatever is in it."""
 
 
 class SimulationError(LivecountError):

@@ -14,6 +14,7 @@ from livecount.storage import Delivery, Notice
 __all__ = ["Message", "compose"]
 
 _MOST_LINES = 20
+_LISTED = "`livecount incidents` lists all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class Message:
     incidents: tuple[Mapping[str, Any], ...] = ()
 
 
-def compose(due: Sequence[Delivery], zones: Mapping[str, str], zone: str) -> Message:
+def compose(
+    due: Sequence[Delivery], zones: Mapping[str, str], zone: str, most_lines: int = _MOST_LINES
+) -> Message:
     """Put what a target is due to hear into one message, most alike together.
 
     Ninety-six wells that reach a threshold in one scan are one message.
@@ -48,11 +51,16 @@ def compose(due: Sequence[Delivery], zones: Mapping[str, str], zone: str) -> Mes
         Experiment -> its time zone.
     zone
         Time zone of what concerns no single experiment.
+    most_lines
+        How many of one kind are written out. 0: they are only counted, whatever they are called,
+        for who takes nothing longer.
     """
+    if most_lines == 0:
+        return Message(f"livecount: {len(due)} incidents", f"{_LISTED}\n")
     times = _Times(zones, zone)
     ordered = sorted(due, key=lambda one: (one.part == "end", _rank(one.notice.code), one.id))
     groups = [(title, list(members)) for title, members in groupby(ordered, key=_heading)]
-    body = "\n\n".join(_paragraph(title, members, times) for title, members in groups)
+    body = "\n\n".join(_paragraph(title, members, times, most_lines) for title, members in groups)
     first = groups[0]
     place = _place(first[1][0].notice) if len(first[1]) == 1 else f"{len(first[1])} times"
     title = f"{first[0]}: {place}" if place else first[0]
@@ -92,14 +100,14 @@ def _place(notice: Notice) -> str:
     return ", ".join(f"{what} {name}" for what, name in named.items() if name)
 
 
-def _paragraph(title: str, members: Sequence[Delivery], times: _Times) -> str:
+def _paragraph(title: str, members: Sequence[Delivery], times: _Times, most_lines: int) -> str:
     lines = [title.upper()]
-    for one in members[:_MOST_LINES]:
+    for one in members[:most_lines]:
         place = _place(one.notice)
         lines.append(one_line(f"- {place}: {one.notice.text}" if place else f"- {one.notice.text}"))
         lines.append(f"  {_since(one, times)}")
-    if len(members) > _MOST_LINES:
-        lines.append(f"- and {len(members) - _MOST_LINES} more: `livecount incidents` lists all")
+    if len(members) > most_lines:
+        lines.append(f"- and {len(members) - most_lines} more: {_LISTED}")
     kind = KINDS.get(members[0].notice.code)
     if kind is not None and members[0].part == "begin":
         lines.append(f"What to do now: {kind.advice}")

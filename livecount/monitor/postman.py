@@ -11,7 +11,7 @@ import structlog
 
 from livecount.alerts import KINDS, Message, compose, is_quiet
 from livecount.config import Config
-from livecount.errors import LivecountError, StoreError
+from livecount.errors import AlertError, AlertServerError, LivecountError, StoreError
 from livecount.monitor.errand import Errand
 from livecount.monitor.sending import START_S, send
 from livecount.storage import COUNTING_PAUSED, CountStore, Delivery
@@ -21,6 +21,9 @@ __all__ = ["Postman"]
 _FAILING = "alert_failing"
 _SAY_AFTER = 3
 _MOST_AT_ONCE = 200
+_LINES = (20, 5, 1, 0)
+"""Lines of a kind, in a message that was refused so many times; what is short is taken in the end,
+and what waits behind it is not stuck."""
 _LAST_MOMENT_S = 2.0
 _TICK_S = 0.05
 _FIRST_WAIT_S = 60.0
@@ -121,7 +124,8 @@ class Postman:
         due = [each for each in waiting if each not in told and self._is_due(each, now)]
         batch = _in_turn(due[:_MOST_AT_ONCE], waiting)
         if batch:
-            one.send(batch, compose(batch, self._zones(), self._zone))
+            lines = _LINES[min(one.n_refused, len(_LINES) - 1)]
+            one.send(batch, compose(batch, self._zones(), self._zone, lines))
 
     def _zones(self) -> dict[str, str]:
         return {each.name: each.time_zone for each in self._store.experiments()}
@@ -153,6 +157,7 @@ class _Round:
         self._direct_text = ""
         self.batch: list[Delivery] = []
         self.error = ""
+        self.n_refused = 0
         self.is_over = False
         self.told = ""
 
@@ -172,16 +177,23 @@ class _Round:
             time.sleep(_TICK_S)
         if self._errand is not None and self._errand.is_done():
             errand, self._errand = self._errand, None
-            self.error, self.is_over = _outcome_of(errand), True
+            self._take(_outcome_of(errand))
         if self._direct is not None and self._direct.is_done():
             errand, self._direct = self._direct, None
-            if not _outcome_of(errand):
+            if _outcome_of(errand) is None:
                 self.told = self._direct_text
         elif self._direct is None and unkept and unkept != self.told:
             self._direct_text = unkept
             kind = KINDS[COUNTING_PAUSED]
             body = f"{unkept}\nWhat to do now: {kind.advice}\n"
             self._direct = self._start(Message(f"livecount: {kind.title}", body))
+
+    def _take(self, failure: LivecountError | None) -> None:
+        self.error, self.is_over = "" if failure is None else failure.message, True
+        if failure is None:
+            self.n_refused = 0
+        elif isinstance(failure, AlertError) and not isinstance(failure, AlertServerError):
+            self.n_refused += 1
 
     def has_told(self, each: Delivery) -> bool:
         """Tell whether the target has heard of this while the database could not take it."""
@@ -205,10 +217,10 @@ class _Round:
         )
 
 
-def _outcome_of(errand: Errand) -> str:
-    """Give why a message was not taken; empty where it was."""
+def _outcome_of(errand: Errand) -> LivecountError | None:
+    """Give why a message was not taken; None where it was."""
     try:
         errand.outcome()
     except LivecountError as error:
-        return error.message
-    return ""
+        return error
+    return None

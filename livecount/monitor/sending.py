@@ -25,7 +25,13 @@ from pydantic import SecretStr
 
 from livecount import __version__
 from livecount.alerts import Message
-from livecount.errors import AlertError, ConfigError, LivecountError, MissingExtraError
+from livecount.errors import (
+    AlertError,
+    AlertServerError,
+    ConfigError,
+    LivecountError,
+    MissingExtraError,
+)
 
 __all__ = ["address_of", "check_targets", "send", "try_to_send"]
 
@@ -36,6 +42,11 @@ _WEBHOOK = ("http", "https")
 _FROM_ENVIRONMENT = "env:"
 _FROM_FILE = "file:"
 _SHORTEST_SECRET = 3
+_NOT_THE_MESSAGE = re.compile(
+    r"(?:error=|answered )(?:40[13478]|429|5\d\d)\b|onnection err|in time"
+)
+"""What says that another message would not be taken either: no right, no such place, out of order.
+apprise has no more than words for it."""
 _HIDDEN = "***"
 
 
@@ -113,7 +124,8 @@ def send(name: str, given: str, message: Message, timeout_s: float) -> None:
     Raises
     ------
     AlertError
-        It was not taken; says why, without the address.
+        It was not taken; says why, without the address. :class:`AlertServerError` where another
+        one would not have been taken either.
     ConfigError, MissingExtraError
         As :func:`check_targets`.
     """
@@ -133,7 +145,12 @@ def send(name: str, given: str, message: Message, timeout_s: float) -> None:
         reason = error.message if isinstance(error, LivecountError) else _reason(error)
         hidden = _without_secrets(reason, address)
         # Without a cause: its words may hold the address.
-        raise AlertError(f"{name} did not take a message: {hidden}") from None
+        kind = AlertServerError if _is_the_server(error, reason) else AlertError
+        raise kind(f"{name} did not take a message: {hidden}") from None
+
+
+def _is_the_server(error: Exception, reason: str) -> bool:
+    return isinstance(error, OSError) or _NOT_THE_MESSAGE.search(reason) is not None
 
 
 def _post(parts: SplitResult, message: Message, timeout_s: float) -> None:
@@ -189,6 +206,10 @@ def _notify(address: str, message: Message) -> None:
     sender = apprise.Apprise(asset=asset)
     if not sender.add(address):
         raise AlertError("its address is none that apprise knows")
+    for service in sender:
+        # Chats and phones refuse what is longer than they allow; apprise sends it all the same.
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:
+            service.overflow_mode = apprise.OverflowMode.SPLIT
     if not sender.notify(
         title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT
     ):

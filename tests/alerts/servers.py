@@ -13,9 +13,9 @@ from aiosmtpd.controller import Controller
 
 
 class Webhook:
-    """Takes posts; the first ones may be refused, or left without an answer."""
+    """Takes posts; the first ones, or longer ones, may be refused, or left without an answer."""
 
-    def __init__(self, *, refuse=0, hang=0, status=503):
+    def __init__(self, *, refuse=0, hang=0, status=503, most_bytes=None):
         self.posts = []
         self.headers = []
         self.asked = 0
@@ -30,15 +30,17 @@ class Webhook:
                 if webhook.asked <= webhook.hang:
                     webhook.released.wait(60)
                     return
-                if webhook.asked <= webhook.hang + webhook.refuse:
-                    self.send_response(webhook.status)
+                is_long = most_bytes is not None and len(body) > most_bytes
+                if is_long or webhook.asked <= webhook.hang + webhook.refuse:
+                    self.send_response(413 if is_long else webhook.status)
                     self.send_header("Location", "/elsewhere")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
                 webhook.headers.append(dict(self.headers))
                 webhook.posts.append(json.loads(body))
-                self.send_response(204)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
                 self.end_headers()
 
             def log_message(self, *_):
@@ -50,8 +52,12 @@ class Webhook:
         self._thread.start()
 
     @property
+    def port(self):
+        return self._server.server_port
+
+    @property
     def address(self):
-        return f"http://127.0.0.1:{self._server.server_port}/hooks/SECRET-TOKEN"
+        return f"http://127.0.0.1:{self.port}/hooks/SECRET-TOKEN"
 
     @property
     def told(self):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from livecount.alert_settings import AlertRule, AlertSettings
 from livecount.alerts import DATA_KINDS, KINDS, Message, compose, is_quiet
-from livecount.errors import AlertError, ConfigError, WorkerSilentError
+from livecount.errors import AlertError, AlertServerError, ConfigError, WorkerSilentError
 from livecount.monitor.sending import address_of, check_targets, send, try_to_send
 from livecount.storage import Delivery, Notice
 from tests.alerts.servers import Webhook, free_port, mail_server
@@ -117,6 +117,38 @@ def test_a_mail_arrives_as_plain_text_with_one_subject_and_one_recipient() -> No
     shown = mail.get_body(("plain", "html")).get_content()
     assert "What to do now" in shown
     assert "<!channel>" not in shown
+
+
+def test_a_message_longer_than_a_chat_takes_arrives_in_parts() -> None:
+    server = Webhook(most_bytes=4500)  # a little more than Mattermost's 4000 characters
+    lines = [f"- well {number}: {'reached ' * 20}" for number in range(60)]
+    try:
+        address = f"mmost://127.0.0.1:{server.port}/SECRETTOKEN"
+        send("lab", address, Message("livecount: Threshold reached", "\n".join(lines)), 5)
+    finally:
+        server.close()
+    assert len(server.posts) > 1
+    told = "".join(post["text"] for post in server.posts)
+    assert [number for number in range(60) if f"well {number}:" in told] == list(range(60))
+
+
+def test_the_shortest_message_only_counts_whatever_names_are() -> None:
+    message = compose([due(1, text=9999 * "x"), due(2, well=9999 * "y")], {}, "UTC", 0)
+    assert message == Message("livecount: 2 incidents", "`livecount incidents` lists all\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "is_the_server"), [(400, False), (413, False), (404, True), (429, True), (503, True)]
+)
+def test_what_is_refused_whatever_it_says_is_told_apart(status: int, is_the_server: bool) -> None:
+    server = Webhook(refuse=9, status=status)
+    try:
+        for address in (server.address, f"mmost://127.0.0.1:{server.port}/SECRETTOKEN"):
+            with pytest.raises(AlertError) as failed:
+                send("lab", address, MESSAGE, 5)
+            assert isinstance(failed.value, AlertServerError) == is_the_server
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize(

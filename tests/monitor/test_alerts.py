@@ -122,6 +122,20 @@ def test_after_three_attempts_it_is_said_that_nobody_is_told(
     assert server.told == [("source_offline", "begin", None)]
 
 
+def test_what_is_too_long_for_a_target_is_told_in_short_and_nothing_is_stuck_behind_it(
+    work: SimpleNamespace, servers
+) -> None:
+    server = servers(most_bytes=1500)
+    alerts = work.start(targets={"lab": server.address})
+    for number in range(30):
+        work.store.begin_notice("source_offline", "away", subject=f"/{number}")
+    tick_until(alerts, lambda: not work.store.deliveries(only_open=True))
+    assert server.posts[0]["title"] == "livecount: 30 incidents"
+    work.store.begin_notice("plate_map", "does not fit")
+    tick_until(alerts, lambda: len(server.posts) == 2)
+    assert server.told == [("plate_map", "begin", None)]
+
+
 def test_what_counts_say_begins_and_ends_once_over_restarts(work: SimpleNamespace, servers) -> None:
     server = servers()
     targets = {"lab": server.address}
@@ -270,7 +284,7 @@ def test_counts_that_cannot_be_judged_are_told_and_judged_again_soon(
         ("incidents_not_judged", "begin"), ("incidents_not_judged", "begin"),
         ("incidents_not_judged", "end"), ("incidents_not_judged", "end"),
     ]  # fmt: skip
-    assert "Counts of 'e' cannot be judged: ValueError" in work.told[1]
+    assert "Counts of 'e' cannot be judged: ValueError" in str(work.told)
 
 
 def test_a_microscope_that_stops_is_noticed_though_counts_cannot_be_judged(
