@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 from xml.etree import ElementTree
 
@@ -13,6 +13,8 @@ from livecount.readers.wells import well_from_numbers
 
 __all__ = ["looks_like_xml", "parse_incucyte"]
 
+_CELLS: Final = "CellType"
+_SOWN: Final = ("cell_line", "passage", "seeding_density")
 _EXPORT: Final = "Export the plate map from the Incucyte's plate map editor, or give a CSV"
 
 
@@ -24,9 +26,10 @@ def looks_like_xml(raw: bytes) -> bool:
 def parse_incucyte(raw: bytes) -> list[WellContents]:
     """Understand an Incucyte's plate map: compounds, cell types and growth conditions of wells.
 
-    A growth condition is a treatment without a concentration. What a well is for is not in these
-    files: a well of nothing is left out, and controls have to be named in a table
-    (``livecount plate show -o`` writes one).
+    Several cell types of a well are a co-culture: "A549 + HeLa", their passages and densities in
+    the same order, "?" where one is not stated. A growth condition is a treatment without a
+    concentration. What a well is for is not in these files: a well of nothing is left out, and
+    controls have to be named in a table (``livecount plate show -o`` writes one).
 
     Raises
     ------
@@ -56,16 +59,28 @@ def _contents(element: ElementTree.Element, where: str) -> WellContents | None:
             f"{where} lies in row {row or 'none'}, column {column or 'none'}",
             hint=_EXPORT,
         )
-    cells = {"well": well}
+    items = list(element.iter("wellItem"))
+    cells = {"well": well, **_cells_of(items)}
     suffixes = iter(("", *(f"_{number}" for number in range(2, 10))))
-    for item in element.iter("wellItem"):
-        kind, name = item.get("type", ""), _name(item)
-        if kind == "CellType":
-            cells |= {"cell_line": name, "passage": item.get("passage", "")}
-            cells["seeding_density"] = _seeding(item)
-        elif name:
+    for item in items:
+        name = _name(item)
+        if item.get("type", "") != _CELLS and name:
             cells |= _treatment(item, name, suffixes, where)
     return contents_of(cells, f"{where} ({well})") if len(cells) > 1 else None
+
+
+def _cells_of(items: Sequence[ElementTree.Element]) -> dict[str, str]:
+    """Give the cells that were sown: those of a co-culture by name, with " + " in between."""
+    sown = sorted(
+        (_name(item), item.get("passage", "").strip(), _seeding(item))
+        for item in items
+        if item.get("type", "") == _CELLS
+    )
+    columns = zip(*sown, strict=True)
+    return {
+        column: " + ".join(value or "?" for value in values) if any(values) else ""
+        for column, values in zip(_SOWN, columns, strict=False)
+    }
 
 
 def _name(item: ElementTree.Element) -> str:

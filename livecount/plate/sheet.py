@@ -6,7 +6,7 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from livecount.errors import PlateMapError
@@ -32,25 +32,30 @@ SHEET_COLUMNS: Final = (
 _TREATMENT: Final = ("treatment", "concentration", "concentration_unit")
 _NUMBERED = re.compile(r"(treatment|concentration|concentration_unit)_([2-9])")
 _DELIMITERS: Final = (",", ";", "\t")
+_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_AMBIGUOUS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""A decimal comma, or one between thousands: a factor of a thousand in a dose."""
 
 
 def parse_sheet(raw: bytes) -> list[WellContents]:
     """Understand a table of wells in CSV, as a spreadsheet saves it.
 
-    Comma, semicolon or tab between the columns; a decimal comma where it is not the comma that
-    separates; UTF-8 or Windows' own encoding. Lines without anything but the well are wells of
-    which nothing is said, and are left out.
+    Comma, semicolon or tab between the columns. Where a comma separates, one in a number stands
+    between thousands; elsewhere it is a decimal comma, and what may be either is refused. UTF-8 or
+    Windows' own encoding. Lines without anything but the well are wells of which nothing is said,
+    and are left out.
 
     Raises
     ------
     PlateMapError
-        It is no table, a column is unknown, or a well or number cannot be understood; the message
-        names the line.
+        It is no table, a column is unknown, a line has more cells than columns, or a well or number
+        cannot be understood; the message names the line.
     """
     if b"\0" in raw:
         raise PlateMapError("it is no table of wells", hint="Save the plate map as CSV (UTF-8)")
     text = _decoded(raw)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    delimiter = _delimiter(text)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         rows = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
@@ -63,10 +68,46 @@ def parse_sheet(raw: bytes) -> list[WellContents]:
     columns = _columns(rows[0][1])
     wells = []
     for line, row in rows[1:]:
-        cells = dict(zip(columns, map(_unguarded, row), strict=False))
+        cells = _cells(row, columns, delimiter, f"line {line}")
         if any(value for name, value in cells.items() if name not in ("plate", "well")):
             wells.append(contents_of(cells, f"line {line}"))
     return wells
+
+
+def _cells(
+    row: Sequence[str], columns: Sequence[str], delimiter: str, where: str
+) -> dict[str, str]:
+    """Give the cells of a line by column, numbers with a decimal point."""
+    given = [_unguarded(cell) for cell in row]
+    cells = dict(zip(columns, given, strict=False))
+    quoted = "Write decimal points, or quotes around what holds the sign that separates columns"
+    if any(given[len(columns) :]):
+        raise PlateMapError(f"{where} has more cells than there are columns", hint=quoted)
+    for name, cell in cells.items():
+        kind = name.rstrip("_23456789")
+        # A decimal comma that was taken for one between columns leaves its digits here.
+        if kind == "concentration_unit" and _float_or_none(cell) is not None:
+            raise PlateMapError(f"{where} has the number {cell} as a unit", hint=quoted)
+        if kind == "concentration":
+            cells[name] = _with_point(cell, delimiter, where)
+    return cells
+
+
+def _with_point(cell: str, delimiter: str, where: str) -> str:
+    """Write a number with a decimal point and nothing between thousands; else leave it."""
+    if delimiter == ",":
+        if _THOUSANDS.fullmatch(cell):
+            return cell.replace(",", "")
+        if "," in cell:
+            raise PlateMapError(
+                f"{where}: {cell!r} is no number", hint="Write it with a decimal point, as in 0.5"
+            )
+    elif _AMBIGUOUS.fullmatch(cell):
+        raise PlateMapError(
+            f"{where}: {cell!r} may be {cell.replace(',', '.')} or {cell.replace(',', '')}",
+            hint="Write the one that you mean, as it stands here",
+        )
+    return cell
 
 
 def _unguarded(cell: str) -> str:
@@ -182,6 +223,8 @@ def _float_or_none(text: str) -> float | None:
     >>> _float_or_none("0,5"), _float_or_none("1e-3"), _float_or_none("5 uM")
     (0.5, 0.001, None)
     """
+    if _AMBIGUOUS.fullmatch(text):
+        return None
     try:
         return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
     except ValueError:

@@ -104,6 +104,21 @@ def test_german_excel_saves_what_is_read(tmp_path: Path) -> None:
     assert second.role is Role.CONTROL
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('well,treatment,concentration\nA1,x,"1,000"\n', 1000),
+        ('well,treatment,concentration,,\nA1,x,"12,500,000.5",,\n', 12_500_000.5),
+        ("well;treatment;concentration\nA1;x;0,125\n", 0.125),
+        ("well;treatment;concentration\nA1;x;1,5\n", 1.5),
+        ("well;treatment_2;concentration_2\nA1;x;1.5\n", 1.5),
+    ],
+)
+def test_a_comma_is_what_the_table_lets_it_be(tmp_path: Path, text: str, value: float) -> None:
+    (only,) = read_plate_map(sheet(tmp_path, text)).wells
+    assert only.treatments == (Treatment("x", Concentration(value, "")),)
+
+
 def test_the_template_is_a_map_of_nothing_until_it_is_filled_in(tmp_path: Path) -> None:
     path = tmp_path / "plate.csv"
     with path.open("w", newline="", encoding="utf-8-sig") as file:
@@ -130,6 +145,15 @@ def test_the_template_is_a_map_of_nothing_until_it_is_filled_in(tmp_path: Path) 
         ("well,treatment,concentration\nA1,x,-5\n", "0 or more"),
         ("well,treatment,concentration\nA1,x,nan\n", "0 or more"),
         ("well,treatment,concentration\nA1,,5\n", "of nothing"),
+        ('well,treatment,concentration\nA1,x,"0,5"\n', "line 2: '0,5' is no number"),
+        ('well,treatment,concentration\nA1,x,"1,00"\n', "line 2: '1,00' is no number"),
+        ("well;treatment;concentration\nA1;x;1,000\n", "line 2: '1,000' may be 1.000 or 1000"),
+        ("well\ttreatment\tconcentration\nA1\tx\t2,500\n", "may be 2.500 or 2500"),
+        (
+            "well,treatment,concentration,concentration_unit,group\nA1,x,0,5,uM,\n",
+            "line 2 has the number 5 as a unit",
+        ),
+        ("well,treatment,concentration\nA1,x,1\nA2,x,0,5\n", "line 3 has more cells than"),
         ("well,treatment,treatment_2\nA1,x,X\n", "names X twice"),
         ("well,plate,cell_line\nA1,,HeLa\nA2,P1,HeLa\n", "names no plate"),
         (
@@ -193,6 +217,24 @@ def test_an_incucyte_map_gives_cells_compounds_and_conditions(tmp_path: Path) ->
 
 def drug(value: float, unit: str) -> tuple[Treatment, ...]:
     return (Treatment("drug", Concentration(value, unit)),)
+
+
+def test_a_co_culture_keeps_all_its_cells_whatever_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "a.PlateMap"
+    items = [
+        """<wellItem type="CellType" passage="7" seedingDensity="4000" seedingDensityUnits="c/w">
+          <referenceItem displayName="T98G"/></wellItem>""",
+        """<wellItem type="CellType" seedingDensity="500" seedingDensityUnits="c/w">
+          <referenceItem displayName="A549"/></wellItem>""",
+    ]
+    wells = [
+        f'<well row="0" col="{column}"><items>{"".join(order)}</items></well>'
+        for column, order in enumerate((items, items[::-1]))
+    ]
+    path.write_text(f"<plateMap>{''.join(wells)}</plateMap>", encoding="utf-8")
+    for found in read_plate_map(path).wells:
+        sown = (found.cell_line, found.passage, found.seeding_density)
+        assert sown == ("A549 + T98G", "? + 7", "500 c/w + 4000 c/w")
 
 
 def test_wells_of_the_same_contents_are_replicates_whatever_the_unit() -> None:
