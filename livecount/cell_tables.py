@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["CELL_COLUMNS", "SHAPE_COLUMNS", "cell_chunks", "cell_table"]
+__all__ = ["CELL_COLUMNS", "LEFT_OUT_COLUMNS", "SHAPE_COLUMNS", "cell_chunks", "cell_table"]
 
 _FRAMES_AT_ONCE: Final = 200
 CELL_COLUMNS: Final = (*COUNT_COLUMNS[:10], "source", "page", "model", "analysis_id")
@@ -28,9 +28,12 @@ SHAPE_COLUMNS: Final = (
     "eccentricity",
     "class",
 )
-"""Columns of ``export cells`` at the end: empty where the frame was not segmented, the cell has no
+"""Columns of ``export cells`` after those: empty where the frame was not segmented, the cell has no
 mask, or, for micrometres, the pixel size is not known. The class is ``bright_rounded`` or
 ``other``."""
+LEFT_OUT_COLUMNS: Final = ("excluded", "excluded_by", "excluded_at")
+"""Columns of ``export cells`` at the end, as ``export counts`` has them for the cell's frame: cells
+of frames that are not used are in the table too."""
 
 
 def cell_chunks(
@@ -51,7 +54,8 @@ def cell_chunks(
     ------
     pandas.DataFrame
         Columns :data:`CELL_COLUMNS`, then ``y_px,x_px,score`` (pixels of the frame, prominence),
-        then :data:`SHAPE_COLUMNS`; at least one table, which is empty where there is no cell.
+        then :data:`SHAPE_COLUMNS` and :data:`LEFT_OUT_COLUMNS`; at least one table, which is empty
+        where there is no cell.
     """
     import numpy as np
 
@@ -62,8 +66,10 @@ def cell_chunks(
             for frame_id in part.index
         ]
         numbers = [len(found) for found in cells]
-        table = part.loc[:, list(CELL_COLUMNS)]
-        table = table.iloc[np.repeat(np.arange(len(part)), numbers)].reset_index(drop=True)
+        frame_of_cell = np.repeat(np.arange(len(part)), numbers)
+        of_frames = part.loc[:, [*CELL_COLUMNS, *LEFT_OUT_COLUMNS]].iloc[frame_of_cell]
+        of_frames = of_frames.reset_index(drop=True)
+        table = of_frames.loc[:, list(CELL_COLUMNS)]
         for column, name in (("y_px", "y_px"), ("x_px", "x_px"), ("score", "prominence")):
             values = [getattr(found, name) for found in cells]
             table[column] = np.concatenate([np.zeros(0, np.float32), *values])
@@ -73,6 +79,8 @@ def cell_chunks(
             for frame_id in part.index
         ]
         _add_shapes(table, shapes, numbers, part["pixel_size_um"].to_numpy(float, na_value=np.nan))
+        for column in LEFT_OUT_COLUMNS:
+            table[column] = of_frames[column]
         yield table
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from livecount.cell_tables import CELL_COLUMNS, SHAPE_COLUMNS, cell_chunks, cell_table
+from livecount.cell_tables import (
+    CELL_COLUMNS,
+    LEFT_OUT_COLUMNS,
+    SHAPE_COLUMNS,
+    cell_chunks,
+    cell_table,
+)
 from livecount.experiment import ChannelRule, TimeAxis
 from livecount.frame import (
     AttributeSource,
@@ -20,11 +26,11 @@ from livecount.frame import (
     FrameQuality,
     Provenance,
 )
-from livecount.storage import AnalysisSettings, CountStore, FileStamp
+from livecount.storage import AnalysisSettings, CountStore, Exclusion, FileStamp, Said
 from livecount.tables import count_table, table_of
 
 N_FRAMES = 450
-COLUMNS = (*CELL_COLUMNS, "y_px", "x_px", "score", *SHAPE_COLUMNS)
+COLUMNS = (*CELL_COLUMNS, "y_px", "x_px", "score", *SHAPE_COLUMNS, *LEFT_OUT_COLUMNS)
 FOLDER = "/w"
 SETTINGS = AnalysisSettings("m", "ab" * 32, 20.0, "px", channel="automatic", z="sharpest", h=0.1)
 RULE = {
@@ -78,6 +84,23 @@ def test_cells_come_in_chunks_in_the_order_of_the_table(run) -> None:
     assert list(cells["time_point"]) == list(cells["y_px"])
     assert list(cells["x_px"] - cells["y_px"]) == [k for n in range(N_FRAMES) for k in range(n % 3)]
     assert set(cells["score"]) == {0.5}
+
+
+def test_cells_of_a_frame_that_is_not_used_say_so_and_by_whom(run) -> None:
+    store, experiment, source, analysis = run
+    for number in range(6):
+        record(store, source, count_of(number, time_point=number))
+    said = Said("Ada", datetime(2026, 11, 28, 9, 30, tzinfo=UTC))
+    counts = count_table(store, experiment, analysis)
+    frame_id = int(counts.index[2])
+    store.add_exclusion(experiment, Exclusion("bubble", said, frame_id=frame_id))
+    cells = cell_table(store, analysis, count_table(store, experiment, analysis))
+    left_out = cells[cells["excluded"] != ""]
+    assert list(left_out["time_point"]) == [2, 2]
+    assert set(left_out["excluded"]) == {"bubble"}
+    assert set(left_out["excluded_by"]) == {"Ada"}
+    assert set(left_out["excluded_at"]) == {said.made_at}
+    assert cells.loc[cells["excluded"] == "", "excluded_by"].isna().all()
 
 
 def test_no_cells_give_the_columns_all_the_same(run) -> None:

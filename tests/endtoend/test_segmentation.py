@@ -14,7 +14,7 @@ from livecount.annotations import read_masks
 from livecount.segmentation.scoring import score_masks
 from tests.endtoend.program import livecount, rows_of, run_until_idle
 
-SHAPES = "area_px,area_um2,perimeter_px,perimeter_um,aspect_ratio,eccentricity,class"
+SHAPES = "area_px,area_um2,perimeter_px,perimeter_um,aspect_ratio,eccentricity,class,excluded,excluded_by,excluded_at"
 
 
 @pytest.fixture(scope="module")
