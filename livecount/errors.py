@@ -30,7 +30,9 @@
     |   +-- WorkerLostError         ended in the middle of its work
     |   +-- WorkerSilentError       did not answer and was given up
     +-- RequestError                what a browser or a script asked for cannot be answered
+    +-- AmbiguousPlaceError         a well or frame is there several times, and which is not said
     +-- AlertError                  a message was not taken by whom it was sent to
+    |   +-- AlertServerError        no message would have been taken
     +-- SimulationError             the virtual microscope was given impossible settings
     +-- TrainingError               training cannot start or go on
 
@@ -43,6 +45,7 @@ from __future__ import annotations
 __all__ = [
     "AlertError",
     "AlertServerError",
+    "AmbiguousPlaceError",
     "AnnotationError",
     "CalibrationError",
     "ConfigError",
@@ -218,6 +221,10 @@ class RequestError(LivecountError):
     def __init__(self, message: str, *, hint: str = "", status: int = 400) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class AmbiguousPlaceError(LivecountError):
+    """A well or a frame is there several times, and it was not said which is meant."""
 
 
 class AlertError(LivecountError):

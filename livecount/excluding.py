@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from livecount.errors import AmbiguousPlaceError
 from livecount.storage import Exclusion
-from livecount.time_axis import hours_of
+from livecount.time_axis import hours_from, hours_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +18,9 @@ __all__ = [
     "describe_exclusion",
     "exclude_as_said",
     "exclusion_table",
+    "insist_on_one_plate",
     "name_rules",
+    "plates_of",
 ]
 
 EXCLUSION_COLUMNS: Final = (
@@ -41,6 +45,7 @@ EXCLUSION_COLUMNS: Final = (
 """Columns of ``export exclusions``; ``excluded_by`` is a person, or "rule" for livecount's own."""
 
 _RULE: Final = "rule"
+_NO_NAME: Final = "one without a name"
 _SAME_TIME_H: Final = 1e-6
 """Less than a hundredth of a second: what a date and hours differ by in the last digit."""
 
@@ -95,6 +100,37 @@ def _met_by(table: pd.DataFrame, exclusion: Exclusion) -> pd.Series:
     return met
 
 
+def plates_of(table: pd.DataFrame, wells: Sequence[str]) -> list[str]:
+    """Name the plates that have frames of these wells; "without a name" is one of them."""
+    if table.empty:
+        return []
+    plates = table.loc[table["well"].isin(list(wells)), "plate"]
+    return sorted({plate if isinstance(plate, str) else _NO_NAME for plate in plates})
+
+
+def insist_on_one_plate(table: pd.DataFrame, exclusion: Exclusion) -> None:
+    """Refuse a well that is on several plates: who means one of them would lose the others too.
+
+    Parameters
+    ----------
+    table
+        Counts with their places.
+
+    Raises
+    ------
+    AmbiguousPlaceError
+        A well is named that several plates have, and no plate; names them.
+    """
+    if exclusion.well is None or exclusion.plate is not None:
+        return
+    plates = plates_of(table, [exclusion.well])
+    if len(plates) > 1:
+        raise AmbiguousPlaceError(
+            f"Well {exclusion.well} is on several plates: {', '.join(plates)}",
+            hint="Name the plate too (--plate), for each that is meant",
+        )
+
+
 def exclusion_table(counts: pd.DataFrame) -> pd.DataFrame:
     """List the counts that are not used, with the reason and who or what rule says so.
 
@@ -106,8 +142,14 @@ def exclusion_table(counts: pd.DataFrame) -> pd.DataFrame:
     return counts.loc[counts["excluded"] != "", list(EXCLUSION_COLUMNS)]
 
 
-def describe_exclusion(exclusion: Exclusion) -> str:
+def describe_exclusion(exclusion: Exclusion, zero: datetime | None = None) -> str:
     """Say in words which counts an exclusion speaks of.
+
+    Parameters
+    ----------
+    zero
+        The date of hour 0 as it is now: times that are kept with their date are said from there,
+        as they are applied. None where the clock has no dates.
 
     Examples
     --------
@@ -124,11 +166,14 @@ def describe_exclusion(exclusion: Exclusion) -> str:
         for name in ("plate", "well", "field")
         if getattr(exclusion, name) is not None
     ]
-    start, end = exclusion.start, exclusion.end
-    if start is not None and end is not None:
-        places.append(f"{start.elapsed_h:g} to {end.elapsed_h:g} h")
-    elif start is not None:
-        places.append(f"from {start.elapsed_h:g} h on")
-    elif end is not None:
-        places.append(f"up to {end.elapsed_h:g} h")
+    start_h, end_h = (
+        None if instant is None else hours_from(zero, instant)
+        for instant in (exclusion.start, exclusion.end)
+    )
+    if start_h is not None and end_h is not None:
+        places.append(f"{start_h:g} to {end_h:g} h")
+    elif start_h is not None:
+        places.append(f"from {start_h:g} h on")
+    elif end_h is not None:
+        places.append(f"up to {end_h:g} h")
     return ", ".join(places) or "everything"

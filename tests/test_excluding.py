@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livecount.arranging import arrange_counts
-from livecount.excluding import EXCLUSION_COLUMNS, exclusion_table
+from livecount.errors import AmbiguousPlaceError
+from livecount.excluding import (
+    EXCLUSION_COLUMNS,
+    describe_exclusion,
+    exclusion_table,
+    insist_on_one_plate,
+)
 from livecount.experiment import TimeAxis
 from livecount.growth import growth_table
 from livecount.storage import Exclusion, Instant, Said
@@ -93,6 +99,24 @@ def test_an_exclusion_stays_where_it_is_when_t0_is_declared_anew() -> None:
     ]  # fmt: skip
     by_hours = replace(since_two, start=Instant(2.0))
     assert len(left_out(by_hours, axis=earlier)) == len(ROWS)
+
+
+def test_an_exclusion_is_described_where_it_holds_on_the_present_axis() -> None:
+    since_two = Exclusion("bubble", ADA, start=Instant(2.0, T0 + timedelta(hours=2)))
+    table = arrange_counts(stored(ROWS), TimeAxis(t0=T0 - timedelta(hours=10)))
+    zero = zero_of(table).to_pydatetime(warn=False)
+    assert describe_exclusion(since_two, zero) == "from 12 h on"
+    assert describe_exclusion(since_two) == "from 2 h on"
+
+
+def test_a_well_of_several_plates_is_not_excluded_on_all_unsaid() -> None:
+    rows = [{**at(1), "well": "B3", "plate": plate} for plate in ("P2", "P1", None)]
+    table = arrange_counts(stored([*rows, {**at(1), "well": "A1", "plate": "P1"}]), TimeAxis())
+    said = "Well B3 is on several plates: P1, P2, one without a name. Name the plate"
+    with pytest.raises(AmbiguousPlaceError, match=said):
+        insist_on_one_plate(table, Exclusion("bubble", ADA, well="B3"))
+    for scope in ({"well": "B3", "plate": "P1"}, {"well": "A1"}, {"field": "1"}):
+        insist_on_one_plate(table, Exclusion("bubble", ADA, **scope))
 
 
 def test_without_dates_a_time_is_hours_only() -> None:

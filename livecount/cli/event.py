@@ -17,6 +17,7 @@ from livecount.cli.options import (
     people_edit,
     people_look,
     said_by,
+    zero_now,
 )
 from livecount.cli.terminal import say, terminal, write_json
 
@@ -53,6 +54,7 @@ def add(
 
     Example: livecount event add "drug added" --at-h 24.5
     """
+    from livecount.excluding import plates_of
     from livecount.plate import spell_well
     from livecount.storage import ExperimentEvent
     from livecount.tables import count_table
@@ -65,10 +67,14 @@ def add(
         table = count_table(store, found, store.analysis(found))
         when = _instant(table, at_h, said.made_at, found.name)
         number = store.add_event(found, ExperimentEvent(name.strip(), when, of_wells, said))
+    plates = plates_of(table, of_wells)
     if as_json:
-        write_json({"experiment": found.name, "number": number, "at_h": when.elapsed_h})
-    else:
-        say(f"{name.strip()!r} at {when.elapsed_h:.2f} h of experiment {found.name!r}")
+        told = {"experiment": found.name, "number": number, "at_h": when.elapsed_h}
+        write_json({**told, "plates": plates} if of_wells else told)
+        return
+    say(f"{name.strip()!r} at {when.elapsed_h:.2f} h of experiment {found.name!r}")
+    if len(plates) > 1:
+        say(f"it holds for these wells of all plates: {', '.join(plates)}")
 
 
 def _instant(table: pd.DataFrame, at_h: float | None, now: datetime, experiment: str) -> Instant:
@@ -102,14 +108,19 @@ def list_events(
     from rich.table import Table
     from rich.text import Text
 
+    from livecount.time_axis import hours_from
+
     with people_look(config, database, experiment) as (store, found):
-        kept = sorted(store.events(found), key=lambda one: one.when.elapsed_h)
+        kept = store.events(found)
+        zero = zero_now(store, found, [one.when for one in kept])
+    hours = {one.id: hours_from(zero, one.when) for one in kept}
+    kept = sorted(kept, key=lambda one: hours[one.id])
     if as_json:
         rows = [
             {
                 "number": one.id,
                 "name": one.name,
-                "at_h": one.when.elapsed_h,
+                "at_h": hours[one.id],
                 "at": one.when.at,
                 "wells": one.wells,
                 "made_by": one.said.made_by,
@@ -124,7 +135,7 @@ def list_events(
     for one in kept:
         back = one.withdrawn.made_by if one.withdrawn else ""
         wells = ", ".join(one.wells) or "all"
-        words = (one.id, f"{one.when.elapsed_h:.2f}", one.name, wells, one.said.made_by, back)
+        words = (one.id, f"{hours[one.id]:.2f}", one.name, wells, one.said.made_by, back)
         table.add_row(*(Text(str(word)) for word in words))
     terminal().print(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ from livecount.cli.options import (
     people_edit,
     people_look,
     said_by,
+    zero_now,
 )
 from livecount.cli.terminal import say, terminal, write_json
 
@@ -42,6 +44,9 @@ def add(
     frame: Annotated[
         str | None, typer.Option("--frame", help="One file, as `source` of the exported counts.")
     ] = None,
+    folder: Annotated[
+        str | None, typer.Option("--folder", help="The watched folder that the file lies in.")
+    ] = None,
     page: Annotated[int | None, typer.Option("--page", min=0, help="Only this page of it.")] = None,
     well: Annotated[str | None, typer.Option("--well", help="All of a well.")] = None,
     plate: Annotated[str | None, typer.Option("--plate", help="All of a plate.")] = None,
@@ -60,28 +65,19 @@ def add(
 
     Example: livecount exclude add --well B3 --from-h 12 --reason "bubble under the lens"
     """
-    from livecount.errors import NotInStoreError
+    from livecount.storage import Exclusion
     from livecount.tables import count_table
 
-    if not reason.strip():
-        raise typer.BadParameter("--reason is empty.")
     scope = _Scope(plate, well, field, from_h, to_h)
-    if frame is None and scope == _Scope():
-        raise typer.BadParameter("Say what: --frame, --well, --plate, --field, --from-h or --to-h.")
-    if frame is not None and scope != _Scope():
-        raise typer.BadParameter("--frame names one file: leave place and time out.")
+    _insist_on_one_thing(reason, frame, folder, scope)
     said = said_by(by)
     with people_edit(config, database, experiment) as (store, found):
         table = count_table(store, found, store.analysis(found))
         if frame is None:
             wanted = [scope.exclusion(table, reason.strip(), said)]
         else:
-            wanted = _frames(table, reason.strip(), said, frame, page)
-        if not wanted:
-            raise NotInStoreError(
-                f"Experiment {found.name!r} has no counted frame {frame}",
-                hint="Copy its name from the column source of `livecount export counts`",
-            )
+            chosen = _frames(table, found.name, frame, folder, page)
+            wanted = [Exclusion(reason.strip(), said, frame_id=number) for number in chosen]
         with store.together():
             numbers = [store.add_exclusion(found, one) for one in wanted]
     met = _n_met(table, wanted)
@@ -91,6 +87,17 @@ def add(
     say(f"{met} counted frames are excluded (number {', '.join(map(str, numbers))})")
     if not met:
         say("no frame is met so far: is the name of the well or plate right?")
+
+
+def _insist_on_one_thing(reason: str, frame: str | None, folder: str | None, scope: _Scope) -> None:
+    if not reason.strip():
+        raise typer.BadParameter("--reason is empty.")
+    if frame is None and folder is not None:
+        raise typer.BadParameter("--folder says where a file lies: name it with --frame.")
+    if frame is None and scope == _Scope():
+        raise typer.BadParameter("Say what: --frame, --well, --plate, --field, --from-h or --to-h.")
+    if frame is not None and scope != _Scope():
+        raise typer.BadParameter("--frame names one file: leave place and time out.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +111,12 @@ class _Scope:
     to_h: float | None = None
 
     def exclusion(self, table: pd.DataFrame, reason: str, said: Said) -> Exclusion:
+        from livecount.excluding import insist_on_one_plate
         from livecount.plate import spell_well
         from livecount.storage import Exclusion
         from livecount.time_axis import instant_at
 
-        return Exclusion(
+        wanted = Exclusion(
             reason,
             said,
             plate=self.plate,
@@ -117,17 +125,33 @@ class _Scope:
             start=None if self.from_h is None else instant_at(table, self.from_h),
             end=None if self.to_h is None else instant_at(table, self.to_h),
         )
+        insist_on_one_plate(table, wanted)
+        return wanted
 
 
 def _frames(
-    table: pd.DataFrame, reason: str, said: Said, frame: str, page: int | None
-) -> list[Exclusion]:
-    from livecount.storage import Exclusion
+    table: pd.DataFrame, experiment: str, frame: str, folder: str | None, page: int | None
+) -> list[int]:
+    """Give the numbers of a file's frames; files of one name in two folders are two files."""
+    from livecount.errors import AmbiguousPlaceError, NotInStoreError
 
     chosen = table[table["source"] == frame]
+    if folder is not None:
+        chosen = chosen[chosen["watched_folder"].isin([folder, str(Path(folder).absolute())])]
     if page is not None:
         chosen = chosen[chosen["page"] == page]
-    return [Exclusion(reason, said, frame_id=int(number)) for number in chosen.index]
+    if chosen.empty:
+        raise NotInStoreError(
+            f"Experiment {experiment!r} has no counted frame {frame}",
+            hint="Copy its name from the column source of `livecount export counts`",
+        )
+    folders = sorted(set(chosen["watched_folder"]))
+    if len(folders) > 1:
+        raise AmbiguousPlaceError(
+            f"Frame {frame} is in several folders: {', '.join(folders)}",
+            hint="Name the folder too (--folder)",
+        )
+    return [int(number) for number in chosen.index]
 
 
 def _n_met(table: pd.DataFrame, wanted: list[Exclusion]) -> int:
@@ -156,10 +180,12 @@ def list_exclusions(
 
     with people_look(config, database, experiment) as (store, found):
         kept = store.exclusions(found)
+        times = [time for one in kept for time in (one.start, one.end) if time is not None]
+        zero = zero_now(store, found, times)
     rows = [
         {
             "number": one.id,
-            "what": describe_exclusion(one),
+            "what": describe_exclusion(one, zero),
             "reason": one.reason,
             "made_by": one.said.made_by,
             "made_at": one.said.made_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from livecount.config import Config
     from livecount.inside import EdgeRule
-    from livecount.storage import Analysis, CountReader, CountStore, Experiment, Said
+    from livecount.storage import Analysis, CountReader, CountStore, Experiment, Instant, Said
 
 
 def finite(value: float | None) -> float | None:
@@ -152,6 +152,24 @@ def people_look(
     file = load_settings(config, {"database.file": database}).database.file
     with CountStore.open(file, read_only=True) as store:
         yield store, chosen_experiment(store, experiment)
+
+
+def zero_now(
+    store: CountStore, experiment: Experiment, times: Sequence[Instant]
+) -> datetime | None:
+    """Give the date of hour 0 where times that people gave are kept with their dates.
+
+    Only then are the counts read, which takes a while on a large run.
+    """
+    from livecount.tables import count_table
+    from livecount.time_axis import zero_of
+
+    has_counts = any(each.is_primary for each in store.analyses(experiment))
+    if not has_counts or all(one.at is None for one in times):
+        return None
+    counts = count_table(store, experiment, store.analysis(experiment))
+    zero = zero_of(counts) if len(counts) else None
+    return None if zero is None else zero.to_pydatetime(warn=False)
 
 
 def load_settings(config_file: Path | None, overrides: Mapping[str, Any]) -> Config:

@@ -6,6 +6,7 @@ short transaction beside the running monitor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -13,10 +14,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from livecount.errors import NotInStoreError, RequestError
-from livecount.excluding import describe_exclusion, exclude_as_said
+from livecount.excluding import describe_exclusion, exclude_as_said, insist_on_one_plate
 from livecount.plate import spell_well
 from livecount.storage import Exclusion, Experiment, ExperimentEvent, Instant
-from livecount.time_axis import instant_at, instant_on
+from livecount.time_axis import hours_from, instant_at, instant_on
 from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
 from livecount.web.bodies import ONE_LINE, Given, Name, said_by
@@ -63,7 +64,9 @@ class EventGiven(Given):
 
     name: Name
     at_h: Hours | None = Field(None, description="Hours after t0 (default: now).")
-    wells: list[Name] = Field([], max_length=_MOST_WELLS, description="Empty: all.")
+    wells: list[Name] = Field(
+        [], max_length=_MOST_WELLS, description="Empty: all. Else of every plate."
+    )
 
 
 class _Kept(BaseModel):
@@ -118,7 +121,9 @@ def _add_exclusions(api: APIRouter, board: Board) -> None:
         """List what was excluded, withdrawn ones included, in the order they came."""
         found = find_experiment(board, experiment_id)
         with board.opened() as store:
-            return [show_exclusion(one) for one in store.exclusions(found)]
+            kept = store.exclusions(found)
+        zero = _zero(board, found, [time for one in kept for time in (one.start, one.end)])
+        return [show_exclusion(one, zero) for one in kept]
 
     @api.post("/exclusions", status_code=201)
     def exclude(experiment_id: ExperimentId, given: ExclusionGiven) -> ExclusionMade:
@@ -126,12 +131,13 @@ def _add_exclusions(api: APIRouter, board: Board) -> None:
         found = find_experiment(board, experiment_id)
         snapshot = _snapshot(board, found)
         exclusion = _exclusion(snapshot, given)
+        insist_on_one_plate(snapshot.frames, exclusion)
         if given.frame_id is not None:
             _insist_on_frame(board, snapshot, given.frame_id)
         with board.edited() as store:
             number = store.add_exclusion(found, exclusion)
         return ExclusionMade(
-            **show_exclusion(exclusion).model_dump(exclude={"number"}),
+            **show_exclusion(exclusion, snapshot.zero).model_dump(exclude={"number"}),
             number=number,
             n_frames=_n_met(snapshot, exclusion),
         )
@@ -150,18 +156,21 @@ def _add_events(api: APIRouter, board: Board) -> None:
         """List what was done to the cells, withdrawn ones included, in the order they came."""
         found = find_experiment(board, experiment_id)
         with board.opened() as store:
-            return [_show_event(one) for one in store.events(found)]
+            kept = store.events(found)
+        zero = _zero(board, found, [one.when for one in kept])
+        return [_show_event(one, zero) for one in kept]
 
     @api.post("/events", status_code=201)
     def note(experiment_id: ExperimentId, given: EventGiven) -> EventShown:
         """Note what was done to the cells; curves show it."""
         found = find_experiment(board, experiment_id)
-        when = _when(_snapshot(board, found), given.at_h)
+        snapshot = _snapshot(board, found)
+        when = _when(snapshot, given.at_h)
         wells = tuple(dict.fromkeys(spell_well(well) for well in given.wells))
         event = ExperimentEvent(given.name, when, wells, said_by(given.by))
         with board.edited() as store:
             number = store.add_event(found, event)
-        return _show_event(event).model_copy(update={"number": number})
+        return _show_event(event, snapshot.zero).model_copy(update={"number": number})
 
     @api.delete("/events/{number}", status_code=204)
     def take_back(experiment_id: ExperimentId, number: Number, by: TakenBackBy = None) -> None:
@@ -173,6 +182,12 @@ def _add_events(api: APIRouter, board: Board) -> None:
 
 def _snapshot(board: Board, experiment: Experiment) -> Snapshot:
     return board.look(experiment).snapshot
+
+
+def _zero(board: Board, experiment: Experiment, times: Sequence[Instant | None]) -> datetime | None:
+    """Give the date of hour 0; a run that has no frame yet is not waited for."""
+    has_dates = any(one is not None and one.at is not None for one in times)
+    return _snapshot(board, experiment).zero if has_dates else None
 
 
 def _exclusion(snapshot: Snapshot, given: ExclusionGiven) -> Exclusion:
@@ -223,21 +238,21 @@ def _when(snapshot: Snapshot, at_h: float | None) -> Instant:
     return now
 
 
-def show_exclusion(one: Exclusion) -> ExclusionShown:
-    """Give an exclusion as the API does."""
+def show_exclusion(one: Exclusion, zero: datetime | None) -> ExclusionShown:
+    """Give an exclusion as the API does, its hours from the present hour 0 on."""
     return ExclusionShown(
         **_kept(one),
-        reason=one.reason, what=describe_exclusion(one), frame_id=one.frame_id, plate=one.plate,
-        well=one.well, field=one.field,
-        start_h=None if one.start is None else one.start.elapsed_h,
-        end_h=None if one.end is None else one.end.elapsed_h,
+        reason=one.reason, what=describe_exclusion(one, zero), frame_id=one.frame_id,
+        plate=one.plate, well=one.well, field=one.field,
+        start_h=None if one.start is None else hours_from(zero, one.start),
+        end_h=None if one.end is None else hours_from(zero, one.end),
     )  # fmt: skip
 
 
-def _show_event(one: ExperimentEvent) -> EventShown:
+def _show_event(one: ExperimentEvent, zero: datetime | None) -> EventShown:
     return EventShown(
         **_kept(one),
-        name=one.name, at_h=one.when.elapsed_h, at=one.when.at, wells=list(one.wells),
+        name=one.name, at_h=hours_from(zero, one.when), at=one.when.at, wells=list(one.wells),
     )  # fmt: skip
 
 
