@@ -58,6 +58,31 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     assert "well A1, from 5 h on" in page
 
 
+def test_frames_that_were_exported_again_are_one_line_and_a_cut_list_says_so(
+    tmp_path: Path,
+) -> None:
+    with CountStore.open(tmp_path / "run.db") as store:
+        experiment = store.ensure_experiment("e", frame_interval_min=60)
+        source = store.ensure_source(experiment, "/scans")
+        analysis = store.ensure_analysis(
+            experiment, AnalysisSettings("m", "ab" * 32, 24.0, "px", h=0.1)
+        )
+        for number in range(120):
+            for copy in range(2):
+                about = {"well": "A1", "time_point": number, "content": f"{number}/{copy}"}
+                count = make_count(analysis.id, f"{copy}/{number}.tif".encode(), **about)
+                store.record(source, count, stamp=stamp_of(number), n_pages=1)
+        counts = count_table(store, experiment, analysis)
+        used = counts.index[counts["excluded"] == ""]
+        for number, frame_id in enumerate(used[:105]):
+            store.add_exclusion(experiment, Exclusion(f"no {number}", ADA, frame_id=int(frame_id)))
+            counts.loc[frame_id, ["excluded", "excluded_by"]] = [f"no {number}", "Ada"]
+        contents = gather(store, experiment, analysis, RunTables(counts))
+    (unused,) = (one for one in contents.quality if one.title == "Counts that are not used")
+    assert unused.rows[0] == ["same place and time as another frame", "rule", 120]
+    assert (len(unused.rows), unused.note) == (100, "The first 100 of 106.")
+
+
 def test_an_empty_run_has_a_report(tmp_path: Path) -> None:
     page = written(tmp_path, "empty", 0)
     assert "0 counted" in page

@@ -16,7 +16,7 @@ from livecount.flags import meaning
 from livecount.growth import INSIDE, GrowthRow, Window
 from livecount.run_tables import RunTables
 from livecount.storage import Analysis, CountReader, Experiment
-from livecount.time_axis import hours_of
+from livecount.time_axis import hours_of, zero_of
 from livecount.validated import describe
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ReportContents", "ReportTable", "gather"]
 
 _MOST_ROWS: Final = 100
+_DOUBLED: Final = "same_place_and_time"
 _Rows = list[list[Any]]
 
 
@@ -252,10 +253,9 @@ def _quality(
     flags = Counter(
         flag for flags in counts.get("flags", ()) for flag in str(flags).split(";") if flag
     )
+    unused = counts[counts["excluded"] != ""] if len(counts) else counts
     left_out = Counter(
-        (row["excluded"], row["excluded_by"])
-        for row in counts.to_dict("records")
-        if row["excluded"]
+        (_why_left_out(row), row["excluded_by"]) for row in unused.to_dict("records")
     )
     aside = store.quarantined(experiment)
     files = [[one.relative_path.decode("utf-8", "replace"), one.reason] for one in aside]
@@ -270,15 +270,28 @@ def _quality(
             "Counts that are not used",
             ("reason", "by", "frames"),
             [[*words, n] for words, n in left_out.most_common(_MOST_ROWS)],
+            _first_of(len(left_out)),
         ),
         ReportTable(
             "Files that were set aside",
             ("file", "reason"),
             files[:_MOST_ROWS],
-            f"The first {_MOST_ROWS} of {len(files)}." if len(files) > _MOST_ROWS else "",
+            _first_of(len(files)),
         ),
         _incident_report(store, experiment),
     )
+
+
+def _why_left_out(row: Mapping[Any, Any]) -> str:
+    """Give the reason in the words of its rule: that of a re-export names each one's first file."""
+    flags = str(row["flags"]).split(";")
+    if row["excluded_by"] == "rule" and _DOUBLED in flags:
+        return "same place and time as another frame"
+    return str(row["excluded"])
+
+
+def _first_of(n: int) -> str:
+    return f"The first {_MOST_ROWS} of {n}." if n > _MOST_ROWS else ""
 
 
 def _incident_report(store: CountReader, experiment: Experiment) -> ReportTable:
@@ -310,9 +323,10 @@ def _record(
         ]
         for one in store.events(experiment)
     ]
+    zero = zero_of(counts) if len(counts) else None
     exclusions = [
         [
-            describe_exclusion(one),
+            describe_exclusion(one, zero),
             one.reason,
             f"{one.said.made_by}, {one.said.made_at:%Y-%m-%d %H:%M}",
             f"{one.withdrawn.made_by}, {one.withdrawn.made_at:%Y-%m-%d %H:%M}"
