@@ -15,6 +15,7 @@
     +-- ModelError                  a model is missing, damaged or of another kind
     +-- EngineError                 a runtime cannot be used or failed
     |   +-- EngineNotBuiltError     it can be used once the model's engine is built
+    |   +-- EngineReplacedError     failed at work; another has taken its place
     +-- StoreError                  the database
     |   +-- NewerSchemaError        written by a newer livecount
     |   +-- NetworkDatabaseError    on a network path

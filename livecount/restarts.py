@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["begun_again"]
 
 _FROM_ITS_OWN_START: Final = (Clock.ELAPSED, Clock.TIME_POINT)
-_ENOUGH_SCANS: Final = 2
-"""So many scans in common are no overlap of two parts of one acquisition."""
+_ENOUGH_SCANS: Final = 5
+"""So many scans in common are no overlap of two parts of one acquisition.
+
+Nor are they a try of a few scans, for which the weeks that follow it must not be left out."""
 
 _Key = tuple[int, str, str]
 """A set of files at a place: the place, the watched folder, and what the paths begin with."""
@@ -35,14 +37,12 @@ class _Repeat:
 
     like: Any
     scans: set[int] = field(default_factory=set)
-    starts: bool = False
     n_known: int = 0
     n_same: int = 0
     extends: bool = False
 
-    def add(self, scan: int, *, starts: bool, content: str | None, current: str | None) -> None:
+    def add(self, scan: int, *, content: str | None, current: str | None) -> None:
         self.scans.add(scan)
-        self.starts |= starts
         if content is not None and current is not None:
             self.n_known += 1
             self.n_same += content == current
@@ -56,8 +56,7 @@ class _Repeat:
         """
         if self.n_known and 2 * self.n_same >= self.n_known:
             return False
-        several = len(self.scans) >= _ENOUGH_SCANS
-        return (several or self.starts) and (self.extends or (several and self.n_known > 0))
+        return len(self.scans) >= _ENOUGH_SCANS and (self.extends or self.n_known > 0)
 
 
 def begun_again(
@@ -89,18 +88,15 @@ def begun_again(
     if not scans[told.index].duplicated().any():
         return {}
     place = number_places(told, each_plane=each_plane)
-    repeats = _repeats(told, hours[told.index], scans[told.index], place)
+    repeats = _repeats(told, scans[told.index], place)
     sets = _sets_of(told, place, repeats)
     for index, key in sets:
         repeats[key].extends |= int(scans[index]) not in repeats[key].scans
     return {index: repeats[key].like for index, key in sets if repeats[key].begins_again}
 
 
-def _repeats(
-    told: pd.DataFrame, hours: pd.Series, scans: pd.Series, place: pd.Series
-) -> dict[_Key, _Repeat]:
+def _repeats(told: pd.DataFrame, scans: pd.Series, place: pd.Series) -> dict[_Key, _Repeat]:
     """Gather what each set repeats of the frames that are current."""
-    earliest = set(scans[hours.groupby(place).idxmin()])
     contents = told["content_hash"] if "content_hash" in told else [None] * len(told)
     current: dict[int, tuple[Any, str, str, str | None]] = {}
     found: dict[_Key, _Repeat] = {}
@@ -115,7 +111,7 @@ def _repeats(
         if apart is None:
             continue
         repeat = found.setdefault((at, folder, apart), _Repeat(like))
-        repeat.add(scan, starts=scan in earliest, content=known, current=its_content)
+        repeat.add(scan, content=known, current=its_content)
     return found
 
 

@@ -39,7 +39,7 @@ def test_a_longer_restart_that_only_counts_from_its_own_start_is_not_used(
     assert found == [row["source"] for n, row in enumerate(first) if n not in (0, 7)]
     # What to do is said before the second is longer than the first, where pictures tell.
     if "unhashed" not in name:
-        early = arranged(first + again[:3], axis)
+        early = arranged(first + again[:5], axis)
         assert "no date says" in early.loc[again[2]["source"], "excluded"]
 
 
@@ -57,8 +57,17 @@ def test_a_longer_export_of_the_same_scan_goes_on_where_the_first_ended(clock: s
 
 
 def test_a_longer_series_of_a_plate_that_nothing_names_is_not_used() -> None:
-    one = taken(scans("s", [0.0, 600, 1200], "elapsed", watched_folder="/one"), "one")
-    two = taken(scans("u", [0.0, 600, 1200, 1800], "elapsed", watched_folder="/two"), "two")
+    times = [600.0 * n for n in range(7)]
+    one = taken(scans("s", times[:5], "elapsed", watched_folder="/one"), "one")
+    two = taken(scans("u", times, "elapsed", watched_folder="/two"), "two")
     table = arranged(one + two)
     assert kept(table) == [row["source"] for row in one]
     assert table.loc["u/03.tif", "excluded"].startswith("claims the times of s/00.tif in /one ")
+
+
+def test_weeks_are_not_left_out_for_a_try_of_a_few_scans_before_them() -> None:
+    tried = taken(scans("0 try", [3600.0 * n for n in range(3)], "elapsed"), "try")
+    run = taken(scans("run", [3600.0 * n for n in range(40)], "elapsed"), "run")
+    table = arranged(tried + run)
+    assert kept(table) == [row["source"] for row in [*tried, *run[3:]]]
+    assert table.loc["run/00.tif", "excluded"] == "same place and time as 0 try/00.tif"
