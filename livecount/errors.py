@@ -19,8 +19,10 @@
     +-- StoreError                  the database
     |   +-- NewerSchemaError        written by a newer livecount
     |   +-- NetworkDatabaseError    on a network path
-    |   +-- DatabaseBusyError       another program holds it
-    |   +-- DatabaseFullError       no space left on its disk
+    |   +-- DatabaseUnavailableError  it may take things again later
+    |   |   +-- DatabaseBusyError   another program holds it
+    |   |   +-- DatabaseFullError   no space left on its disk
+    |   |   +-- DatabaseDiskError   the disk under it failed
     |   +-- MonitorRunningError     a second monitor on one database
     |   +-- NotInStoreError         no such experiment, analysis or frame
     |   +-- CorrectionError         a corrected cell does not fit its frame
@@ -53,7 +55,9 @@ __all__ = [
     "CorrectedMeanwhileError",
     "CorrectionError",
     "DatabaseBusyError",
+    "DatabaseDiskError",
     "DatabaseFullError",
+    "DatabaseUnavailableError",
     "EngineError",
     "EngineNotBuiltError",
     "EngineReplacedError",
@@ -166,11 +170,19 @@ class NetworkDatabaseError(StoreError):
     """The database would lie on a network file system, where SQLite loses data."""
 
 
-class DatabaseBusyError(StoreError):
+class DatabaseUnavailableError(StoreError):
+    """The database can take or tell nothing at present; nothing is lost, it may be tried again."""
+
+
+class DatabaseDiskError(DatabaseUnavailableError):
+    """The disk or share under the database failed, or no more files can be opened."""
+
+
+class DatabaseBusyError(DatabaseUnavailableError):
     """Another program holds the database longer than livecount waits."""
 
 
-class DatabaseFullError(StoreError):
+class DatabaseFullError(DatabaseUnavailableError):
     """The disk is full; nothing of the transaction was kept, it may be tried again."""
 
 

@@ -69,6 +69,8 @@ def add(
     from livecount.tables import count_table
 
     scope = _Scope(plate, well, field, from_h, to_h)
+    if frame is None and page is not None:
+        raise typer.BadParameter("--page is of a file: name it with --frame.")
     _insist_on_one_thing(reason, frame, folder, scope)
     said = said_by(by)
     with people_edit(config, database, experiment) as (store, found):

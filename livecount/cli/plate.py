@@ -48,12 +48,10 @@ def template(
     """
     import pandas as pd
 
-    from livecount.errors import PlateMapError
     from livecount.export import write_csv
     from livecount.plate import template_rows, wells_of_plate
 
-    if output.exists():
-        raise PlateMapError(f"{output} exists already", hint="Name another file, or remove it")
+    _refuse_existing(output)
     rows = template_rows(wells_of_plate(int(wells)))
     write_csv(pd.DataFrame(rows), output)
     if as_json:
@@ -61,6 +59,14 @@ def template(
         return
     say(f"{len(rows)} wells -> {output}")
     say("Fill in what you know; role is sample, control or blank. Then: livecount plate set FILE")
+
+
+def _refuse_existing(output: Path) -> None:
+    """Keep a map that somebody may be filling in."""
+    from livecount.errors import PlateMapError
+
+    if output.exists():
+        raise PlateMapError(f"{output} exists already", hint="Name another file, or remove it")
 
 
 @plate.command(name="set")
@@ -120,6 +126,8 @@ def show(
     from livecount.export import write_csv
     from livecount.plate import map_of_lines, sheet_rows, wells_in_words
 
+    if output is not None:
+        _refuse_existing(output)
     with people_look(config, database, experiment) as (store, found):
         versions = store.plate_maps(found)
         places = _places(store, found)

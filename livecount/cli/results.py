@@ -135,7 +135,14 @@ def _is_for_excel(output: Path) -> bool:
     return output.suffix.lower() == ".xlsx"
 
 
+def _check_ending(output: Path, *endings: str) -> None:
+    """Refuse what is no such file: a slip would put a table in the place of a run or a frame."""
+    if output.suffix.lower() not in endings:
+        raise typer.BadParameter(f"{output} does not end with {' or '.join(endings)}.")
+
+
 def _check_asked(table: Table, normalise: str | None, output: Path) -> None:
+    _check_ending(output, ".csv", ".xlsx")
     if table == "all" and not _is_for_excel(output):
         raise typer.BadParameter("all tables go into one Excel file: name it with -o FILE.xlsx.")
     if normalise is not None and table not in _RELATIVE:
@@ -322,6 +329,7 @@ def report(
 
     Example: livecount report -o experiment7.html
     """
+    _check_ending(output, ".html", ".htm")
     from livecount.report import gather, write_report
     from livecount.run_tables import RunTables
     from livecount.storage import CountStore

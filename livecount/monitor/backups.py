@@ -62,10 +62,15 @@ class RegularBackup:
             if not self._thread.is_alive():
                 self._thread = None
                 self._tell()
-        elif self._every is not None and datetime.now(UTC) - self._last >= self._every:
+        elif self._every is not None and self._is_due(self._every):
             self._last = datetime.now(UTC)
             self._thread = threading.Thread(target=self._take, name="livecount-backup", daemon=True)
             self._thread.start()
+
+    def _is_due(self, every: timedelta) -> bool:
+        """Tell whether one is due; a last one that lies ahead was named by a clock that was off."""
+        since = datetime.now(UTC) - self._last
+        return since >= every or since < timedelta(0)
 
     def _take(self) -> None:
         try:

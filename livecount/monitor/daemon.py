@@ -20,8 +20,7 @@ import structlog
 from livecount import __version__
 from livecount.config import Config
 from livecount.errors import (
-    DatabaseBusyError,
-    DatabaseFullError,
+    DatabaseUnavailableError,
     WorkerStartError,
 )
 from livecount.frame import FrameCount
@@ -189,7 +188,7 @@ class _Monitor:
             done = work()
         except StopAskedError:
             return True
-        except (DatabaseBusyError, DatabaseFullError, WorkerStartError) as error:
+        except (DatabaseUnavailableError, WorkerStartError) as error:
             self._trouble.meet(error)
             self._stop.wait(_TROUBLE_PAUSE_S)
             return True
@@ -215,15 +214,16 @@ class _Monitor:
             return
         self._beaten_s = time.monotonic()
         self._trouble.keep()
-        with suppress(DatabaseBusyError, DatabaseFullError):
+        with suppress(DatabaseUnavailableError):
             self.beat()
             for intake in self._line_up.intakes:
                 say_how_it_is(intake.source.folder, intake.watcher, self._store, self._tell)
             say_what_counts(self._worker.engine, self._store, self._tell)
             self._backup.tick()
-            # Here the database has just taken a heartbeat, and the monitor's loop goes round.
-            if self._line_up.is_scanning:
-                self._service.progressed(self._doing())
+        # The monitor's loop goes round. Where it waits for the database, another start would wait
+        # as well, and would not know whom it has told of it.
+        if self._line_up.is_scanning:
+            self._service.progressed(self._doing())
 
     def _look_up_late(self) -> bool:
         """Take in what people and files beside the frames say by now, a little at each turn."""

@@ -133,7 +133,7 @@ class Intake:
         """
         try:
             self._take_pages(sighting)
-        except (StoreError, WorkerStartError):
+        except (StoreError, WorkerStartError, StopAskedError):
             raise
         except ReadError as error:
             if isinstance(error, UnreadableFrameError):
@@ -142,7 +142,8 @@ class Intake:
                 self._set_aside(sighting, error)
         except WorkerError as error:
             self._try_again_or_set_aside(sighting, error)
-        except (LivecountError, OSError, MemoryError, ValueError, ArithmeticError) as fault:
+        except Exception as fault:  # no file, whatever a library makes of it, may end the run
+            self._log.exception("unexpected", path=repr(sighting.relative_path))
             self._try_again_or_set_aside(sighting, _unexpected(fault))
 
     def _take_pages(self, sighting: Sighting) -> None:

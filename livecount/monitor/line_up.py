@@ -11,8 +11,7 @@ import structlog
 from livecount.config import Config, settings_of_added
 from livecount.errors import (
     ConfigError,
-    DatabaseBusyError,
-    DatabaseFullError,
+    DatabaseUnavailableError,
     LivecountError,
     WorkerStartError,
 )
@@ -171,7 +170,7 @@ class LineUp:
         try:
             one = self._made(order)
             self._watch(one)
-        except (DatabaseBusyError, DatabaseFullError, WorkerStartError):
+        except (DatabaseUnavailableError, WorkerStartError):
             raise
         except LivecountError as error:
             text = f"Experiment {name!r} cannot be watched: {error}"

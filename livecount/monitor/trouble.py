@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import structlog
 
-from livecount.errors import DatabaseBusyError, DatabaseFullError, LivecountError
+from livecount.errors import DatabaseUnavailableError, LivecountError
 from livecount.storage import COUNTING_PAUSED, CountStore
 
 __all__ = ["Trouble"]
@@ -51,7 +51,7 @@ class Trouble:
     def keep(self) -> None:
         """Put it among the notices as soon as the database takes it."""
         if self._said and not self._is_kept:
-            with suppress(DatabaseBusyError, DatabaseFullError):
+            with suppress(DatabaseUnavailableError):
                 self._store.begin_notice(COUNTING_PAUSED, self._said)
                 self._is_kept = True
 
@@ -63,7 +63,7 @@ class Trouble:
         """
         if not self._said or not (counted or time.monotonic() - self._met_s > _OVER_AFTER_S):
             return
-        with suppress(DatabaseBusyError, DatabaseFullError):
+        with suppress(DatabaseUnavailableError):
             self._store.end_notice(COUNTING_PAUSED)
             self._said = ""
             self._log.info("counting goes on")

@@ -242,8 +242,15 @@ class WatchedExperiment:
         return intake
 
     def _source_of(self, folder: Path) -> Source:
-        """Find the watched folder's own entry, also when it is spelt otherwise than before."""
-        for known in self._store.sources(self.experiment):
+        """Find the watched folder's own entry, also when it is spelt otherwise than before.
+
+        A folder that is spelt as before is not asked: its share may hang.
+        """
+        sources = self._store.sources(self.experiment)
+        for known in sources:
+            if known.folder == str(folder):
+                return known
+        for known in sources:
             with suppress(OSError):
                 if folder.samefile(known.folder):
                     return known

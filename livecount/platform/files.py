@@ -7,6 +7,7 @@ behaviour of ``CreateFileW`` and was not run on Windows by this project's tests.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def open_shared(path: StrOrBytesPath) -> BinaryIO:
     Returns
     -------
     BinaryIO
-        A buffered binary reader. Close it soon.
+        A buffered binary reader, whose name is the path. Close it soon.
 
     Raises
     ------
@@ -57,8 +58,11 @@ def open_shared(path: StrOrBytesPath) -> BinaryIO:
         As :func:`open` does.
     """
     if windows.ON_WINDOWS:
-        descriptor = windows.open_descriptor(os.fsdecode(path), read=True)
-        return os.fdopen(descriptor, "rb")
+        # Not fdopen: readers and their libraries ask a handle for the name of its file.
+        raw = io.FileIO(
+            os.fsdecode(path), opener=lambda name, _: windows.open_descriptor(name, read=True)
+        )
+        return io.BufferedReader(raw)
     return Path(os.fsdecode(path)).open("rb")
 
 

@@ -100,6 +100,7 @@ ExecStart={command}
 WatchdogSec={_WATCHDOG_S}
 Restart=on-failure
 RestartSec=10
+TimeoutStartSec=infinity
 TimeoutStopSec={_STOP_S}
 KillMode=mixed
 Nice=10

@@ -203,7 +203,7 @@ def _stack_length(directory: Directory, file: OpenFile) -> int:
     try:
         claim = json.loads(description)
         n_pixels = math.prod(claim["shape"]) if claim.get("truncated") else 0
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return 1
     return int(n_pixels // (directory.width * directory.height))
 

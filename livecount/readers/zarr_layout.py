@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from livecount.errors import RefusedFrameError, UnreadableFrameError
@@ -131,7 +131,7 @@ def find_chunk(path: Path) -> Chunk | None:
     RefusedFrameError
         It describes no array of planes.
     """
-    parts = PurePosixPath(path.as_posix()).parts
+    parts = path.parts
     found = zarr_chunk_at([part.encode("utf-8", "surrogateescape") for part in parts])
     if found is None:
         return None

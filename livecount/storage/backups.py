@@ -78,6 +78,8 @@ def take_backup(database: Path, folder: Path, keep: int) -> Path:
         ) from error
     back_up(database, destination)
     for _, old in kept_backups(database, folder)[: -max(1, keep)]:
+        if old == destination:  # the clock went back, so that it sorts among the old ones
+            continue
         with suppress(OSError):
             old.unlink()
     return destination

@@ -17,7 +17,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from livecount.errors import DatabaseBusyError, DatabaseFullError, NetworkDatabaseError, StoreError
+from livecount.errors import (
+    DatabaseBusyError,
+    DatabaseDiskError,
+    DatabaseFullError,
+    NetworkDatabaseError,
+    StoreError,
+)
 from livecount.platform.filesystem import FileSystem, file_system_kind
 
 __all__ = [
@@ -43,7 +49,8 @@ _READER_PRAGMAS = ("query_only=ON",)
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _FULL = {sqlite3.SQLITE_FULL}
-_FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+_DISK = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
+_FORBIDDEN = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
 def check_sqlite() -> None:
@@ -155,6 +162,8 @@ def plain_errors(database: Path) -> Iterator[None]:
         Another program kept the database locked for longer than ``BUSY_TIMEOUT_MS``.
     DatabaseFullError
         The disk is full; nothing of the transaction was kept.
+    DatabaseDiskError
+        The disk failed, or the file cannot be opened; nothing of the transaction was kept.
     StoreError
         Anything else that SQLite refused.
     """
@@ -184,6 +193,11 @@ def _translated(error: Any, database: Path) -> StoreError:
         return StoreError(
             f"{database} is damaged or not a database ({error})",
             hint="Restore it from a backup, or name another file with --database",
+        )
+    if kind in _DISK:
+        return DatabaseDiskError(
+            f"The database {database} cannot be opened, read or written at present ({error})",
+            hint="Check its disk and folder, and your rights there; nothing was lost",
         )
     if kind in _FORBIDDEN:
         return StoreError(

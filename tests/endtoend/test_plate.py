@@ -81,6 +81,9 @@ def test_a_map_is_changed_while_its_history_stays(counted: Path) -> None:
     written = livecount("plate", "show", *database, "-o", counted / "back.csv", "--history")
     assert "config: 5 wells from plate.csv" in written.stderr
     assert "C1" in written.stdout
+    again = livecount("plate", "show", *database, "-o", counted / "back.csv", check=False)
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
     livecount("plate", "set", counted / "back.csv", *database)
     assert len(json.loads(livecount("plate", "show", *database, "--json").stdout)["history"]) == 2
 

@@ -275,3 +275,10 @@ def test_a_truncated_stack_gives_its_whole_pages(tmp_path: Path):
         np.testing.assert_array_equal(next(frames).pixels, pixels)
     with pytest.raises(UnreadableFrameError, match="truncated"):
         next(frames)
+
+
+def test_a_description_nested_beyond_measure_is_no_stack(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tif"
+    nested = '{"shape": ' + "[" * 100_000
+    tifffile.imwrite(path, np.zeros((8, 8), np.uint8), description=nested, metadata=None)
+    assert look(path, settled=True).n_pages == 1

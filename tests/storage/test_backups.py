@@ -9,12 +9,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from livecount.errors import MonitorRunningError, StoreError
+from livecount.monitor.backups import RegularBackup
+from livecount.settings import BackupSettings
 from livecount.storage import (
     CountStore,
     MonitorLock,
@@ -82,6 +84,26 @@ def test_only_the_newest_dated_copies_stay_and_nothing_else_is_touched(database,
     )
     taken_at = kept_backups(database, folder)[-1][0]
     assert abs((datetime.now(UTC) - taken_at).total_seconds()) < 60
+
+
+def test_a_clock_that_went_back_costs_no_new_backup(database, made, tmp_path):
+    filled(database, made, 3)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    ahead = ["counts.20990101T000000Z.db", "counts.20990102T000000Z.db"]
+    for name in ahead:
+        (folder / name).touch()
+    newest = take_backup(database, folder, 1)
+    assert newest.exists()
+    with CountStore.open(database) as store:
+        settings = BackupSettings(folder=folder, every_h=24)
+        backups = RegularBackup(settings, store, datetime.now(UTC), lambda _: None)
+        assert backups._is_due(timedelta(hours=24))
+    for name in ahead:
+        (folder / name).unlink(missing_ok=True)
+    with CountStore.open(database) as store:
+        backups = RegularBackup(settings, store, datetime.now(UTC), lambda _: None)
+        assert not backups._is_due(timedelta(hours=24))
 
 
 def test_a_damaged_database_gives_no_backup_and_keeps_the_older_ones(database, made, tmp_path):

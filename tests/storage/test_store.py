@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -415,3 +417,34 @@ def test_full_disk_keeps_nothing_half_and_resumes(run):
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
     assert run.record(b"b.tif", n=400, n_pages=1) is Recorded.NEW
     assert run.store.tally() == Tally(counted=2)
+
+
+WRITES_UNTIL_REFUSED = """
+import resource, signal, sys
+from pathlib import Path
+from livecount.errors import DatabaseDiskError, DatabaseUnavailableError
+from livecount.storage import CountStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with CountStore.open(Path(sys.argv[1])) as store:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    kept = 0
+    try:
+        for kept in range(100):
+            store.begin_notice("disk_low", "x" * 100_000, subject=str(kept))
+    except DatabaseUnavailableError as error:
+        assert type(error) is DatabaseDiskError, repr(error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    store.begin_notice("disk_low", "goes on", subject="after")
+    print(kept, len(store.notices()))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of a process are POSIX")
+def test_a_disk_that_fails_keeps_nothing_half_and_is_written_to_again(database):
+    command = [sys.executable, "-c", WRITES_UNTIL_REFUSED, str(database)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kept, notices = map(int, done.stdout.split())
+    assert 0 < kept < 99
+    assert notices == kept + 1

@@ -66,6 +66,15 @@ def test_the_token_in_an_address_becomes_a_cookie_that_only_this_site_sends(serv
     assert ask(server, "/?token=wrong")[0].headers["Location"] == "/sign-in?wrong=1"
 
 
+def test_cookies_of_other_programs_on_this_computer_lock_nobody_out(server: Served) -> None:
+    answer, _ = ask(server, f"/?token={server.token}")
+    ours = answer.headers["Set-Cookie"].split(";")[0]
+    for others in ('a={"x":1}', "a=b c", "flag", "=", 'a="; b'):
+        for cookies in (f"{others}; {ours}", f"{ours}; {others}"):
+            assert ask(server, "/api/v1/experiments", Cookie=cookies)[0].status == 200
+    assert ask(server, "/api/v1/experiments", Cookie=f"x{ours}")[0].status == 401
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8337", "127.0.0.1.evil.example", ""]
 )

@@ -207,9 +207,12 @@ function say(text) {
   at("said").textContent = text;
 }
 
+let asked = null; // the frame that the dialog names: the list may change while a reason is typed
+
 function askReason() {
   const frame = found?.frames[current];
   if (!frame || isFields() || frame.excluded !== "") return;
+  asked = frame;
   at("ask-title").textContent = `Exclude ${where(frame)} at ${hours(frame.elapsed_h)}`;
   at("ask").returnValue = "";
   at("ask").showModal();
@@ -217,7 +220,7 @@ function askReason() {
 }
 
 at("ask").addEventListener("close", async () => {
-  const frame = found.frames[current];
+  const frame = asked;
   if (at("ask").returnValue !== "exclude" || !at("reason").value.trim()) return;
   const by = at("reviewer").value.trim() || null;
   try {
