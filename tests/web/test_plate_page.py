@@ -72,6 +72,27 @@ def test_dark_and_light_are_kept(frames: Path, tmp_path: Path, page: Page) -> No
         expect(page.locator("#curves .main-svg").first).to_be_visible()
 
 
+def test_wells_by_group_follow_a_new_plate_map(frames: Path, tmp_path: Path, page: Page) -> None:
+    database = ("--database", tmp_path / "run.db")
+    livecount("run", frames, *database, "--cell-diameter-px", 30, "--no-dashboard",
+              "--until-idle", 1)  # fmt: skip
+    sheet = tmp_path / "plate.csv"
+
+    def give(group: str) -> None:
+        sheet.write_text(f"well,group\nA1,ours\nA2,ours\nB1,{group}\n")
+        livecount("plate", "set", sheet, *database)
+
+    give("mistaken")
+    with served("serve", *database) as server:
+        page.goto(server.address)
+        page.goto(f"{server.base}/experiments/1")
+        page.locator("#arrange").select_option("group")
+        expect(page.get_by_role("rowheader", name="mistaken")).to_be_visible()
+        give("mended")
+        expect(page.get_by_role("rowheader", name="mended")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("rowheader", name="mistaken")).to_have_count(0)
+
+
 def test_a_server_that_comes_back_is_found_again(frames: Path, tmp_path: Path, page: Page) -> None:
     livecount("run", frames, "--database", tmp_path / "run.db", "--cell-diameter-px", 30,
               "--no-dashboard", "--until-idle", 1)  # fmt: skip

@@ -344,25 +344,34 @@ async function loadRates() {
     areRatesThere = true;
     rates = new Map(found.rows.filter((row) => row.level === "well").map((row) => [keyOf(row), row]));
     soon();
+    if (found.snapshot < plate.snapshot) askRates(); // those of before, until the new are made
   } catch (problem) {
     // The curves stand without their rates; the growth page says what is wrong with them.
     if (problem.status === 503) setTimeout(loadRates, AGAIN_MS);
   }
 }
 
+// At most every 20 s, and once more for what came meanwhile.
 let ratesAt = -Infinity;
+let ratesDue = 0;
+function askRates() {
+  ratesDue ||= setTimeout(() => {
+    ratesDue = 0;
+    ratesAt = performance.now();
+    loadRates();
+  }, Math.max(0, ratesAt + 20000 - performance.now()));
+}
+
+const standing = (wells) => wells.map((well) => [keyOf(well), well.group].join()).join();
 followWells(experiment, {
   onAll: (found) => {
-    const isSame = plate && plate.wells.map(keyOf).join() === found.wells.map(keyOf).join();
+    const isSame = plate && standing(plate.wells) === standing(found.wells);
     plate = found;
     clearProblem();
     if (isSame) views.forEach((view) => rekey(view));
     else layOut();
     draw();
-    if (performance.now() - ratesAt > 20000 && plate.wells.length) {
-      ratesAt = performance.now();
-      loadRates();
-    }
+    if (plate.wells.length) askRates();
   },
   onTracks: soon,
   onProblem: showProblem,
