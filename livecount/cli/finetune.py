@@ -65,21 +65,10 @@ def finetune(
     Example: livecount finetune --frames clicked/ --cell-diameter-px 24 -o astrocytes/
     """
     from livecount.inference import find_model
-    from livecount.training import (
-        FineTuning,
-        begun_steps,
-        refuse_begun_run,
-        refuse_model_of_others,
-        refuse_parents_folder,
-        write_finetuning_recipe,
-    )
+    from livecount.training import FineTuning, begun_steps, write_finetuning_recipe
 
-    settings = load_settings(None, {"counting.model": model}).counting
-    parent = find_model(settings.model)
-    refuse_parents_folder(parent, output)
-    refuse_model_of_others(output)
-    if not resume:
-        refuse_begun_run(output)
+    parent = find_model(load_settings(None, {"counting.model": model}).counting.model)
+    _refuse_what_is_there(parent, output, resume=resume)
     wanted = FineTuning(frames, name or output.resolve().name, cell_diameter_px, seed=seed)
     if steps is None and resume:
         steps = begun_steps(output)
@@ -92,6 +81,20 @@ def finetune(
         write_json({"run": str(output), "model": str(card), "parent": parent.name})
     else:
         say(f"model -> {card}\nuse it with: --model {card.parent}")
+
+
+def _refuse_what_is_there(parent: Model, output: Path, *, resume: bool) -> None:
+    """Refuse an output in which a model or a run would be lost, before anything is written."""
+    from livecount.training import (
+        refuse_begun_run,
+        refuse_model_of_others,
+        refuse_parents_folder,
+    )
+
+    refuse_parents_folder(parent, output)
+    refuse_model_of_others(output)
+    if not resume:
+        refuse_begun_run(output)
 
 
 def _steps_within(minutes: float, parent: Model, wanted: FineTuning) -> int:
