@@ -178,6 +178,7 @@ class RetrySettings(_Section):
     longest_wait_s: Annotated[float, _number(gt=0, le=86_400)] = Field(
         default=60.0, validate_default=True
     )
+    again_after_s: Annotated[float, _number(ge=0, le=86_400)] = 600.0
 
     @field_validator("longest_wait_s")
     @classmethod

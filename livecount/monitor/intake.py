@@ -8,6 +8,7 @@ worker, in a process that the monitor outlives.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from pathlib import Path
@@ -31,6 +32,7 @@ from livecount.monitor.counting import Counting
 from livecount.monitor.late import LateMetadata
 from livecount.monitor.messages import PageAhead, PageRead
 from livecount.monitor.referee import Referee
+from livecount.monitor.second_tries import SecondTries
 from livecount.monitor.worker import StopAskedError
 from livecount.platform.files import FileStamp
 from livecount.storage import CountStore, FrameState, KnownPage, Source
@@ -105,6 +107,7 @@ class Intake:
         self._on_notice = on_notice
         self._on_scale_known = on_scale_known
         self._gone: dict[bytes, FileStamp] = {}
+        self._second_tries = SecondTries(config.watch.retry.again_after_s)
         self._log = structlog.get_logger("livecount.monitor").bind(folder=source.folder)
 
     def note_news(self) -> None:
@@ -177,7 +180,7 @@ class Intake:
             except ReadError as error:
                 self._quarantine(sighting, page, error)
             except Exception as fault:  # one page must end neither its stack nor the run
-                troubled[page] = _unexpected(fault)
+                troubled[page] = fault if isinstance(fault, WorkerError) else _unexpected(fault)
                 self._log.exception("unexpected", path=repr(sighting.relative_path), page=page)
         if _Outcome.REFINED in outcomes:
             self.late.want((sighting.relative_path, page) for page in trusted)
@@ -195,8 +198,12 @@ class Intake:
         if waits_s:
             self.watcher.look_again(sighting.relative_path, min(waits_s))
         elif not troubled or self._gives_up(sighting, next(iter(troubled.values()))):
+            if not troubled:
+                self._second_tries.forget(sighting.relative_path)
             for page, reason in troubled.items():
                 self._quarantine(sighting, page, reason)
+            if troubled:
+                self._put_off(sighting, next(iter(troubled.values())))
             self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
             self.watcher.mark_done(sighting.relative_path, sighting.stamp)
 
@@ -302,9 +309,21 @@ class Intake:
             if item.folder == self.source.folder:
                 self.watcher.look_again(item.relative_path, 0.0)
 
+    def try_one_again(self) -> None:
+        """Show a file again that could not be read, when its turn has come."""
+        path = self._second_tries.take(time.monotonic())
+        if path is not None:
+            self.watcher.look_again(path, 0.0)
+
     def _try_again_or_set_aside(self, sighting: Sighting, error: LivecountError) -> None:
         if sighting.settled and self._gives_up(sighting, error):
             self._set_aside(sighting, error)
+            self._put_off(sighting, error)
+
+    def _put_off(self, sighting: Sighting, error: LivecountError) -> None:
+        """Arrange another try of what could not be read, much later; not of what ends the worker."""
+        if isinstance(error, UnreadableFrameError):
+            self._second_tries.put_off(sighting.relative_path, sighting.stamp, time.monotonic())
 
     def _gives_up(self, sighting: Sighting, error: LivecountError) -> bool:
         """Retry with growing pauses while the file may still be written; True when tried enough."""
@@ -313,6 +332,8 @@ class Intake:
             # The watcher forgets it if it is gone, and shows it again if only the share was.
             self.watcher.look_again(sighting.relative_path, retry.first_wait_s)
             return False
+        if self._second_tries.is_second(sighting.relative_path, sighting.stamp):
+            return True
         attempts = self._store.retry_later(
             self.source, sighting.relative_path, sighting.stamp, str(error)
         )
@@ -340,6 +361,8 @@ class Intake:
         self._store.quarantine(
             self.source, sighting.relative_path, sighting.stamp, str(error), page=page
         )
+        if self._second_tries.is_second(sighting.relative_path, sighting.stamp):
+            return  # said when it was set aside
         self._log.warning("set aside", reason=str(error))
         self._on_notice(f"set aside: {error}")
 

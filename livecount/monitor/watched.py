@@ -165,6 +165,7 @@ class WatchedExperiment:
         if time.monotonic() - self._looked_up_s >= _LOOK_UP_EVERY_S:
             for intake in present:
                 intake.late.look_up()
+                intake.try_one_again()
             self._looked_up_s = time.monotonic()
         refined = sum(intake.late.advance() for intake in present if intake.late.n_queued)
         self._keep_naming()

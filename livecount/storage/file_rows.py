@@ -73,6 +73,8 @@ def set_file_state(
     attempts: int = row.attempts if unchanged else 0
     if state == "pending":
         attempts += 1
+    elif unchanged and (row.state, row.reason) == (state, reason):
+        return attempts  # known since its `changed_at`
     now = now_text()
     connection.execute(
         update(files)

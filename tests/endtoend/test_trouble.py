@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +38,12 @@ def counted(database: Path) -> dict[str, int]:
     return tally
 
 
-def start(folder: Path, database: Path, idle_s: float = 3) -> "subprocess.Popen[str]":
+def start(
+    folder: Path, database: Path, idle_s: float = 3, *options: object
+) -> "subprocess.Popen[str]":
+    idle = ("--until-idle", idle_s)
     return subprocess.Popen(
-        command("run", folder, "--database", database, "--until-idle", idle_s, *DIAMETER),
+        command("run", folder, "--database", database, *idle, *DIAMETER, *options),
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -145,6 +150,52 @@ def test_one_bad_page_holds_up_neither_its_stack_nor_the_run(frames: Path, tmp_p
     run_until_idle(watched, database, [*DIAMETER, "--until-idle", 1.2, "-c", config])
     tally = counted(database)
     assert (tally["counted"], tally["quarantined"]) == (3, 1)
+
+
+def test_what_could_not_be_read_is_tried_again_though_its_file_does_not_change(
+    frames: Path, tmp_path: Path
+) -> None:
+    watched, database = tmp_path / "watched", tmp_path / "run.db"
+    watched.mkdir()
+    whole, broken = sorted(frames.glob("*.tif"))[:2]
+    lost, content = watched / whole.name, whole.read_bytes()
+    (watched / broken.name).write_bytes(b"never an image")
+    lost.write_bytes(b"?" * len(content))  # what a share may give whose disk has gone
+    os.utime(lost, (1e9, 1e9))
+    config = tmp_path / "config.toml"
+    config.write_text("[watch.retry]\nattempts = 1\nagain_after_s = 4.0\n")
+    with start(watched, database, 7, "-c", config) as monitor:
+        wait_until(lambda: set_aside(database).keys() == {whole.name, broken.name})
+        first = set_aside(database)
+        with lost.open("r+b") as file:
+            file.write(content)
+        os.utime(lost, (1e9, 1e9))
+        wait_until(lambda: set_aside(database).keys() == {broken.name})
+        _, said = monitor.communicate(timeout=120)
+    tally = counted(database)
+    assert (tally["counted"], tally["quarantined"], tally["pending"]) == (1, 1, 0)
+    assert set_aside(database)[broken.name] == first[broken.name]  # since when, and why
+    assert said.count("set aside: ") == 2  # each once, however often it was tried
+
+
+def set_aside(database: Path) -> dict[str, tuple[str, str]]:
+    """Name the files that are set aside, with the reason and since when."""
+    found: list[tuple[bytes, str, str]] = []
+    with (
+        closing(sqlite3.connect(database, timeout=30)) as connection,
+        suppress(sqlite3.OperationalError),  # its tables are still to be made
+    ):
+        found = connection.execute(
+            "SELECT relative_path, reason, changed_at FROM files WHERE state = 'quarantined'"
+        ).fetchall()
+    return {os.fsdecode(path): (reason, since) for path, reason, since in found}
+
+
+def wait_until(holds: Callable[[], bool], within_s: float = 60.0) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
