@@ -6,9 +6,14 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+
+import structlog
 
 from livecount.errors import LivecountError
 from livecount.platform.process import end_with_parent
@@ -21,6 +26,10 @@ __all__ = ["DEFAULT_PORT", "serve", "start_server"]
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8337
 _BACKLOG = 100
+_LOOK_EVERY_S = 0.5
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_LASTED_S = 300.0
+"""A server that lived so long did not fail at its start: the next comes without a long pause."""
 
 
 def serve(
@@ -53,24 +62,71 @@ def serve(
 def start_server(database: Path, settings: DashboardSettings, port: int | None) -> Iterator[Access]:
     """Serve in a process of its own, which ends with this one; yields how it is reached.
 
+    A process that ends on its own is followed by another on the same port.
+
     Parameters, errors
         As :func:`serve`.
     """
     with _bound(port) as listening:
         access = Access(dashboard_token(), _port(listening))
-        server = multiprocessing.get_context("spawn").Process(
-            target=_serve_apart,
-            args=(database, settings, access, listening),
-            name="livecount-web",
-        )
-        server.start()
-    try:
-        yield access
-    finally:
-        server.terminate()
-        server.join(3.0)
-        if server.is_alive():
-            server.kill()
+
+        def start() -> SpawnProcess:
+            server = multiprocessing.get_context("spawn").Process(
+                target=_serve_apart,
+                args=(database, settings, access, listening),
+                name="livecount-web",
+            )
+            server.start()
+            return server
+
+        keeper = _Keeper(start)
+        try:
+            yield access
+        finally:
+            keeper.end()
+
+
+class _Keeper:
+    """Keeps a server's process there until it is ended.
+
+    Parameters
+    ----------
+    start
+        Gives a started process.
+    """
+
+    def __init__(self, start: Callable[[], SpawnProcess]) -> None:
+        self._start = start
+        self._server = start()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="livecount-web", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """End the process for good."""
+        self._ended.set()
+        self._thread.join()
+        self._server.terminate()
+        self._server.join(3.0)
+        if self._server.is_alive():
+            self._server.kill()
+
+    def _watch(self) -> None:
+        log = structlog.get_logger("livecount.web")
+        pause_s, began_s = _FIRST_PAUSE_S, time.monotonic()
+        while not self._ended.wait(_LOOK_EVERY_S):
+            if self._server.is_alive():
+                continue
+            if time.monotonic() - began_s > _LASTED_S:
+                pause_s = _FIRST_PAUSE_S
+            log.error("dashboard ended", exit_code=self._server.exitcode, starts_in_s=pause_s)
+            if self._ended.wait(pause_s):
+                return
+            pause_s, began_s = min(2 * pause_s, _LONGEST_PAUSE_S), time.monotonic()
+            try:
+                self._server = self._start()
+            except OSError as error:  # no memory for a process; the next turn may find some
+                log.error("dashboard not started", reason=str(error))
 
 
 def _port(listening: socket.socket) -> int:

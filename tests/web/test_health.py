@@ -119,6 +119,33 @@ def test_no_foreign_name_and_no_other_path_gets_anything(frames: Path, tmp_path:
         monitor.communicate(timeout=20)
 
 
+def test_a_dashboard_that_dies_comes_back_and_the_counting_goes_on(
+    frames: Path, tmp_path: Path
+) -> None:
+    import psutil
+
+    monitor, address = start(frames, tmp_path / "run.db")
+    try:
+        wait_for(address, "/healthz", 200)
+        listening = [
+            child
+            for child in psutil.Process(monitor.pid).children(recursive=True)
+            if any(one.status == psutil.CONN_LISTEN for one in child.net_connections("tcp"))
+        ]
+        assert len(listening) == 1
+        listening[0].kill()
+        listening[0].wait(10)
+        wait_for(address, "/healthz", 200)
+    finally:
+        monitor.terminate()
+        monitor.communicate(timeout=20)
+    assert monitor.returncode == 0
+    logged = next(tmp_path.glob("*.log")).read_text(encoding="utf-8")
+    assert logged.count("dashboard ended") == 1
+    with pytest.raises(OSError):
+        ask(address, "/healthz")
+
+
 def test_the_port_is_free_again_after_a_kill(frames: Path, tmp_path: Path) -> None:
     port = free_port()
     monitor, address = start(frames, tmp_path / "run.db", "--port", port)
