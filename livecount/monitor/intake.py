@@ -321,7 +321,7 @@ class Intake:
             self._put_off(sighting, error)
 
     def _put_off(self, sighting: Sighting, error: LivecountError) -> None:
-        """Arrange another try of what could not be read, much later; not of what ends the worker."""
+        """Arrange another, much later try of what could not be read; not of what ends a worker."""
         if isinstance(error, UnreadableFrameError):
             self._second_tries.put_off(sighting.relative_path, sighting.stamp, time.monotonic())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from livecount.excluding import exclude_as_said
 from livecount.growth import INSIDE, wells_of
 from livecount.storage import CountColumns
 from livecount.web.group_curves import DrawnCurve, curve_of_well
@@ -76,7 +77,32 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
         return {}
     if (snapshot.frames["curves_from"] == INSIDE).any():
         return {}
-    zero = np.datetime64(snapshot.zero.replace(tzinfo=None), "us")
+    added = _as_table(snapshot, new, np.datetime64(snapshot.zero.replace(tzinfo=None), "us"))
+    if not len(added):
+        return {}
+    latest = {
+        (plate or "", well or ""): frame_id
+        for frame_id, plate, well in zip(added.index, added["plate"], added["well"], strict=True)
+    }
+    numbers = {track.series.identity: number for number, track in enumerate(snapshot.tracks)}
+    ends = {}
+    for well in wells_of(pd.concat([_known(snapshot, latest, added.columns.tolist()), added])):
+        number = numbers.get(well.identity)
+        if number is None or well.metric != snapshot.tracks[number].series.metric:
+            continue
+        known = snapshot.tracks[number]
+        frame_id = latest[well.plate or "", well.well or ""]
+        curve = curve_of_well(replace(well, group=known.series.group))
+        end = _new_end(known.growth, curve, frame_id)
+        if end is not None:
+            ends[number] = end
+    return ends
+
+
+def _as_table(snapshot: Snapshot, new: CountColumns, zero: np.datetime64) -> pd.DataFrame:
+    """Make rows of the dated counts, without those that people do not want to be used."""
+    import pandas as pd
+
     added = pd.DataFrame(
         {
             **{name: getattr(new, name) for name in _PLACE},
@@ -89,24 +115,12 @@ def fresh_curves(snapshot: Snapshot, new: CountColumns) -> dict[int, FreshCurve]
         },
         index=new.frame_id,
     )
-    added = added[np.isfinite(added["elapsed_h"])]
-    latest = {
-        (plate or "", well or ""): frame_id
-        for frame_id, plate, well in zip(added.index, added["plate"], added["well"], strict=True)
-    }
-    numbers = {track.series.identity: number for number, track in enumerate(snapshot.tracks)}
-    ends = {}
-    for well in wells_of(pd.concat([_known(snapshot, latest, list(added)), added])):
-        number = numbers.get(well.identity)
-        if number is None or well.metric != snapshot.tracks[number].series.metric:
-            continue
-        known = snapshot.tracks[number]
-        frame_id = latest[well.plate or "", well.well or ""]
-        curve = curve_of_well(replace(well, group=known.series.group))
-        end = _new_end(known.growth, curve, frame_id)
-        if end is not None:
-            ends[number] = end
-    return ends
+    columns = list(added)
+    added["acquired_at"] = pd.to_datetime(new.acquired_at, utc=True)
+    added = added[np.isfinite(added["elapsed_h"])].copy()
+    exclude_as_said(added, snapshot.exclusions)
+    used: pd.DataFrame = added.loc[added["excluded"] == "", columns]
+    return used
 
 
 def _known(

@@ -22,7 +22,7 @@ from livecount.flags import doubts_of
 from livecount.growth import WellSeries, wells_of
 from livecount.inside import EdgeRule
 from livecount.plate import PlateMap, map_of_lines
-from livecount.storage import Analysis, ChangeMarks, CountReader, Experiment
+from livecount.storage import Analysis, ChangeMarks, CountReader, Exclusion, Experiment
 from livecount.tables import count_table
 from livecount.time_axis import zero_of
 from livecount.web.group_curves import DrawnCurve, GroupLines, curve_of_well, lines_of_groups
@@ -122,6 +122,8 @@ class Snapshot:
         In what rhythm frames come, None before it can be told.
     marks
         How far the database had come.
+    exclusions
+        What people do not want to be used; newer counts may be of it too.
     """
 
     experiment: Experiment
@@ -135,6 +137,7 @@ class Snapshot:
     rhythm: Rhythm | None
     marks: ChangeMarks
     taken_at: datetime
+    exclusions: tuple[Exclusion, ...]
 
 
 def counts_shown(store: CountReader, experiment: Experiment, analysis: Analysis) -> pd.DataFrame:
@@ -179,6 +182,7 @@ def take_snapshot(
         rhythm=_rhythm(store, experiment, analysis, table),
         marks=marks,
         taken_at=datetime.now(UTC),
+        exclusions=tuple(store.exclusions(experiment)),
     )
 
 

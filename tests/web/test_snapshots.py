@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,15 @@ import pytest
 from livecount.growth import well_curve, wells_of
 from livecount.inside import EdgeRule
 from livecount.plate import PlateMap, WellContents, sheet_rows
-from livecount.storage import Analysis, CountStore, Experiment, PlateMapVersion, Said
+from livecount.storage import (
+    Analysis,
+    CountStore,
+    Exclusion,
+    Experiment,
+    Instant,
+    PlateMapVersion,
+    Said,
+)
 from livecount.tables import count_table
 from livecount.web.board import Shown
 from livecount.web.drawing import Drawing
@@ -107,6 +116,36 @@ def test_curves_leave_the_edge_out_where_the_run_was_set_to(store: CountStore) -
     record(store, experiment, analysis, range(3, 4))
     new = store.counts(analysis, after=shown.marks.last_count_id)
     assert fresh_curves(shown, new) == {}, "whole frames must not be joined to such curves"
+
+
+@pytest.mark.parametrize(
+    "excluded",
+    [
+        {"well": WELLS[0]},
+        {"well": WELLS[0], "start": Instant(4.0)},
+        {"field": "1"},
+        {"start": Instant(99.0, START + timedelta(hours=4))},
+        {},
+    ],
+)
+def test_new_counts_that_people_excluded_are_not_drawn(
+    store: CountStore, excluded: dict[str, Any]
+) -> None:
+    experiment = store.ensure_experiment("run")
+    analysis = store.ensure_analysis(experiment, SETTINGS)
+    record(store, experiment, analysis, range(4))
+    store.add_exclusion(experiment, Exclusion("a bubble", Said("Ada", START), **excluded))
+    before = snapshot_of(store, "run")
+    record(store, experiment, analysis, range(4, 6))
+    ends = fresh_curves(before, store.counts(analysis, after=before.marks.last_count_id))
+    after = {track.series.identity: track.growth for track in snapshot_of(store, "run").tracks}
+    for number, track in enumerate(before.tracks):
+        end = ends.get(number)
+        keep = len(track.growth) if end is None else end.keep
+        for name in ("hours", "values"):
+            new = [] if end is None else getattr(end.trace, name)
+            joined = np.concatenate([getattr(track.growth, name)[:keep], new])
+            assert joined == pytest.approx(getattr(after[track.series.identity], name), rel=1e-5)
 
 
 def test_an_experiment_without_counts_has_an_empty_snapshot(store: CountStore) -> None:
