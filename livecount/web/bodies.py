@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from livecount.errors import RequestError
 from livecount.platform.login import user_name
 from livecount.storage import Said
 
-__all__ = ["ONE_LINE", "Given", "Name", "read_body", "read_model", "said_by"]
+__all__ = ["ONE_LINE", "Given", "Name", "TakenBackBy", "read_body", "read_model", "said_by"]
 
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=ONE_LINE),
 ]
+TakenBackBy = Annotated[Name | None, Query(description="Who takes it back (default: the user).")]
 
 _LONGEST: int = 10_000
 Asked = TypeVar("Asked", bound=BaseModel)

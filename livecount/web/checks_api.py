@@ -7,23 +7,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from livecount.errors import CorrectedMeanwhileError
 from livecount.storage import Analysis, CountReader, CountStore, FrameCheck
 from livecount.web.board import Board
-from livecount.web.bodies import read_model, said_by
+from livecount.web.bodies import Given, TakenBackBy, read_model, said_by
 from livecount.web.corrections_api import Number
-from livecount.web.frames_api import FrameId, primary_of
+from livecount.web.frames_api import FrameId, insist_on_analysis, primary_of
 from livecount.web.problems import RESPONSES, responses
 
 __all__ = ["make_checks_api"]
 
 
-class CheckAsked(BaseModel):
+class CheckAsked(Given):
     """What the person saw: which count, with which corrections."""
-
-    model_config = ConfigDict(extra="forbid")
 
     analysis_id: str = Field(max_length=100, description="As the frame has it.")
     corrections: int = Field(ge=0, le=2**53, description="How many corrections hold.")
@@ -88,20 +85,17 @@ def make_checks_api(board: Board) -> APIRouter:
         seen = (asked.corrections, asked.last_correction)
 
         def write(store: CountStore, analysis: Analysis) -> None:
-            if analysis.id != asked.analysis_id:
-                raise CorrectedMeanwhileError(
-                    f"Another count is shown by now: {analysis.id}", hint="Reload the page"
-                )
-            store.add_check(analysis, FrameCheck(frame_id, said_by(None)), seen)
+            insist_on_analysis(analysis, asked.analysis_id)
+            store.add_check(analysis, FrameCheck(frame_id, said_by(asked.by)), seen)
 
         return await asyncio.to_thread(change, frame_id, write)
 
     @api.delete("/frames/{frame_id}/checks/{number}")
-    def take_back(frame_id: FrameId, number: Number) -> Checked:
+    def take_back(frame_id: FrameId, number: Number, by: TakenBackBy = None) -> Checked:
         """Take a statement back; it stays in the list."""
         return change(
             frame_id,
-            lambda store, analysis: store.withdraw_check(analysis, frame_id, number, said_by(None)),
+            lambda store, analysis: store.withdraw_check(analysis, frame_id, number, said_by(by)),
         )
 
     return api

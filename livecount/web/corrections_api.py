@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, model_validator
 
+from livecount.platform.login import user_name
 from livecount.storage import Analysis, Correction, CountReader, CountStore
 from livecount.web.board import Board
-from livecount.web.bodies import read_model, said_by
-from livecount.web.frames_api import FrameId, primary_of
-from livecount.web.problems import RESPONSES
+from livecount.web.bodies import Given, TakenBackBy, read_model, said_by
+from livecount.web.frames_api import FrameId, insist_on_analysis, primary_of
+from livecount.web.problems import RESPONSES, responses
 
 __all__ = ["Number", "make_corrections_api"]
 
@@ -21,16 +22,20 @@ Number = Annotated[int, Path(ge=1, le=2**53, description="As the list of correct
 _NEEDS: Final = {"add": (False, True), "remove": (True, False), "move": (True, True)}
 
 
-class CorrectionAsked(BaseModel):
+class CorrectionAsked(Given):
     """A cell to add (`to`), remove (`from`) or move (`from`, `to`), in pixels of the frame."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["add", "remove", "move"]
     from_y: FiniteFloat | None = Field(None, description="Centre of a counted cell.")
     from_x: FiniteFloat | None = None
     to_y: FiniteFloat | None = None
     to_x: FiniteFloat | None = None
+    analysis_id: str | None = Field(
+        None, max_length=100, description="The count that the person saw; refused for another."
+    )
+    replaces: int | None = Field(
+        None, ge=1, le=2**53, description="A correction that is taken back at the same time."
+    )
 
     @model_validator(mode="after")
     def _check_places(self) -> Self:
@@ -46,12 +51,12 @@ class CorrectionAsked(BaseModel):
         return self
 
     def correction(self, frame_id: int) -> Correction:
-        """Give it as it is kept, said now by who is logged in."""
+        """Give it as it is kept, said now."""
         start_yx = (
             None if self.from_y is None or self.from_x is None else (self.from_y, self.from_x)
         )
         end_yx = None if self.to_y is None or self.to_x is None else (self.to_y, self.to_x)
-        return Correction(frame_id, self.kind, said_by(None), start_yx, end_yx)
+        return Correction(frame_id, self.kind, said_by(self.by), start_yx, end_yx)
 
 
 class CorrectionShown(BaseModel):
@@ -75,6 +80,8 @@ class Corrected(BaseModel):
     count: int = Field(description="The model's; it stays.")
     corrected_count: int | None = Field(description="Null where no correction holds.")
     corrections: list[CorrectionShown]
+    analysis_id: str = Field(description="The count that they speak of.")
+    default_name: str = Field(description="Who is credited where no name is given.")
 
 
 _BODY: Final[dict[str, Any]] = {
@@ -83,6 +90,10 @@ _BODY: Final[dict[str, Any]] = {
         "content": {"application/json": {"schema": CorrectionAsked.model_json_schema()}},
     }
 }
+_REFUSALS: Final = responses(
+    s409="Another count is shown by now than the one that was seen.",
+    s413="What was sent is too long.",
+)
 
 
 def make_corrections_api(board: Board) -> APIRouter:
@@ -103,21 +114,30 @@ def make_corrections_api(board: Board) -> APIRouter:
             _, analysis = primary_of(store, store.frame(frame_id))
             return _corrected(store, analysis, frame_id)
 
-    @api.post("/frames/{frame_id}/corrections", status_code=201, openapi_extra=_BODY)
+    @api.post(
+        "/frames/{frame_id}/corrections", status_code=201, openapi_extra=_BODY, responses=_REFUSALS
+    )
     async def add(frame_id: FrameId, request: Request) -> Corrected:
         """Add, remove or move a cell; kept beside the model's count with who and when."""
-        made = (await read_model(request, CorrectionAsked)).correction(frame_id)
-        return await asyncio.to_thread(
-            change, frame_id, lambda store, analysis: store.add_correction(analysis, made)
-        )
+        asked = await read_model(request, CorrectionAsked)
+        made = asked.correction(frame_id)
+
+        def write(store: CountStore, analysis: Analysis) -> None:
+            insist_on_analysis(analysis, asked.analysis_id)
+            with store.together():
+                if asked.replaces is not None:
+                    store.withdraw_correction(analysis, frame_id, asked.replaces, made.said)
+                store.add_correction(analysis, made)
+
+        return await asyncio.to_thread(change, frame_id, write)
 
     @api.delete("/frames/{frame_id}/corrections/{number}")
-    def take_back(frame_id: FrameId, number: Number) -> Corrected:
+    def take_back(frame_id: FrameId, number: Number, by: TakenBackBy = None) -> Corrected:
         """Take a correction back; it stays in the list."""
         return change(
             frame_id,
             lambda store, analysis: store.withdraw_correction(
-                analysis, frame_id, number, said_by(None)
+                analysis, frame_id, number, said_by(by)
             ),
         )
 
@@ -133,6 +153,8 @@ def _corrected(store: CountReader, analysis: Analysis, frame_id: int) -> Correct
         count=count,
         corrected_count=count + change if holding else None,
         corrections=[_shown(one) for one in known],
+        analysis_id=analysis.id,
+        default_name=user_name(),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from livecount.errors import NotInStoreError, RequestError
@@ -20,7 +20,7 @@ from livecount.storage import Exclusion, Experiment, ExperimentEvent, Instant
 from livecount.time_axis import hours_from, instant_at, instant_on
 from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
-from livecount.web.bodies import ONE_LINE, Given, Name, said_by
+from livecount.web.bodies import ONE_LINE, Given, Name, TakenBackBy, said_by
 from livecount.web.problems import RESPONSES
 from livecount.web.snapshots import Snapshot
 
@@ -33,7 +33,6 @@ Words = Annotated[
 ]
 Hours = Annotated[float, Field(ge=-1e6, le=1e6, description="Hours after t0.")]
 Number = Annotated[int, Path(ge=1, le=2**53, description="As the list shows it.")]
-TakenBackBy = Annotated[Name | None, Query(description="Who takes it back (default: the user).")]
 
 
 class ExclusionGiven(Given):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from livecount.errors import RequestError
+from livecount.errors import CorrectedMeanwhileError, RequestError
 from livecount.flags import meaning
 from livecount.storage import Analysis, CountReader, Exclusion, Experiment, StoredFrame
 from livecount.web.api import ExperimentId, find_experiment, packed, plain
@@ -21,7 +21,7 @@ from livecount.web.snapshots import Snapshot
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FrameId", "make_frames_api", "primary_of", "series_of"]
+__all__ = ["FrameId", "insist_on_analysis", "make_frames_api", "primary_of", "series_of"]
 
 FrameId = Annotated[int, Path(ge=1, le=2**53, description="As `frames` of an experiment lists it.")]
 _PLACE = ("plate", "well", "field", "position", "channel", "z")
@@ -162,6 +162,25 @@ def primary_of(store: CountReader, frame: StoredFrame) -> tuple[Experiment, Anal
         if one.id == frame.experiment_id:
             return one, store.analysis(one)
     raise RequestError("The frame's experiment is gone", hint="Reload the page", status=404)
+
+
+def insist_on_analysis(analysis: Analysis, seen: str | None) -> None:
+    """Refuse what somebody says of a count that is not the one shown by now.
+
+    Parameters
+    ----------
+    seen
+        Id of the analysis that the person looked at; None where it was not said.
+
+    Raises
+    ------
+    CorrectedMeanwhileError
+        It is another.
+    """
+    if seen not in (None, analysis.id):
+        raise CorrectedMeanwhileError(
+            f"Another count is shown by now: {analysis.id}", hint="Reload the page"
+        )
 
 
 def series_of(snapshot: Snapshot, asked: Mapping[str, str | None]) -> pd.DataFrame:

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from livecount.checked_fields import fields_to_check, score_checked_fields
-from livecount.errors import CorrectedMeanwhileError
 from livecount.scattering import scattered
 from livecount.storage import FrameCheck, Validation
 from livecount.validated import describe, is_usable
 from livecount.web.api import ExperimentId, find_experiment
 from livecount.web.board import Board
 from livecount.web.bodies import Given, said_by
+from livecount.web.frames_api import insist_on_analysis
 from livecount.web.marked import mark_excluded
 from livecount.web.placed import PlacedFrame, place_of
 from livecount.web.problems import RESPONSES, responses
@@ -118,10 +118,7 @@ def make_validation_api(board: Board) -> APIRouter:
         found = find_experiment(board, experiment_id)
         snapshot = board.look(found).snapshot
         analysis = snapshot.analysis
-        if analysis.id != asked.analysis_id:
-            raise CorrectedMeanwhileError(
-                f"Another count is shown by now: {analysis.id}", hint="Reload the page"
-            )
+        insist_on_analysis(analysis, asked.analysis_id)
         with board.opened() as store:
             checked = [one.frame_id for one in store.checked_frames(analysis)]
             frames = snapshot.frames[snapshot.frames.index.isin(checked)]

@@ -84,7 +84,7 @@ def test_a_frame_is_checked_as_it_was_seen_until_it_is_corrected(run: Run) -> No
         (
             "frames/4/checks",
             "POST",
-            {"analysis_id": "x", "corrections": 0, "last_correction": 0, "by": "B"},
+            {"analysis_id": "x", "corrections": 0, "last_correction": 0, "who": "B"},
             422,
         ),
         ("frames/4/checks/77", "DELETE", None, 404),

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -313,7 +314,10 @@ def test_corrections_stand_beside_the_count(run: Run, tmp_path: Path) -> None:
         assert answer.status == 201, content
         return json.loads(content)
 
-    assert run.get(path) == {"count": frame["count"], "corrected_count": None, "corrections": []}
+    untouched = run.get(path)
+    assert (untouched["count"], untouched["corrected_count"]) == (frame["count"], None)
+    assert untouched["corrections"] == []
+    assert untouched["analysis_id"] == run.get(f"frames/{frame['id']}")["analysis_id"]
     post(kind="move", from_y=y[0], from_x=x[0], to_y=y[0] + 1, to_x=x[0])
     post(kind="add", to_y=1.5, to_x=599.25)
     for taken in ((1.5, 599.25), (y[1], x[1])):  # as a double click does
@@ -366,6 +370,26 @@ def test_a_correction_that_makes_no_sense_is_refused(run: Run, body: Any, status
     assert run.ask(f"{path}/77", "DELETE")[0].status == 404
 
 
+def test_a_correction_takes_the_place_of_another_at_once_or_not_at_all(run: Run) -> None:
+    (_, frame, _) = frames_of(run, "A1")
+    path = f"frames/{frame['id']}/corrections"
+    _, content = run.ask(path, "POST", {"kind": "add", "to_y": 3, "to_x": 4, "by": "Ada"})
+    said = json.loads(content)
+    (first,) = said["corrections"]
+    assert (first["made_by"], said["default_name"]) == ("Ada", getpass.getuser())
+    other = {"kind": "add", "to_y": 9, "to_x": 4, "by": "Bob", "replaces": first["id"]}
+    assert run.ask(path, "POST", {**other, "analysis_id": "another"})[0].status == 409
+    assert run.ask(path, "POST", {**other, "to_y": -1})[0].status == 422
+    assert run.get(path)["corrections"] == [first]
+    answer, content = run.ask(path, "POST", {**other, "analysis_id": said["analysis_id"]})
+    assert answer.status == 201, content
+    before, after = json.loads(content)["corrections"]
+    assert (before["id"], before["withdrawn_by"]) == (first["id"], "Bob")
+    assert (after["to_y"], after["withdrawn_at"]) == (9, None)
+    assert run.ask(f"{path}/{after['id']}?by=Eve", "DELETE")[0].status == 200
+    assert run.get(path)["corrections"][1]["withdrawn_by"] == "Eve"
+
+
 def test_a_cell_is_removed_once(run: Run) -> None:
     (_, frame, _) = frames_of(run, "A1")
     path, cells = f"frames/{frame['id']}/corrections", run.get(f"frames/{frame['id']}/cells")
@@ -374,7 +398,7 @@ def test_a_cell_is_removed_once(run: Run) -> None:
     first, content = run.ask(path, "POST", body)
     assert first.status == 201, content
     assert run.ask(path, "POST", body)[0].status == 422
-    (made,) = json.loads(content)["corrections"]
+    made = json.loads(content)["corrections"][-1]
     assert run.ask(f"{path}/{made['id']}", "DELETE")[0].status == 200
 
 
@@ -490,6 +514,39 @@ def test_cells_are_corrected_by_clicks(run: Run, page: Page, tmp_path: Path) -> 
     expect(page.get_by_role("button", name="Take back")).to_have_count(1)
     page.get_by_role("button", name="Take back").click()
     expect(page.locator("#count")).to_have_text(f"model {count}")
+
+
+def test_no_click_is_dropped_and_undo_takes_back_only_what_is_mine(run: Run, page: Page) -> None:
+    (_, frame, _) = frames_of(run, "A1")
+    path, count = f"frames/{frame['id']}/corrections", frame["count"]
+    cells, free = run.get(f"frames/{frame['id']}/cells"), []
+    y, x = (floats(cells[axis]).astype(float) for axis in "yx")
+    for _ in range(3):
+        free.append(farthest_from(y, x))
+        y, x = np.append(y, free[-1][0]), np.append(x, free[-1][1])
+    open_frame(run, page, frame["id"])
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("button", name="Correct cells").click()
+    page.route("**/corrections", lambda route: (time.sleep(0.4), route.continue_()))
+    for place in free:
+        page.mouse.click(*screen_of(page, *place))
+        page.mouse.click(*screen_of(page, *place))  # a double click is one cell
+    shown = page.locator("#count")
+    expect(shown).to_have_text(f"model {count}, corrected {count + 3}")
+    kept = run.get(path)["corrections"][-3:]
+    assert np.allclose([(one["to_y"], one["to_x"]) for one in kept], free, atol=1.5)
+    assert {one["made_by"] for one in kept} == {"Ada"}
+    other = {"kind": "add", "to_y": 0, "to_x": 0, "by": "Bob"}
+    assert run.ask(path, "POST", other)[0].status == 201
+    expect(shown).to_have_text(f"model {count}, corrected {count + 4}")
+    page.locator("#picture").focus()
+    for _ in range(3):
+        page.keyboard.press("z")
+    expect(shown).to_have_text(f"model {count}, corrected {count + 1}")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    holding = [one for one in run.get(path)["corrections"] if one["withdrawn_at"] is None]
+    assert [one["made_by"] for one in holding] == ["Bob"]
+    assert run.ask(f"{path}/{holding[0]['id']}", "DELETE")[0].status == 200
 
 
 def farthest_from(y: np.ndarray, x: np.ndarray) -> tuple[float, float]:

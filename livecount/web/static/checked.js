@@ -1,6 +1,7 @@
 // That every cell of a frame is right now: said, with who and when, and taken back.
 import { ask, send } from "/static/api.js";
 import { moment } from "/static/format.js";
+import { byReviewer, reviewerName } from "/static/reviewer.js";
 
 export class Checked {
   constructor({ button, said, onProblem }) {
@@ -67,8 +68,8 @@ export class Checked {
     this.draw();
     try {
       const kept = this.standing
-        ? await send(`frames/${id}/checks/${this.standing.id}`, "DELETE")
-        : await send(`frames/${id}/checks`, "POST", seen);
+        ? await send(`frames/${id}/checks/${this.standing.id}${byReviewer()}`, "DELETE")
+        : await send(`frames/${id}/checks`, "POST", { ...seen, by: reviewerName() || null });
       if (known === this.known) {
         this.turn++;
         this.take(kept);

@@ -1,7 +1,8 @@
 // Cells that people add, remove and move: kept beside the model's count, with who and when.
 import { ask, element, send } from "/static/api.js";
 import { moment } from "/static/format.js";
-import { markAt } from "/static/marks.js";
+import { markAt, REACH_PX } from "/static/marks.js";
+import { byReviewer, reviewerName } from "/static/reviewer.js";
 
 const NAMES = { add: "added", remove: "removed", move: "moved" };
 
@@ -11,10 +12,19 @@ export class Corrections {
     this.list = list;
     this.onChange = onChange;
     this.onProblem = onProblem;
-    this.frame = null;
-    this.kept = { count: 0, corrected_count: null, corrections: [] };
+    this.shown = { frame: null, kept: { count: 0, corrected_count: null, corrections: [] } };
     this.dragged = null;
-    this.isBusy = false;
+    this.waiting = 0;
+    this.turns = Promise.resolve();
+    addEventListener("beforeunload", (event) => this.waiting && event.preventDefault());
+  }
+
+  get frame() {
+    return this.shown.frame;
+  }
+
+  get kept() {
+    return this.shown.kept;
   }
 
   async load(frame) {
@@ -23,8 +33,8 @@ export class Corrections {
   }
 
   take(frame, kept) {
-    this.frame = frame;
-    this.kept = kept;
+    if (frame === this.frame) this.shown.kept = kept;
+    else this.shown = { frame, kept };
     this.dragged = null;
     this.drawList();
     this.onChange();
@@ -32,11 +42,16 @@ export class Corrections {
 
   // A cell is being dragged, or the answer to a change is on its way.
   get isAtWork() {
-    return this.isBusy || this.dragged !== null;
+    return this.waiting > 0 || this.dragged !== null;
   }
 
   get holding() {
-    return this.kept.corrections.filter((one) => !one.withdrawn_at);
+    return holdingOf(this.shown);
+  }
+
+  // What undo may take back: of who sits here, not of another window's.
+  get own() {
+    return ownOf(this.shown);
   }
 
   // The model's cells as corrected: each mark knows what a click on it has to undo or to name.
@@ -72,32 +87,25 @@ export class Corrections {
     if (!to || !this.isInside(to)) return this.onChange();
     const end = { to_y: to.y, to_x: to.x };
     const { correction } = mark;
-    if (!correction) return this.post({ kind: "move", from_y: mark.y, from_x: mark.x, ...end });
-    const again = correction.kind === "add" ? { kind: "add", ...end } : { kind: "move", from_y: correction.from_y, from_x: correction.from_x, ...end };
-    return this.change(async () => {
-      await this.remove(correction);
-      return send(`frames/${this.frame}/corrections`, "POST", again);
-    });
+    if (!correction) return this.correct(mark, { kind: "move", from_y: mark.y, from_x: mark.x, ...end });
+    const { kind, from_y, from_x } = correction;
+    return this.replace(correction, kind === "add" ? { kind, ...end } : { kind, from_y, from_x, ...end });
   }
 
   click(marks, at) {
     const mark = markAt(this.picture, marks, at);
     if (!mark) {
       const to = this.picture.toFrame(at.x, at.y);
-      return this.isInside(to) ? this.post({ kind: "add", to_y: to.y, to_x: to.x }) : null;
+      return this.isInside(to) ? this.add(to) : null;
     }
-    if (!mark.correction) return this.post({ kind: "remove", from_y: mark.y, from_x: mark.x });
-    if (mark.kind !== "moved") return this.change(() => this.remove(mark.correction));
-    const { from_y, from_x } = mark.correction;
-    return this.change(async () => {
-      await this.remove(mark.correction);
-      return send(`frames/${this.frame}/corrections`, "POST", { kind: "remove", from_y, from_x });
-    });
+    const { correction } = mark;
+    if (!correction) return this.correct(mark, { kind: "remove", from_y: mark.y, from_x: mark.x });
+    if (mark.kind !== "moved") return this.takeBack(correction);
+    return this.replace(correction, { kind: "remove", from_y: correction.from_y, from_x: correction.from_x });
   }
 
   undo() {
-    const last = this.holding.at(-1);
-    return last ? this.change(() => this.remove(last)) : null;
+    return this.change((shown) => (ownOf(shown).length ? remove(shown, ownOf(shown).at(-1)) : null));
   }
 
   isInside({ y, x }) {
@@ -105,29 +113,43 @@ export class Corrections {
     return y >= -0.5 && x >= -0.5 && y <= height - 0.5 && x <= width - 0.5;
   }
 
-  post(body) {
-    return this.change(() => send(`frames/${this.frame}/corrections`, "POST", body));
+  // Each looks once more when its turn comes: a second click on the same place means the first one's.
+  add(to) {
+    const reach = REACH_PX / this.picture.scale;
+    const isThere = (one) => one.kind !== "remove" && Math.hypot(one.to_y - to.y, one.to_x - to.x) < reach;
+    return this.change((shown) => (holdingOf(shown).some(isThere) ? null : post(shown, { kind: "add", to_y: to.y, to_x: to.x })));
   }
 
-  remove(correction) {
-    return send(`frames/${this.frame}/corrections/${correction.id}`, "DELETE");
+  correct(mark, body) {
+    const place = placeOf(mark.y, mark.x);
+    const isOfIt = (one) => one.kind !== "add" && placeOf(one.from_y, one.from_x) === place;
+    return this.change((shown) => (holdingOf(shown).some(isOfIt) ? null : post(shown, body)));
   }
 
-  // One at a time; what went wrong is said, and what is kept is asked anew.
-  async change(act) {
-    if (this.isBusy) return;
-    this.isBusy = true;
-    const { frame } = this;
-    try {
-      const kept = await act();
-      if (frame === this.frame) this.take(frame, kept);
-    } catch (problem) {
-      this.onProblem(problem);
-      const put = await this.load(frame).catch(() => null);
-      if (put && frame === this.frame) put();
-    } finally {
-      this.isBusy = false;
-    }
+  replace(correction, body) {
+    return this.change((shown) => (holds(shown, correction) ? post(shown, { ...body, replaces: correction.id }) : null));
+  }
+
+  takeBack(correction) {
+    return this.change((shown) => (holds(shown, correction) ? remove(shown, correction) : null));
+  }
+
+  // One after the other, none dropped; what went wrong is said, and what is kept is asked anew.
+  change(act) {
+    const { shown } = this;
+    this.waiting += 1;
+    this.turns = this.turns.then(async () => {
+      try {
+        shown.kept = (await act(shown)) ?? shown.kept;
+      } catch (problem) {
+        this.onProblem(problem);
+        shown.kept = await ask(`frames/${shown.frame}/corrections`).catch(() => shown.kept);
+      } finally {
+        this.waiting -= 1;
+        if (shown === this.shown) this.take(shown.frame, shown.kept);
+      }
+    });
+    return this.turns;
   }
 
   drawList() {
@@ -135,11 +157,32 @@ export class Corrections {
       const back = one.withdrawn_at ? [`, taken back by ${one.withdrawn_by}, `, moment(one.withdrawn_at)] : [];
       return element(
         "li", {}, element("span", {}, `${NAMES[one.kind]} by ${one.made_by}, `, moment(one.made_at), ...back),
-        one.withdrawn_at ? null : element("button", { type: "button", class: "quiet", text: "Take back", onclick: () => this.change(() => this.remove(one)) }),
+        one.withdrawn_at ? null : element("button", { type: "button", class: "quiet", text: "Take back", onclick: () => this.takeBack(one) }),
       );
     });
     this.list.replaceChildren(...rows.reverse());
   }
+}
+
+function holdingOf({ kept }) {
+  return kept.corrections.filter((one) => !one.withdrawn_at);
+}
+
+function ownOf(shown) {
+  const name = reviewerName() || shown.kept.default_name;
+  return holdingOf(shown).filter((one) => one.made_by === name);
+}
+
+function holds(shown, correction) {
+  return holdingOf(shown).some((one) => one.id === correction.id);
+}
+
+function post({ frame, kept }, body) {
+  return send(`frames/${frame}/corrections`, "POST", { ...body, analysis_id: kept.analysis_id, by: reviewerName() || null });
+}
+
+function remove({ frame }, correction) {
+  return send(`frames/${frame}/corrections/${correction.id}${byReviewer()}`, "DELETE");
 }
 
 // Centres come as float32 here and as their exact doubles there.

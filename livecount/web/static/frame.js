@@ -12,6 +12,7 @@ import { drawMarks, drawScaleBar } from "/static/marks.js";
 import { Masks } from "/static/masks.js";
 import { NextField } from "/static/next_field.js";
 import { Picture } from "/static/picture.js";
+import { followReviewer } from "/static/reviewer.js";
 
 const experiment = document.body.dataset.experiment;
 const byId = (id) => document.getElementById(id);
@@ -198,7 +199,7 @@ function drawCells() {
   const { corrected_count: corrected } = corrections.kept;
   byId("count").textContent = `model ${frame.count}${corrected === null ? "" : `, corrected ${corrected}`}`;
   byId("correct").disabled = isOther;
-  byId("undo").disabled = !corrections.holding.length;
+  byId("undo").disabled = !corrections.own.length;
   checked.follow(frame, corrections, isOther);
   canvas.classList.toggle("correcting", isCorrecting());
   canvas.setAttribute("aria-label", `The frame with ${found.length} cells`);
@@ -259,6 +260,8 @@ function setCorrecting(is) {
 
 byId("correct").addEventListener("click", () => setCorrecting(byId("correct").getAttribute("aria-pressed") !== "true"));
 byId("undo").addEventListener("click", () => corrections.undo());
+followReviewer(byId("reviewer"));
+byId("reviewer").addEventListener("change", () => drawCells());
 
 followPointers(picture, {
   grab: (at) => (isCorrecting() ? corrections.grab(marks, at) : null),

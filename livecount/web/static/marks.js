@@ -28,9 +28,11 @@ export function drawMarks(paint, picture, marks) {
   }
 }
 
-// The nearest mark within a finger's or a pointer's reach, on the screen.
-export function markAt(picture, marks, at, reach = 10) {
-  let [best, nearest] = [null, reach];
+// A finger's or a pointer's reach, on the screen.
+export const REACH_PX = 10;
+
+export function markAt(picture, marks, at) {
+  let [best, nearest] = [null, REACH_PX];
   for (const mark of marks) {
     const [x, y] = picture.toScreen(mark.y, mark.x);
     const distance = Math.hypot(x - at.x, y - at.y);

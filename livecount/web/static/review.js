@@ -4,6 +4,7 @@ import "/static/chrome.js";
 import { hours, moment, number } from "/static/format.js";
 import { listen } from "/static/live.js";
 import { Preview } from "/static/preview.js";
+import { byReviewer, followReviewer, reviewerName } from "/static/reviewer.js";
 import { Validation } from "/static/validation.js";
 
 const PAGE = 100;
@@ -18,12 +19,12 @@ const preview = new Preview({ canvas: at("preview"), trouble: at("preview-troubl
 
 const validation = new Validation(base, {
   parts: at("parts"), meter: at("checked-parts"), progress: at("progress"), button: at("compare"), list: at("validations"),
-  reviewer: at("reviewer"), onChange: () => turn(-Infinity, 0), onProblem: showProblem,
+  onChange: () => turn(-Infinity, 0), onProblem: showProblem,
 });
 
 if (new URLSearchParams(location.search).has("fields")) at("list").value = "fields";
 at("blinded").checked = sessionStorage.getItem("livecount-blinded") === "yes";
-at("reviewer").value = localStorage.getItem("livecount-reviewer") ?? "";
+followReviewer(at("reviewer"));
 
 function isBlinded() {
   return at("blinded").checked;
@@ -222,7 +223,7 @@ function askReason() {
 at("ask").addEventListener("close", async () => {
   const frame = asked;
   if (at("ask").returnValue !== "exclude" || !at("reason").value.trim()) return;
-  const by = at("reviewer").value.trim() || null;
+  const by = reviewerName() || null;
   try {
     await send(`${base}/exclusions`, "POST", { frame_id: frame.frame_id, reason: at("reason").value, by });
     say(`${where(frame)} is excluded`);
@@ -234,9 +235,8 @@ at("ask").addEventListener("close", async () => {
 });
 
 async function putBack(numbers = found?.frames[current]?.exclusions ?? []) {
-  const by = at("reviewer").value.trim();
   try {
-    for (const each of numbers) await send(`${base}/exclusions/${each}${by ? `?${new URLSearchParams({ by })}` : ""}`, "DELETE");
+    for (const each of numbers) await send(`${base}/exclusions/${each}${byReviewer()}`, "DELETE");
     if (numbers.length) say("put back");
     await load();
   } catch (problem) {
@@ -287,7 +287,6 @@ at("blinded").addEventListener("change", () => {
   say(""); // it may name the well that was looked at last
 });
 at("blinded").addEventListener("change", () => sessionStorage.setItem("livecount-blinded", isBlinded() ? "yes" : ""));
-at("reviewer").addEventListener("change", () => localStorage.setItem("livecount-reviewer", at("reviewer").value.trim()));
 
 load(0);
 listen(document.body.dataset.experiment, {

@@ -1,10 +1,11 @@
 // How far the fields to validate are checked, and the counts compared with those that are.
 import { ask, element, send } from "/static/api.js";
 import { moment } from "/static/format.js";
+import { reviewerName } from "/static/reviewer.js";
 
 export class Validation {
-  constructor(base, { parts, meter, progress, button, list, reviewer, onChange, onProblem }) {
-    Object.assign(this, { base, parts, meter, progress, button, list, reviewer, onProblem });
+  constructor(base, { parts, meter, progress, button, list, onChange, onProblem }) {
+    Object.assign(this, { base, parts, meter, progress, button, list, onProblem });
     this.found = null;
     this.isBusy = false;
     parts.value = sessionStorage.getItem("livecount-parts") ?? parts.value;
@@ -34,7 +35,7 @@ export class Validation {
   }
 
   async compare() {
-    const by = this.reviewer.value.trim() || null;
+    const by = reviewerName() || null;
     this.isBusy = this.button.disabled = true;
     try {
       const made = await send(`${this.base}/validations`, "POST", { analysis_id: this.found.analysis_id, by });
