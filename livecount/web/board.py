@@ -7,6 +7,7 @@ a new snapshot is taken apart, as often as its own cost allows, and takes their 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,8 @@ __all__ = ["Board", "Shown"]
 LOOK_EVERY_S: Final = 0.5
 _LOOKED_AT_S: Final = 120.0
 """An experiment that nobody has asked for this long is not kept up to date."""
+_KEPT_S: Final = 1800.0
+"""Nor is it kept in memory after this."""
 _FIRST_S: Final = 60.0
 _COST: Final = 4.0
 """Snapshots take at most a fifth of a core: the next waits this often the time of the last."""
@@ -49,10 +52,10 @@ class Shown:
     Attributes
     ----------
     snapshot, number
-        The latest, and how many there were.
+        The latest, and its number: later ones have larger numbers.
     fresh, look
-        Curves with counts later than the snapshot, by the number of their track, and how many times
-        there were such since the server started.
+        Curves with counts later than the snapshot, by the number of their track, and the number of
+        this look at them.
     """
 
     name: str
@@ -92,6 +95,8 @@ class Board:
         self._lock = threading.RLock()
         self._ready = threading.Condition(self._lock)
         self._end = threading.Event()
+        # Of all experiments: fits and drawings of one that was forgotten are of no later number.
+        self._numbers, self._looks = itertools.count(1), itertools.count(1)
         self._log = structlog.get_logger("livecount.web")
         self._thread = threading.Thread(target=self._watch, name="board", daemon=True)
         self._thread.start()
@@ -157,6 +162,8 @@ class Board:
             followed = self._of(name)
             followed.asked_s = time.monotonic()
             followed.listeners.append(listener)
+            if followed.shown is not None and followed.failure is not None:
+                listener(_stale(followed.failure))
 
         def end() -> None:
             with self._lock:
@@ -170,6 +177,7 @@ class Board:
     def _watch(self) -> None:
         while not self._end.wait(LOOK_EVERY_S if self._is_settled() else 0.02):
             with self._lock:
+                self._forget()
                 looked_at = [one for one in self._followed.values() if self._is_looked_at(one)]
             for followed in looked_at:
                 try:
@@ -182,16 +190,28 @@ class Board:
 
     def _is_settled(self) -> bool:
         with self._lock:
-            return all(one.pending is None and one.shown for one in self._followed.values())
+            return all(
+                one.pending is None and (one.shown or one.failure)
+                for one in self._followed.values()
+            )
+
+    def _forget(self) -> None:
+        now_s = time.monotonic()
+        for name, one in list(self._followed.items()):
+            if one.pending is None and not one.listeners and now_s - one.asked_s > _KEPT_S:
+                del self._followed[name]
 
     def _is_looked_at(self, followed: _Followed) -> bool:
         return bool(followed.listeners) or time.monotonic() - followed.asked_s < _LOOKED_AT_S
 
     def _fail(self, followed: _Followed, error: LivecountError) -> None:
         with self._ready:
+            is_news = followed.failure is None and followed.shown is not None
             followed.failure, followed.pending = error, None
             followed.taken_s = time.monotonic()
             self._ready.notify_all()
+        if is_news:
+            self._tell(followed, _stale(error))
 
     def _bring_up_to_date(self, followed: _Followed) -> None:
         if followed.pending is not None and followed.pending.done():
@@ -205,6 +225,8 @@ class Board:
         snapshot = shown.snapshot
         with self.opened() as store:
             marks = store.change_marks(snapshot.experiment, snapshot.analysis)
+            if followed.failure is not None and marks == snapshot.marks:
+                self._recover(followed)
             self._add_fresh(followed, shown, store, marks.last_count_id)
             self._tell_of_edits(followed, marks)
             if followed.pending is None and self._is_due(followed, snapshot, marks, store):
@@ -229,14 +251,15 @@ class Board:
 
     def _take_in(self, followed: _Followed, snapshot: Snapshot) -> None:
         with self._ready:
-            before = followed.shown
-            number, look = (before.number + 1, before.look + 1) if before else (1, 1)
-            followed.shown = Shown(followed.name, snapshot, number, {}, look)
-            followed.pending = followed.failure = None
+            number = next(self._numbers)
+            followed.shown = Shown(followed.name, snapshot, number, {}, next(self._looks))
+            followed.pending = None
             followed.taken_s = time.monotonic()
             followed.cost_s = followed.taken_s - followed.started_s
             followed.seen_count_id = snapshot.marks.last_count_id
             self._ready.notify_all()
+        if followed.failure is not None:
+            self._recover(followed)
         self._fits.prepare(followed.shown)
         self._tell(followed, {"kind": "snapshot", "number": number})
 
@@ -252,9 +275,14 @@ class Board:
         followed.seen_count_id = last_count_id
         if changed:
             with self._lock:
-                followed.shown = replace(shown, fresh=curves, look=shown.look + 1)
+                followed.shown = replace(shown, fresh=curves, look=next(self._looks))
             told = {str(number): one.as_json() for number, one in changed.items()}
             self._tell(followed, {"kind": "counts", "snapshot": shown.number, "tracks": told})
+
+    def _recover(self, followed: _Followed) -> None:
+        """Tell that what is shown is as the database has it again."""
+        followed.failure = None
+        self._tell(followed, _stale(None))
 
     def _tell_of_edits(self, followed: _Followed, marks: ChangeMarks) -> None:
         """Let viewers ask anew what people say: it need not wait for a snapshot."""
@@ -267,3 +295,8 @@ class Board:
             listeners = list(followed.listeners)
         for listener in listeners:
             listener(message)
+
+
+def _stale(error: LivecountError | None) -> dict[str, Any]:
+    """Tell why what is shown may be old; None where it is not any more."""
+    return {"kind": "stale", "reason": "" if error is None else str(error)}

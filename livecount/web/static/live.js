@@ -1,4 +1,5 @@
 // The live connection of a page to one experiment: reconnects by itself, then asks for all anew.
+import { element, worded } from "/static/api.js";
 import { showHealth } from "/static/chrome.js";
 
 const SOONEST_MS = 500;
@@ -16,6 +17,7 @@ export function listen(experiment, { onCounts, onSnapshot, onEdits = () => {} })
     const socket = new WebSocket(`ws${location.protocol === "https:" ? "s" : ""}://${location.host}/api/v1/live?experiment=${experiment}`);
     socket.addEventListener("open", () => {
       wait = SOONEST_MS;
+      showStale("");
       if (wasOpen) anew();
       wasOpen = true;
     });
@@ -24,6 +26,7 @@ export function listen(experiment, { onCounts, onSnapshot, onEdits = () => {} })
       if (message.kind === "health") showHealth(message);
       else if (message.kind === "counts") onCounts(message);
       else if (message.kind === "edits") onEdits();
+      else if (message.kind === "stale") showStale(message.reason);
       else if (message.kind === "snapshot" && message.number < 0) anew();
       else if (message.kind === "snapshot") onSnapshot(message.number);
     });
@@ -34,4 +37,12 @@ export function listen(experiment, { onCounts, onSnapshot, onEdits = () => {} })
     });
   }
   connect();
+}
+
+// What stands on the page may be old: said until it is not any more.
+function showStale(reason) {
+  document.getElementById("stale")?.remove();
+  if (!reason) return;
+  const said = element("p", { id: "stale", class: "notice", role: "alert" }, "What is shown may be old; livecount tries again. ", ...worded(reason));
+  document.getElementById("main").prepend(said);
 }
