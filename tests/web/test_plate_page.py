@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from livecount.storage import CountStore
 from tests.endtoend.program import command, environment, livecount
+from tests.storage.made_frames import SETTINGS, make_count, stamp_of
 from tests.web.conftest import served
 
 RUN = ("--cell-diameter-px", 30, "--port")
@@ -91,6 +94,32 @@ def test_wells_by_group_follow_a_new_plate_map(frames: Path, tmp_path: Path, pag
         give("mended")
         expect(page.get_by_role("rowheader", name="mended")).to_be_visible(timeout=60_000)
         expect(page.get_by_role("rowheader", name="mistaken")).to_have_count(0)
+
+
+def test_wells_in_two_channels_are_shown_one_channel_at_a_time(tmp_path: Path, page: Page) -> None:
+    began = datetime(2026, 11, 1, tzinfo=UTC)
+    with CountStore.open(tmp_path / "run.db") as store:
+        experiment = store.ensure_experiment("two channels")
+        source = store.ensure_source(experiment, "/scans")
+        analysis = store.ensure_analysis(experiment, SETTINGS)
+        for order, (well, channel) in enumerate((w, c) for w in ("A1", "A2") for c in ("P", "F")):
+            for hour in range(3):
+                count = make_count(
+                    analysis.id, f"{well}_{channel}_{hour}.tif".encode(), n=7 + 10 * order,
+                    content=f"{order}/{hour}", well=well, field="1", channel=channel,
+                    acquired_at=began + timedelta(hours=hour),
+                )  # fmt: skip
+                store.record(source, count, stamp=stamp_of(10 * order + hour), n_pages=1)
+    with served("serve", "--database", tmp_path / "run.db") as server:
+        page.goto(server.address)
+        page.goto(f"{server.base}/experiments/1")
+        wells = page.get_by_role("button", name=re.compile(r"^A\d: "))
+        expect(wells).to_have_count(2)
+        page.get_by_role("button", name=re.compile("^A1")).click()
+        for channel, n in (("P", 7), ("F", 17)):
+            page.get_by_label("Channel and plane").select_option(label=channel)
+            expect(page.get_by_role("button", name=re.compile(f"^A1: {n} "))).to_be_visible()
+            expect(page.locator("#well")).to_contain_text(f"{n} cells")
 
 
 def test_a_server_that_comes_back_is_found_again(frames: Path, tmp_path: Path, page: Page) -> None:

@@ -11,6 +11,7 @@ const panel = document.getElementById("well");
 const colourBy = document.getElementById("colour");
 const scale = document.getElementById("scale");
 const arrange = document.getElementById("arrange");
+const series = document.getElementById("series");
 const GROUP_NAME_PX = 230;
 const ROW_NAME_PX = 34;
 const COLUMN_NAME_PX = 26;
@@ -20,6 +21,7 @@ const TALL_PX = 56;
 const SIZES = [[1, 1], [2, 2], [2, 3], [3, 4], [4, 6], [6, 8], [8, 12], [16, 24], [32, 48]];
 
 let plate = null;
+let wells = [];
 let rates = new Map();
 let areRatesThere = false;
 let views = [];
@@ -49,8 +51,24 @@ function valueOf(well) {
 }
 
 function unit() {
-  const metric = plate.wells[0]?.metric ?? "count";
+  const metric = wells[0]?.metric ?? "count";
   return { growth: UNITS[metric], confluence: "% confluent", rate: "1/h", quality: "% of frames flagged" }[colourBy.value];
+}
+
+const seriesOf = (well) => JSON.stringify([well.channel, well.z]);
+
+// Where wells were seen in several channels or planes, one at a time is shown.
+function offerSeries(all) {
+  const ofPlaces = new Set(all.map((well) => JSON.stringify([well.plate, well.well])));
+  const found = new Map(all.map((well) => [seriesOf(well), [well.channel, well.z && `z ${well.z}`].filter(Boolean).join(", ") || "no channel"]));
+  const kept = series.value;
+  series.replaceChildren(...[...found].map(([value, text]) => element("option", { value, text })));
+  if (found.has(kept)) series.value = kept;
+  series.parentElement.hidden = found.size < 2 || all.length === ofPlaces.size;
+}
+
+function ofSeries(all) {
+  return series.parentElement.hidden ? all : all.filter((well) => seriesOf(well) === series.value);
 }
 
 const keyOf = (well) => JSON.stringify([well.plate, well.well, well.channel, well.z]);
@@ -61,14 +79,14 @@ function placeOf(well) {
 
 function layOut() {
   if (arrange.value === "group") {
-    views = plate.wells.length ? [viewOfGroups()] : [];
+    views = wells.length ? [viewOfGroups()] : [];
   } else {
-    const plates = Map.groupBy(plate.wells, (well) => well.plate ?? "");
+    const plates = Map.groupBy(wells, (well) => well.plate ?? "");
     views = [...plates].map(([name, wells]) => viewOfPlate(name, wells));
   }
   place.replaceChildren(...views.map((view) => view.root));
   place.removeAttribute("aria-busy");
-  document.getElementById("none").hidden = plate.wells.length > 0;
+  document.getElementById("none").hidden = wells.length > 0;
 }
 
 function viewOfPlate(name, wells) {
@@ -88,7 +106,7 @@ function viewOfPlate(name, wells) {
 
 // Replicates side by side, a row a group; groups in the order in which they first stand on the plate.
 function viewOfGroups() {
-  const groups = Map.groupBy(plate.wells, (well) => well.group ?? "no group");
+  const groups = Map.groupBy(wells, (well) => well.group ?? "no group");
   const columns = Math.max(...[...groups.values()].map((wells) => wells.length));
   const spots = new Map();
   [...groups.values()].forEach((wells, row) => wells.forEach((well, column) => spots.set(well, { row, column })));
@@ -160,12 +178,12 @@ function apart(low, high) {
 }
 
 function ranges() {
-  const known = plate.wells.map(valueOf).filter(Number.isFinite);
+  const known = wells.map(valueOf).filter(Number.isFinite);
   const isShare = colourBy.value === "quality" || colourBy.value === "confluence";
   const colour = isShare ? [0, 100] : [Math.min(...known, colourBy.value === "rate" ? 0 : Infinity), Math.max(...known)];
   if (colourBy.value === "growth") colour.splice(0, 2, ...apart(...colour));
   let [low, high, from, to] = [Infinity, 0, Infinity, -Infinity];
-  for (const well of plate.wells) {
+  for (const well of wells) {
     for (const value of well.growth.values) {
       if (value > high) high = value;
       if (value > 0 && value < low) low = value;
@@ -299,7 +317,7 @@ function drawLegend(range) {
 }
 
 function choose(key) {
-  chosen = plate.wells.find((well) => keyOf(well) === key);
+  chosen = wells.find((well) => keyOf(well) === key);
   panel.hidden = false;
   soon();
 }
@@ -313,7 +331,7 @@ function closePanel() {
 }
 
 function drawPanel() {
-  const well = plate.wells.find((one) => keyOf(one) === keyOf(chosen));
+  const well = wells.find((one) => keyOf(one) === keyOf(chosen));
   if (!well) return;
   chosen = well;
   const growth = rates.get(keyOf(well));
@@ -365,13 +383,16 @@ function askRates() {
 const standing = (wells) => wells.map((well) => [keyOf(well), well.group].join()).join();
 followWells(experiment, {
   onAll: (found) => {
-    const isSame = plate && standing(plate.wells) === standing(found.wells);
+    const before = plate && standing(wells);
     plate = found;
+    offerSeries(found.wells);
+    wells = ofSeries(found.wells);
+    const isSame = before === standing(wells);
     clearProblem();
     if (isSame) views.forEach((view) => rekey(view));
     else layOut();
     draw();
-    if (plate.wells.length) askRates();
+    if (wells.length) askRates();
   },
   onTracks: soon,
   onProblem: showProblem,
@@ -379,7 +400,7 @@ followWells(experiment, {
 
 // After a new snapshot the wells are new objects at the old places.
 function rekey(view) {
-  const fresh = new Map(plate.wells.map((well) => [keyOf(well), well]));
+  const fresh = new Map(wells.map((well) => [keyOf(well), well]));
   for (const name of ["buttons", "spots"]) {
     view[name] = new Map([...view[name]].map(([well, value]) => [fresh.get(keyOf(well)), value]));
   }
@@ -387,6 +408,14 @@ function rekey(view) {
 }
 
 colourBy.addEventListener("change", soon);
+series.addEventListener("change", () => {
+  wells = ofSeries(plate.wells);
+  const same = chosen && wells.find((well) => well.plate === chosen.plate && well.well === chosen.well);
+  if (same) chosen = same;
+  else if (chosen) closePanel();
+  layOut();
+  draw();
+});
 arrange.addEventListener("change", () => {
   if (!plate) return;
   layOut();
