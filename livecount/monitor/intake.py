@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
@@ -29,13 +29,14 @@ from livecount.experiment import ChannelRule
 from livecount.frame import FrameAttributes, FrameCount
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.counting import Counting
+from livecount.monitor.known_pages import appended_pages, is_dealt_with
 from livecount.monitor.late import LateMetadata
 from livecount.monitor.messages import PageAhead, PageRead
 from livecount.monitor.referee import Referee
 from livecount.monitor.second_tries import SecondTries
 from livecount.monitor.worker import StopAskedError
 from livecount.platform.files import FileStamp
-from livecount.storage import CountStore, FrameState, KnownPage, Source
+from livecount.storage import CountStore, KnownPage, Source
 from livecount.watching import Sighting, Watcher
 
 __all__ = ["Intake"]
@@ -154,12 +155,12 @@ class Intake:
         found = self._worker.look(path, settled=sighting.settled)
         known = self._known_pages(sighting)
         nuclei = self._referee.known_pages(self.source, sighting.relative_path)
-        trusted = _appended_to(known, sighting, found.n_pages)
+        trusted = appended_pages(known, sighting, found.n_pages)
         outcomes: set[_Outcome] = set()
         waits_s: list[float] = []
         troubled: dict[int, LivecountError] = {}
         for page in sorted(found.complete_pages, key=trusted.__contains__):
-            if page in trusted or _is_dealt_with(known.get(page), sighting):
+            if page in trusted or is_dealt_with(known.get(page), sighting):
                 continue
             self._between_pages()
             try:
@@ -379,27 +380,3 @@ def _unexpected(fault: BaseException) -> UnreadableFrameError:
         f"Unexpected {type(fault).__name__} while counting: {fault}",
         hint="See the log, and report it",
     )
-
-
-def _appended_to(
-    known: Mapping[int, KnownPage], sighting: Sighting, n_pages: int
-) -> frozenset[int]:
-    """Name the known pages of a grown stack that need not be read again at each growth.
-
-    A stack that gained a page every ten minutes would otherwise be read whole every ten minutes.
-    Its first and last known pages are read: if they are what they were, so are those between.
-    Pre-sized stacks gain pages at an unchanged size.
-    """
-    pages = sorted(page for page, found in known.items() if found.state is not FrameState.PENDING)
-    grown = n_pages > len(pages) or all(
-        found.stamp is not None and found.stamp.size_bytes < sighting.stamp.size_bytes
-        for found in known.values()
-    )
-    return frozenset(pages[1:-1]) if sighting.settled and grown else frozenset()
-
-
-def _is_dealt_with(known: KnownPage | None, sighting: Sighting) -> bool:
-    """Pages of a growing file are read once while it grows, and once more when it has settled."""
-    if known is None or known.state is FrameState.PENDING:
-        return False
-    return not sighting.settled
