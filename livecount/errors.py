@@ -28,6 +28,7 @@
     |   +-- CorrectionError         a corrected cell does not fit its frame
     |   +-- CorrectedMeanwhileError  somebody saw other cells than there are by now
     |   +-- PrimaryChangeError      another analysis cannot take the first place now
+    +-- FolderUnknownError          a folder may be one that is watched by another name
     +-- WorkerError                 the process that reads and counts
     |   +-- WorkerStartError        does not start
     |   +-- WorkerLostError         ended in the middle of its work
@@ -61,6 +62,7 @@ __all__ = [
     "EngineError",
     "EngineNotBuiltError",
     "EngineReplacedError",
+    "FolderUnknownError",
     "LivecountError",
     "MissingExtraError",
     "ModelError",
@@ -204,6 +206,10 @@ class CorrectedMeanwhileError(StoreError):
 
 class PrimaryChangeError(StoreError):
     """Another analysis cannot take the first place now: frames would be missing from it."""
+
+
+class FolderUnknownError(LivecountError):
+    """A watched folder may be one that is known by another name; its frames would be doubled."""
 
 
 class WorkerError(LivecountError):

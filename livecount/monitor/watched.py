@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from livecount.config import Config
-from livecount.errors import StoreError, WorkerStartError
+from livecount.errors import FolderUnknownError, StoreError, WorkerStartError
 from livecount.frame import FrameCount
 from livecount.monitor.choices import edges_said
 from livecount.monitor.counting import open_counting
@@ -246,6 +246,11 @@ class WatchedExperiment:
         """Find the watched folder's own entry, also when it is spelt otherwise than before.
 
         A folder that is spelt as before is not asked: its share may hang.
+
+        Raises
+        ------
+        FolderUnknownError
+            It may be one that is watched by another name, and neither can be reached to tell.
         """
         sources = self._store.sources(self.experiment)
         for known in sources:
@@ -255,6 +260,8 @@ class WatchedExperiment:
             with suppress(OSError):
                 if folder.samefile(known.folder):
                     return known
+        if not _is_there(folder):
+            _insist_on_another(folder, sources)
         return self._store.ensure_source(self.experiment, str(folder))
 
     def _catch_up_on_attributes(self, intake: Intake) -> None:
@@ -289,3 +296,23 @@ class WatchedExperiment:
     def _counted(self, count: FrameCount) -> None:
         self.n_counted += 1
         self._calls.on_count(count)
+
+
+def _insist_on_another(folder: Path, sources: Sequence[Source]) -> None:
+    """Refuse an absent folder that may be an absent known one: it would be counted twice."""
+    for known in sources:
+        there = Path(known.folder)
+        if there.name == folder.name and not _is_there(there):
+            raise FolderUnknownError(
+                f"Neither {folder} nor {there}, which this experiment watched before, can be "
+                "reached, so that nothing tells whether they are the same folder",
+                hint="Spell it as before, or start once it can be reached; where it is another "
+                "one, make it first",
+            )
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # a share that is not mounted any more, or may not be entered
+        return False

@@ -207,6 +207,24 @@ def test_the_same_folder_by_another_name_is_not_counted_again(frames: Path, tmp_
     assert counted(database)["counted"] == 30
 
 
+def test_an_absent_folder_is_not_taken_for_another_by_its_new_name(
+    frames: Path, tmp_path: Path
+) -> None:
+    database, drive = tmp_path / "run.db", tmp_path / "drive" / "scan"
+    shutil.copytree(frames, drive)
+    options = [*DIAMETER, "--until-idle", 1.2, "--experiment", "e"]
+    run_until_idle(drive, database, options)
+    drive.parent.rename(tmp_path / "unplugged")
+    share = tmp_path / "share" / "scan"
+    words = ["run", share, "--database", database, "--no-dashboard", *options]
+    refused = livecount(*words, check=False)
+    assert refused.returncode == 1
+    assert f"Neither {share} nor {drive}" in " ".join(refused.stderr.split())
+    share.mkdir(parents=True)
+    livecount(*words)
+    assert counted(database)["seen"] == 30
+
+
 def test_a_file_that_went_while_nobody_watched_is_not_pending_for_ever(
     frames: Path, tmp_path: Path
 ) -> None:
