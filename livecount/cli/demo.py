@@ -131,7 +131,8 @@ def _count_live(settings: Config) -> None:
 
     set_up_logs(settings.log, settings.log_file)
     counts: dict[str, dict[float, int]] = defaultdict(dict)
-    with Live(console=terminal(stderr=True), refresh_per_second=4) as live:
+    screen = terminal(stderr=True)
+    with Live(console=screen, refresh_per_second=4) as live:
 
         def show(count: FrameCount) -> None:
             attributes = count.attributes
@@ -139,6 +140,8 @@ def _count_live(settings: Config) -> None:
             live.update(_picture(counts))
 
         run_monitor(settings, until_idle_s=_IDLE_S, stop=threading.Event(), on_count=show)
+    if not screen.is_terminal:
+        screen.line()  # elsewhere the table's last line is left open
 
 
 def _picture(counts: dict[str, dict[float, int]]) -> Any:
