@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -12,11 +11,8 @@ from typing import Any
 
 from livecount.frame import AttributeSource, FrameAttributes
 from livecount.platform.files import open_shared
-from livecount.readers.micromanager import (
-    attributes_from_event,
-    attributes_from_record,
-    parse_running_json,
-)
+from livecount.readers.micromanager import attributes_from_event, attributes_from_record
+from livecount.readers.running_metadata import RunningMetadata
 
 __all__ = ["companion_attributes", "companion_stamps"]
 
@@ -43,12 +39,16 @@ def companion_attributes(path: Path, time_zone: tzinfo) -> FrameAttributes:
     if isinstance(record, Mapping):
         return attributes_from_event(record, time_zone)
     for folder in (path.parent, path.parent.parent):
-        records = _records(folder / "metadata.txt")
-        record = records.get(f"{path.parent.name}/{path.name}") or records.get(path.name)
-        if isinstance(record, Mapping):
+        record, summary = _running(folder / "metadata.txt").find(path.parent.name, path.name)
+        if record is not None:
             found = attributes_from_record(record, AttributeSource.COMPANION_FILE, time_zone)
-            return found.completed_by(_of_summary(records.get("Summary")))
+            return found.completed_by(_of_summary(summary))
     return FrameAttributes()
+
+
+@functools.lru_cache(maxsize=1024)
+def _running(path: Path) -> RunningMetadata:
+    return RunningMetadata(path)
 
 
 def _of_summary(summary: Any) -> FrameAttributes:
@@ -76,31 +76,12 @@ def _read(path: Path, _n_bytes: int, _mtime_ns: int) -> Mapping[str, Any]:
             text = handle.read(_MAX_BYTES).decode("utf-8", "replace")
     except OSError:
         return {}
-    if path.name == "metadata.txt":
-        return _by_file_name(parse_running_json(text))
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         # It is being rewritten at this instant; the next look reads it.
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _by_file_name(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Key Micro-Manager's records by file: 2.0 names it in the key, 1.4 in the record."""
-    found: dict[str, Any] = {"Summary": entries.get("Summary")}
-    for key, record in entries.items():
-        kind, _, rest = key.partition("-")
-        if not isinstance(record, Mapping):
-            continue
-        if kind in ("Metadata", "Coords"):
-            coordinates = {"Coords": record} if kind == "Coords" else record
-            found[rest] = {**found.get(rest, {}), **coordinates}
-        elif kind == "FrameKey" and isinstance(record.get("FileName"), str):
-            found[record["FileName"].replace("\\", "/")] = record
-    # A position's folder may have been renamed: a name that occurs once is enough there.
-    bare = Counter(key.rpartition("/")[2] for key in found)
-    return {k.rpartition("/")[2] if bare[k.rpartition("/")[2]] == 1 else k: found[k] for k in found}
 
 
 def companion_stamps(folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Final
 
 from livecount.frame import AttributeSource, FrameAttributes
 from livecount.readers.stamps import parse_stamp
@@ -17,7 +16,7 @@ __all__ = [
     "attributes_from_record",
     "bit_depth",
     "number",
-    "parse_running_json",
+    "slim_record",
     "stage_position",
 ]
 
@@ -25,6 +24,27 @@ Record = Mapping[str, Any]
 
 _TOO_MANY = 2**53
 """Whole numbers from here on are not exact as JSON numbers, and no counter of frames reaches it."""
+
+
+_NAMES: Final = {
+    "axes": ("Axes", "Coords"),
+    "time_point": ("FrameIndex", "Frame"),
+    "elapsed_ms": ("ElapsedTime-ms",),
+    "position": ("PositionName",),
+    "channel": ("Channel",),
+    "z": ("SliceIndex", "Slice"),
+    "acquired_at": ("TimeReceivedByCore", "ReceivedTime", "Time"),
+    "pixel_size_um": ("PixelSizeUm", "PixelSize_um"),
+    "x_um": ("XPositionUm", "XPosition_um_Intended"),
+    "y_um": ("YPositionUm", "YPosition_um_Intended"),
+}
+"""What a record may call each thing; the first that is there counts."""
+_ALL_NAMES: Final = frozenset(name for names in _NAMES.values() for name in names)
+
+
+def slim_record(record: Record) -> dict[str, Any]:
+    """Keep of a record what :func:`attributes_from_record` reads: some ten of eighty entries."""
+    return {name: value for name, value in record.items() if name in _ALL_NAMES}
 
 
 def attributes_from_record(
@@ -47,27 +67,22 @@ def attributes_from_record(
         A pixel size of 0 means "not calibrated", and an elapsed time of 0 at a later time point
         "not measured" (NDTiff); both stay unknown.
     """
-    axes = _first(record, "Axes", "Coords")
-    axes = axes if isinstance(axes, Mapping) else {}
-    time_point = _index(axes.get("time", _first(record, "FrameIndex", "Frame")))
-    elapsed_ms = number(_first(record, "ElapsedTime-ms"))
+    found = {thing: _first(record, *names) for thing, names in _NAMES.items()}
+    axes = found["axes"] if isinstance(found["axes"], Mapping) else {}
+    time_point = _index(axes.get("time", found["time_point"]))
+    elapsed_ms = number(found["elapsed_ms"])
     if elapsed_ms is not None and (elapsed_ms < 0 or (elapsed_ms == 0 and time_point)):
         elapsed_ms = None
     return _named_position(
         source,
-        _first(record, "PositionName") or _text(axes.get("position")),
+        found["position"] or _text(axes.get("position")),
         time_point=time_point,
-        channel=_name(axes.get("channel")) or _name(_first(record, "Channel")),
-        z=_index(axes.get("z", None if axes else _first(record, "SliceIndex", "Slice"))),
-        acquired_at=parse_stamp(
-            _first(record, "TimeReceivedByCore", "ReceivedTime", "Time"), time_zone
-        ),
+        channel=_name(axes.get("channel")) or _name(found["channel"]),
+        z=_index(axes.get("z", None if axes else found["z"])),
+        acquired_at=parse_stamp(found["acquired_at"], time_zone),
         elapsed_s=None if elapsed_ms is None else elapsed_ms / 1000.0,
-        pixel_size_um=_positive(_first(record, "PixelSizeUm", "PixelSize_um")),
-        **stage_position(
-            _first(record, "XPositionUm", "XPosition_um_Intended"),
-            _first(record, "YPositionUm", "YPosition_um_Intended"),
-        ),
+        pixel_size_um=_positive(found["pixel_size_um"]),
+        **stage_position(found["x_um"], found["y_um"]),
     )
 
 
@@ -114,39 +129,6 @@ def bit_depth(record: Record) -> int | None:
     """Tell how many bits of a pixel the camera fills, or None."""
     bits = number(_first(record, "BitDepth"))
     return int(bits) if bits is not None and 1 <= bits <= 64 else None
-
-
-def parse_running_json(text: str) -> dict[str, Any]:
-    r"""Read a JSON object whose end may not be written yet.
-
-    Micro-Manager adds a record per image and closes the outer object only at the end.
-
-    Parameters
-    ----------
-    text
-        The file's content so far.
-
-    Returns
-    -------
-    dict
-        Every record that is complete; empty where the text is no JSON object.
-
-    >>> parse_running_json('{"a": {"x": 1},\n"b": {"x": 2},\n"c": {"x"')
-    {'a': {'x': 1}, 'b': {'x': 2}}
-    """
-    candidates = [text, text.rstrip().rstrip(",") + "}"]
-    end = len(text)
-    for _ in range(3):
-        end = text.rfind("},", 0, end)
-        if end > 0:
-            candidates.append(text[: end + 1] + "}")
-    for candidate in candidates:
-        try:
-            found = json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-        return found if isinstance(found, dict) else {}
-    return {}
 
 
 def number(value: Any) -> float | None:
