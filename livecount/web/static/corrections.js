@@ -143,7 +143,8 @@ export class Corrections {
         shown.kept = (await act(shown)) ?? shown.kept;
       } catch (problem) {
         this.onProblem(problem);
-        shown.kept = await ask(`frames/${shown.frame}/corrections`).catch(() => shown.kept);
+        const now = await ask(`frames/${shown.frame}/corrections`).catch(() => shown.kept);
+        if (now.analysis_id === shown.kept.analysis_id) shown.kept = now; // else the page is loaded anew
       } finally {
         this.waiting -= 1;
         if (shown === this.shown) this.take(shown.frame, shown.kept);
