@@ -29,7 +29,7 @@ from livecount.experiment import ChannelRule
 from livecount.frame import FrameAttributes, FrameCount
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.counting import Counting
-from livecount.monitor.known_pages import appended_pages, is_dealt_with
+from livecount.monitor.known_pages import appended_pages, is_dealt_with, readable_pages
 from livecount.monitor.late import LateMetadata
 from livecount.monitor.messages import PageAhead, PageRead
 from livecount.monitor.referee import Referee
@@ -156,6 +156,8 @@ class Intake:
         known = self._known_pages(sighting)
         nuclei = self._referee.known_pages(self.source, sighting.relative_path)
         trusted = appended_pages(known, sighting, found.n_pages)
+        if self._second_tries.is_second(sighting.relative_path, sighting.stamp):
+            trusted |= readable_pages(known, sighting)
         outcomes: set[_Outcome] = set()
         waits_s: list[float] = []
         troubled: dict[int, LivecountError] = {}
@@ -204,7 +206,7 @@ class Intake:
             for page, reason in troubled.items():
                 self._quarantine(sighting, page, reason)
             if troubled:
-                self._put_off(sighting, next(iter(troubled.values())))
+                self._put_off(sighting, *troubled.values())
             self._store.file_done(self.source, sighting.relative_path, sighting.stamp, n_pages)
             self.watcher.mark_done(sighting.relative_path, sighting.stamp)
 
@@ -321,10 +323,12 @@ class Intake:
             self._set_aside(sighting, error)
             self._put_off(sighting, error)
 
-    def _put_off(self, sighting: Sighting, error: LivecountError) -> None:
+    def _put_off(self, sighting: Sighting, *errors: LivecountError) -> None:
         """Arrange another, much later try of what could not be read; not of what ends a worker."""
-        if isinstance(error, UnreadableFrameError):
-            self._second_tries.put_off(sighting.relative_path, sighting.stamp, time.monotonic())
+        path, stamp = sighting.relative_path, sighting.stamp
+        is_unreadable = any(isinstance(error, UnreadableFrameError) for error in errors)
+        if is_unreadable or self._second_tries.is_second(path, stamp):
+            self._second_tries.put_off(path, stamp, time.monotonic())
 
     def _gives_up(self, sighting: Sighting, error: LivecountError) -> bool:
         """Retry with growing pauses while the file may still be written; True when tried enough."""

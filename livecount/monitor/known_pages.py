@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from livecount.storage import FrameState, KnownPage
 from livecount.watching import Sighting
 
-__all__ = ["appended_pages", "is_dealt_with"]
+__all__ = ["appended_pages", "is_dealt_with", "readable_pages"]
 
 
 def appended_pages(
@@ -25,6 +25,16 @@ def appended_pages(
         for found in known.values()
     )
     return frozenset(pages[1:-1]) if sighting.settled and grown else frozenset()
+
+
+def readable_pages(known: Mapping[int, KnownPage], sighting: Sighting) -> frozenset[int]:
+    """Name the pages that were read from the file as it is, where only its others are in doubt."""
+    read = (FrameState.COUNTED, FrameState.IGNORED)
+    return frozenset(
+        page
+        for page, found in known.items()
+        if found.stamp == sighting.stamp and found.state in read
+    )
 
 
 def is_dealt_with(known: KnownPage | None, sighting: Sighting) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -261,7 +262,8 @@ class WatchedExperiment:
                 if folder.samefile(known.folder):
                     return known
         if not _is_there(folder):
-            _insist_on_another(folder, sources)
+            watched = set(map(str, self.config.watch.folders))
+            _insist_on_another(folder, [one for one in sources if one.folder not in watched])
         return self._store.ensure_source(self.experiment, str(folder))
 
     def _catch_up_on_attributes(self, intake: Intake) -> None:
@@ -302,7 +304,8 @@ def _insist_on_another(folder: Path, sources: Sequence[Source]) -> None:
     """Refuse an absent folder that may be an absent known one: it would be counted twice."""
     for known in sources:
         there = Path(known.folder)
-        if there.name == folder.name and not _is_there(there):
+        names = {os.path.normcase(one.name) for one in (folder, there)}
+        if (len(names) == 1 or "" in names) and not _is_there(there):
             raise FolderUnknownError(
                 f"Neither {folder} nor {there}, which this experiment watched before, can be "
                 "reached, so that nothing tells whether they are the same folder",

@@ -97,6 +97,10 @@ def _set_page_aside(connection: Connection, page: _Page, verdict: SetAside) -> N
         # Not read this time, but what was read of the same file before still holds.
         content_hash = current.content_hash if unchanged else None
     facts = {"state": verdict.state, "reason": verdict.reason}
+    if current is not None and verdict.attributes is None:
+        said = {**facts, **page.at_stamp, "content_hash": content_hash}
+        if all(getattr(current, name) == value for name, value in said.items()):
+            return  # known since its `changed_at`
     attributes = verdict.attributes or FrameAttributes()
     frame_id, _ = _place(connection, page, content_hash, facts, attributes)
     if _has_count(connection, frame_id):

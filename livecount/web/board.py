@@ -168,6 +168,7 @@ class Board:
         def end() -> None:
             with self._lock:
                 followed.listeners.remove(listener)
+                followed.asked_s = time.monotonic()
 
         return end
 
@@ -178,7 +179,9 @@ class Board:
         while not self._end.wait(LOOK_EVERY_S if self._is_settled() else 0.02):
             with self._lock:
                 self._forget()
-                looked_at = [one for one in self._followed.values() if self._is_looked_at(one)]
+                looked_at = [
+                    one for one in self._followed.values() if self._is_looked_at(one) or one.pending
+                ]
             for followed in looked_at:
                 try:
                     self._bring_up_to_date(followed)

@@ -69,21 +69,28 @@ def start_server(database: Path, settings: DashboardSettings, port: int | None) 
     """
     with _bound(port) as listening:
         access = Access(dashboard_token(), _port(listening))
+        server = _spawn(database, settings, access, listening)
 
-        def start() -> SpawnProcess:
-            server = multiprocessing.get_context("spawn").Process(
-                target=_serve_apart,
-                args=(database, settings, access, listening),
-                name="livecount-web",
-            )
-            server.start()
-            return server
+    def start_again() -> SpawnProcess:
+        # Bound anew: on Windows a socket that one process has served is of no use to another.
+        with _bound(access.port) as listening:
+            return _spawn(database, settings, access, listening)
 
-        keeper = _Keeper(start)
-        try:
-            yield access
-        finally:
-            keeper.end()
+    keeper = _Keeper(server, start_again)
+    try:
+        yield access
+    finally:
+        keeper.end()
+
+
+def _spawn(
+    database: Path, settings: DashboardSettings, access: Access, listening: socket.socket
+) -> SpawnProcess:
+    server = multiprocessing.get_context("spawn").Process(
+        target=_serve_apart, args=(database, settings, access, listening), name="livecount-web"
+    )
+    server.start()
+    return server
 
 
 class _Keeper:
@@ -91,13 +98,15 @@ class _Keeper:
 
     Parameters
     ----------
-    start
-        Gives a started process.
+    server
+        The first.
+    start_again
+        Gives another, started.
     """
 
-    def __init__(self, start: Callable[[], SpawnProcess]) -> None:
-        self._start = start
-        self._server = start()
+    def __init__(self, server: SpawnProcess, start_again: Callable[[], SpawnProcess]) -> None:
+        self._server = server
+        self._start_again = start_again
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="livecount-web", daemon=True)
         self._thread.start()
@@ -124,8 +133,8 @@ class _Keeper:
                 return
             pause_s, began_s = min(2 * pause_s, _LONGEST_PAUSE_S), time.monotonic()
             try:
-                self._server = self._start()
-            except OSError as error:  # no memory for a process; the next turn may find some
+                self._server = self._start_again()
+            except (OSError, LivecountError) as error:  # no memory, or another has the port
                 log.error("dashboard not started", reason=str(error))
 
 

@@ -33,7 +33,7 @@ export class Corrections {
   }
 
   take(frame, kept) {
-    if (frame === this.frame) this.shown.kept = kept;
+    if (frame === this.frame && kept.analysis_id === this.kept.analysis_id) this.shown.kept = kept;
     else this.shown = { frame, kept };
     this.dragged = null;
     this.drawList();
