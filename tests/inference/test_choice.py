@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from livecount.inference import (
 from livecount.inference.choice import Choice, ChosenEngine, choose_among, choose_runtime, try_all
 from livecount.inference.golden import GOLDEN_NAME, read_golden, write_golden
 from livecount.inference.runtimes import REFERENCE, RUNTIMES, Runtime
-from livecount.inference.trial import Trial, forget_trial, try_runtime
+from livecount.inference.trial import Trial, _judge, forget_trial, try_runtime
 from livecount.monitor.engine_state import say_what_counts
 from livecount.monitor.messages import EngineState
 from livecount.pipeline import CountingRule, FrameCounter
@@ -132,6 +133,24 @@ def test_golden_tiles_are_written_and_read(model: Model, tmp_path: Path) -> None
     assert [len(peaks) for peaks in again.peaks] == [len(peaks) for peaks in golden.peaks]
     with pytest.raises(ModelError, match="another network"):
         read_golden(dataclasses.replace(copied, onnx_sha256="0" * 64))
+
+
+class Kept(Altered):
+    """The reference, kept waiting as by other programs that use the same core."""
+
+    def infer(self, image: np.ndarray) -> np.ndarray:
+        time.sleep(0.6)
+        return super().infer(image)
+
+
+def test_other_programs_do_not_make_a_runtime_of_one_thread_look_slow(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Kept(model)
+    waiting = dataclasses.replace(RUNTIMES[REFERENCE], open=lambda *_: engine)
+    monkeypatch.setitem(RUNTIMES, REFERENCE, waiting)
+    assert 0 < _judge(REFERENCE, model.folder, 1).ms < 600
+    assert _judge(REFERENCE, model.folder, 2).ms > 600
 
 
 @pytest.mark.parametrize("name", INSTALLED)
