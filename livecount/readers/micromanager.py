@@ -43,7 +43,7 @@ _ALL_NAMES: Final = frozenset(name for names in _NAMES.values() for name in name
 
 
 def slim_record(record: Record) -> dict[str, Any]:
-    """Keep of a record what :func:`attributes_from_record` reads: some ten of eighty entries."""
+    """Keep of a record what :func:`attributes_from_record` reads; the rest is not kept."""
     # The names are those of above, not one copy a record.
     return {name: record[name] for name in _ALL_NAMES if name in record}
 

@@ -1,7 +1,7 @@
 """Micro-Manager's ``metadata.txt``, read while it grows: what is added is parsed, not the whole.
 
-The file is one JSON object that gains a record per image and is closed at the end. After ten
-thousand images it holds 40 MB: parsed anew for each frame, that would take longer than counting.
+The file is one JSON object that gains a record per image and is closed at the end. Parsed whole for
+each frame, it would cost more with every image of a run.
 """
 
 from __future__ import annotations
