@@ -33,7 +33,7 @@ from comparison_report import Outcome, report
 from livecount.annotations import Dataset, find_datasets, load_image
 from livecount.detection import find_peaks
 from livecount.evaluation import FrameScore, SweepFrame, score_at, summarise
-from livecount.frame import LOCATION_H, Candidates
+from livecount.frame import Candidates
 from livecount.inference import TileLimits, infer_tiled
 from livecount.normalisation import normalise
 from livecount.readers import read_pixels
@@ -47,6 +47,8 @@ from livecount.training.run_folder import RECIPE_NAME, RESULT_NAME, WEIGHTS_NAME
 
 RECIPES = ROOT / "engines" / "recipes" / "paper-comparison"
 LEVELS = 5
+LOCATED_WITHIN = 0.1
+"""Cells lie at the centroid of what stands within this height of their peak (ADR 0010)."""
 WHOLE = 1 << 40
 Pixels = npt.NDArray[np.float32]
 Images = list[tuple[str, Dataset, int]]
@@ -267,7 +269,7 @@ def detected(model: dict[str, Any], maps: Pixels, recipe: Recipe) -> Candidates:
     """Find what may be cells; ``prominence`` is what the threshold is compared with."""
     drawn = np.ascontiguousarray(maps[recipe.head_names.index(model["map"])])
     if model["detection"] == "peaks":
-        return find_peaks(drawn, h=LOCATION_H)
+        return find_peaks(drawn, h=LOCATED_WITHIN)
     boundary = model.get("boundary")
     edges = None if boundary is None else maps[recipe.head_names.index(boundary)]
     return find_components(drawn, edges)

@@ -20,7 +20,7 @@ from accuracy import describe_origin
 from livecount.annotations import Dataset, find_datasets, load_image
 from livecount.detection import find_peaks
 from livecount.evaluation import FrameScore, score_frame, summarise
-from livecount.frame import LOCATION_H, Frame
+from livecount.frame import Frame
 from livecount.inference import Engine, Model, TileLimits, find_model, infer_tiled, open_engine
 from livecount.normalisation import normalise
 from livecount.platform.process import usable_cores
@@ -102,7 +102,7 @@ def score(
     """Find the cells of the maps and compare them with the annotation."""
     height, width = frame.pixels.shape
     drawn = detection_map(maps, model.heads, model.weighing)
-    found = find_peaks(drawn, h=min(model.h, LOCATION_H))
+    found = find_peaks(drawn)
     cells = found.scaled(height / drawn.shape[0], width / drawn.shape[1]).at(model.h)
     return score_frame(
         "frame",

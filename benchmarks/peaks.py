@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--images", type=Path, help="also the network's maps of these real frames")
     given = parser.parse_args()
-    find_peaks(np.eye(8), h=given.h)  # compiled before anything is timed
+    find_peaks(np.eye(8))  # compiled before anything is timed
     drawn = maps(tuple(given.shape), given.cells)
     real = network_maps(given.images) if given.images else ()
     rows = [measured_row(name, inner, given.h, given.repeats) for name, inner in chain(drawn, real)]
@@ -109,7 +109,7 @@ def measured_row(name: str, inner: npt.NDArray[np.float32], h: float, repeats: i
     """Time all on one map, in turns."""
     took: dict[str, list[float]] = {"ours": [], "scikit-image": [], "SimpleITK": []}
     for _ in range(repeats):
-        seconds, candidates = timed(lambda: find_peaks(inner, h=h))
+        seconds, candidates = timed(lambda: find_peaks(inner))
         took["ours"].append(seconds)
         seconds, mask = timed(lambda: h_maxima(inner, np.float32(h), footprint=EIGHT_CONNECTED))
         took["scikit-image"].append(seconds)

@@ -32,7 +32,7 @@ from accuracy import describe_origin
 
 from livecount.annotations import find_datasets
 from livecount.detection import find_peaks
-from livecount.frame import LOCATION_H, Frame
+from livecount.frame import Frame
 from livecount.inference import (
     MEMORY_LIMIT_MB,
     Engine,
@@ -116,7 +116,7 @@ def time_stages(case: Case) -> dict[str, float]:
         weighed = timed(
             took, "weigh", partial(detection_map, maps, case.model.heads, case.model.weighing)
         )
-        timed(took, "peaks", partial(find_peaks, weighed, h=min(case.model.h, LOCATION_H)))
+        timed(took, "peaks", partial(find_peaks, weighed))
         timed(took, "quality", partial(judged, frame))
         rounds.append(took)
     return {stage: statistics.median(r[stage] for r in rounds[1:]) for stage in rounds[0]}
@@ -220,7 +220,7 @@ def count_of(case: Case, pixels: Pixels) -> int:
         resize(pixels, case.model.cell_diameter_px / CELL_PX), case.model.normalisation
     )
     weighed = detection_map(drawn(case, image), case.model.heads, case.model.weighing)
-    return find_peaks(weighed, h=min(case.model.h, LOCATION_H)).count_at(case.model.h)
+    return find_peaks(weighed).count_at(case.model.h)
 
 
 def network_and_rest(case: Case, pixels: Pixels, cell_px: float) -> tuple[float, float]:
@@ -234,7 +234,7 @@ def network_and_rest(case: Case, pixels: Pixels, cell_px: float) -> tuple[float,
         maps = drawn(case, image)
         inferred = time.perf_counter()
         weighed = detection_map(maps, case.model.heads, case.model.weighing)
-        find_peaks(weighed, h=min(case.model.h, LOCATION_H))
+        find_peaks(weighed)
         ended = time.perf_counter()
         took["network"].append(inferred - prepared)
         took["rest"].append(prepared - began + ended - inferred)

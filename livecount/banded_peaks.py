@@ -17,18 +17,18 @@ import numpy.typing as npt
 
 from livecount.compiling import compiled
 from livecount.detection import (
+    Joining,
     candidates_of,
     check_map,
-    join_basins,
+    join,
     join_plateaus,
     label_basins,
-    locate,
     meeting_basins,
     point_uphill,
-    prominences,
     root_of,
 )
 from livecount.frame import MIN_PROMINENCE, Candidates, FloatArray
+from livecount.locating import Components, locate
 from livecount.rows import in_groups
 
 __all__ = ["BandedPeaks"]
@@ -80,7 +80,9 @@ class BandedPeaks:
         As for :func:`livecount.detection.find_peaks`.
     """
 
-    def __init__(self, width: int, *, h: float, min_prominence: float = MIN_PROMINENCE) -> None:
+    def __init__(
+        self, width: int, *, h: float | None = None, min_prominence: float = MIN_PROMINENCE
+    ) -> None:
         self._width, self._h, self._min_prominence = width, h, min_prominence
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - until it is closed itself
         self._waiting = np.empty((0, width), np.float32)
@@ -123,10 +125,10 @@ class BandedPeaks:
             self._take(self._waiting, below=np.full(self._width, -np.inf, np.float32))
         if not self._n_labels:
             return candidates_of(*(np.empty(0, np.float64),) * 2, np.empty(0, np.float32))
-        value, y, x, ends_at = self._joined()
-        prominence = prominences(value, ends_at)
+        joined, y, x = self._joined()
+        prominence = joined.prominences()
         kept = (prominence >= np.float32(self._min_prominence)) & (prominence > 0)
-        y_px, x_px = self._located(y[kept], x[kept], ends_at[kept])
+        y_px, x_px = self._located(y[kept], x[kept], joined.at(kept).components(self._h))
         return candidates_of(y_px, x_px, prominence[kept])
 
     def _take(self, rows: FloatArray, below: FloatArray) -> None:
@@ -161,8 +163,8 @@ class BandedPeaks:
         )
         return labels
 
-    def _joined(self) -> tuple[FloatArray, _Int64Array, _Int64Array, FloatArray]:
-        """Give each peak's value, place (y, x) and the saddle that ends it, in raster order."""
+    def _joined(self) -> tuple[Joining, _Int64Array, _Int64Array]:
+        """Join the basins of all peaks, in raster order, and give the peaks' places (y, x)."""
         y, x, value = (np.concatenate(parts) for parts in zip(*self._places, strict=True))
         one, other = (np.concatenate(parts) for parts in zip(*self._same, strict=True))
         stands_for = _resolved(one, other, value)
@@ -176,12 +178,11 @@ class BandedPeaks:
         first, second = number[stands_for[first]], number[stands_for[second]]
         apart = first != second
         first, second, saddle = first[apart], second[apart], saddle[apart]
-        order = np.argsort(-saddle)
-        ends_at = join_basins(value[peaks], first, second, saddle, order, float(self._lowest))
-        return value[peaks], y[peaks], x[peaks], ends_at
+        joined = join(value[peaks], first, second, saddle, float(self._lowest))
+        return joined, y[peaks], x[peaks]
 
     def _located(
-        self, y: _Int64Array, x: _Int64Array, ends_at: FloatArray
+        self, y: _Int64Array, x: _Int64Array, components: Components
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Locate peaks in raster order, each in the rows around it, in more where need be."""
         y_px, x_px = np.empty(len(y)), np.empty(len(y))
@@ -194,7 +195,7 @@ class BandedPeaks:
                 window = np.pad(self._rows(top, bottom), 1, constant_values=-np.inf)
                 places = ((y[left] - top + 1) * window.shape[1] + x[left] + 1).astype(np.int32)
                 found_y, found_x, reached = locate(
-                    window, np.zeros(window.size, np.int32), places, ends_at[left], self._h, top
+                    window, np.zeros(window.size, np.int32), places, components.at(left), top
                 )
                 y_px[left], x_px[left] = found_y, found_x
                 cut = (reached[:, 0] == top) & (top > 0)

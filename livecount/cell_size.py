@@ -77,7 +77,7 @@ def _relative_size(frame: Frame, diameter_px: float, model: Model, engine: Engin
         normalise(scaled, model.normalisation),
         TileLimits.of(model, engine),
     )
-    cells = find_peaks(detection_map(maps, model.heads, model.weighing), h=model.h).at(model.h)
+    cells = find_peaks(detection_map(maps, model.heads, model.weighing)).at(model.h)
     if len(cells) < _FEWEST_CELLS:
         return 0.0
     rule = SegmentationRule.of_card(model.card)

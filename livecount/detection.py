@@ -7,42 +7,99 @@ higher one. The regional maxima that survive the h-maxima transform are the peak
 How: every pixel drains uphill to one peak; two basins meet at their highest pair of neighbouring
 pixels, the saddle; saddles are then taken from high to low and join what they connect, which ends
 the lower of the two peaks (Kruskal's algorithm over basins instead of pixels).
+
+Where a cell lies is told by its body: what is connected to its peak above all that leads to others.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from livecount.compiling import compiled
-from livecount.frame import LOCATION_H, MIN_PROMINENCE, Candidates, FloatArray
+from livecount.frame import APART_H, BODY_SHARE, MIN_PROMINENCE, Candidates, FloatArray
+from livecount.locating import Components, locate
 
-__all__ = ["LOCATION_H", "find_peaks"]
+__all__ = ["find_peaks"]
 
 _Int32Array = npt.NDArray[np.int32]
 _Int64Array = npt.NDArray[np.int64]
 _Float64Array = npt.NDArray[np.float64]
+_BoolArray = npt.NDArray[np.bool_]
 
 _BACKGROUND: Final = np.int32(-1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Joining:
+    """What joining the basins of some peaks tells of each; all of shape (n,).
+
+    Attributes
+    ----------
+    value
+        Of the map at the peak.
+    ends_at
+        Saddle that leads to a higher peak; the map's minimum for the highest.
+    touches_at
+        Highest saddle that leads from below to a peak that stands apart (``APART_H``), minus
+        infinity where there is none.
+    lowest
+        The map's minimum.
+    """
+
+    value: FloatArray
+    ends_at: FloatArray
+    touches_at: FloatArray
+    lowest: float
+
+    def prominences(self) -> FloatArray:
+        """Give how far peaks stand out above the saddles that end them.
+
+        Rounded to float32 towards zero, so that ``prominence >= h`` holds iff it holds exactly.
+        """
+        exact = self.value.astype(np.float64) - self.ends_at
+        rounded = exact.astype(np.float32)
+        return np.where(rounded > exact, np.nextafter(rounded, np.float32(0)), rounded)
+
+    def components(self, h: float | None) -> Components:
+        """Say which pixels around each peak tell where it lies, as :func:`find_peaks` has it."""
+        value = self.value.astype(np.float64)
+        if h is None:
+            foot = self.lowest + BODY_SHARE * (value - self.lowest)
+            floor = np.maximum(np.maximum(self.touches_at, self.ends_at), foot)
+            return Components(floor, np.ones(floor.shape, np.bool_), on_it=True)
+        # At its own saddle the component would spill over into that of the higher peak.
+        floor = value - float(np.float32(h))
+        spills = floor <= self.ends_at
+        return Components(np.where(spills, self.ends_at, floor), spills, on_it=False)
+
+    def at(self, some: _BoolArray | _Int64Array) -> Joining:
+        """Keep some peaks only."""
+        return Joining(self.value[some], self.ends_at[some], self.touches_at[some], self.lowest)
+
+
 def find_peaks(
-    inner: npt.ArrayLike, *, h: float, min_prominence: float = MIN_PROMINENCE
+    inner: npt.ArrayLike, *, h: float | None = None, min_prominence: float = MIN_PROMINENCE
 ) -> Candidates:
     """Find every peak of ``inner`` with its prominence.
 
-    A peak's location is the centroid of what the h-maxima transform makes of it (DeepDistance,
-    section 3.3): the pixels connected to the peak at or above ``value - h``. A peak that does not
-    reach ``h`` is located by the pixels connected to it above the saddle that ends it.
+    A peak's location is the centroid of its body: of all pixels that are connected to it above the
+    saddles that lead to other peaks, and above ``BODY_SHARE`` of its height. Peaks with a
+    prominence below ``APART_H`` are part of the body that they stand on. Where the centroid is not
+    in the body, as in a crescent, the location is the nearest pixel of it.
 
     Parameters
     ----------
     inner
         Inner distance map, shape (y, x), float32.
     h
-        Depth of the component whose centroid is the location, in units of the map.
+        None, or the location is the paper's (DeepDistance, section 3.3): the centroid of what the
+        h-maxima transform makes of the peak, the pixels connected to it at or above
+        ``value - h``. A peak that does not reach ``h`` is then located by the pixels connected to
+        it above the saddle that ends it.
     min_prominence
         Peaks with a lower prominence are left out.
 
@@ -60,10 +117,12 @@ def find_peaks(
 
     Examples
     --------
-    >>> row = [[0.0, 0.5, 0.3, 0.9, 0.0]]
-    >>> found = find_peaks(row, h=0.3)
+    >>> row = [[0.0, 0.5, 0.3, 0.9, 0.8, 0.7, 0.0]]
+    >>> found = find_peaks(row)
     >>> found.x_px.tolist(), [round(float(p), 3) for p in found.prominence]
-    ([3.0, 1.0], [0.9, 0.2])
+    ([4.0, 1.0], [0.9, 0.2])
+    >>> find_peaks(row, h=0.15).x_px.tolist()
+    [3.5, 1.0]
     """
     values = np.ascontiguousarray(inner, dtype=np.float32)
     check_map(values, h, min_prominence)
@@ -73,32 +132,21 @@ def find_peaks(
     join_plateaus(padded, uphill, flat)
     peaks = label_basins(uphill)
     first, second, saddle = meeting_basins(padded, uphill, peaks.size)
-    order = np.argsort(-saddle)
-    ends_at = join_basins(padded.ravel()[peaks], first, second, saddle, order, lowest)
-    prominence = prominences(padded.ravel()[peaks], ends_at)
+    joined = join(padded.ravel()[peaks], first, second, saddle, lowest)
+    prominence = joined.prominences()
     kept = np.flatnonzero((prominence >= np.float32(min_prominence)) & (prominence > 0))
-    y_px, x_px, _ = locate(padded, uphill, peaks[kept], ends_at[kept], h)
+    y_px, x_px, _ = locate(padded, uphill, peaks[kept], joined.at(kept).components(h))
     return candidates_of(y_px, x_px, prominence[kept])
 
 
-def check_map(values: FloatArray, h: float, min_prominence: float) -> None:
+def check_map(values: FloatArray, h: float | None, min_prominence: float) -> None:
     """Raise ValueError where a map or a threshold cannot be used."""
     if values.ndim != 2:
         raise ValueError(f"the inner distance map must have shape (y, x), not {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError("the inner distance map holds NaN or infinite values")
-    if not h > 0 or not min_prominence >= 0:
+    if (h is not None and not h > 0) or not min_prominence >= 0:
         raise ValueError(f"h must be > 0 and min_prominence >= 0, not {h} and {min_prominence}")
-
-
-def prominences(peak_value: FloatArray, ends_at: FloatArray) -> FloatArray:
-    """Give how far peaks stand out above the saddles that end them.
-
-    Rounded to float32 towards zero, so that ``prominence >= h`` holds iff it holds exactly.
-    """
-    exact = peak_value.astype(np.float64) - ends_at
-    rounded = exact.astype(np.float32)
-    return np.where(rounded > exact, np.nextafter(rounded, np.float32(0)), rounded)
 
 
 def candidates_of(y_px: _Float64Array, x_px: _Float64Array, prominence: FloatArray) -> Candidates:
@@ -266,21 +314,46 @@ def root_of(above: _Int64Array, entry: int) -> int:
     return entry
 
 
+def join(
+    value: FloatArray,
+    first: _Int32Array,
+    second: _Int32Array,
+    saddle: FloatArray,
+    lowest: float,
+) -> Joining:
+    """Join basins from the highest saddle down.
+
+    Parameters
+    ----------
+    value
+        Of the map at each peak, in raster order of the peaks.
+    first, second, saddle
+        Which basins meet, by the number of their peak, and at which value.
+    lowest
+        The map's minimum.
+    """
+    order = np.argsort(-saddle)
+    ends_at, touches_at = _join_basins(value, first, second, saddle, order, lowest, APART_H)
+    return Joining(value, ends_at, touches_at, float(lowest))
+
+
 @compiled
-def join_basins(
+def _join_basins(
     peak_value: FloatArray,
     first: _Int32Array,
     second: _Int32Array,
     saddle: FloatArray,
     order: _Int64Array,
     lowest: float,
-) -> FloatArray:
-    """Join basins from the highest saddle down; return the saddle value that ends each peak.
+    apart_h: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Give the saddle that ends each peak, and the highest at which one that stands apart ends.
 
     Peaks are numbered in raster order, so of two equally high ones the lower number goes on.
     """
     above = np.arange(peak_value.size)
     ends_at = np.full(peak_value.size, lowest, dtype=np.float32)
+    touches_at = np.full(peak_value.size, -np.inf, dtype=np.float32)
     for meeting in order:
         one, other = root_of(above, first[meeting]), root_of(above, second[meeting])
         if one == other:
@@ -291,94 +364,7 @@ def join_basins(
             one, other = other, one
         above[one] = other
         ends_at[one] = saddle[meeting]
-    return ends_at
-
-
-def locate(
-    padded: FloatArray,
-    scratch: _Int32Array,
-    peaks: _Int32Array,
-    ends_at: FloatArray,
-    h: float,
-    top_px: int = 0,
-) -> tuple[_Float64Array, _Float64Array, _Int64Array]:
-    """Give the centroid (y, x) of each peak's component, and its first and last row.
-
-    Parameters
-    ----------
-    padded
-        Some rows of a map, with a frame of minus infinity.
-    scratch
-        An entry a pixel, none below -1; it is overwritten.
-    top_px
-        Number of the first row in the whole map, in whose pixels (without padding) all is told.
-    """
-    return _locate(padded, scratch, peaks, ends_at, float(np.float32(h)), top_px)
-
-
-@compiled
-def _locate(
-    padded: FloatArray,
-    scratch: _Int32Array,
-    peaks: _Int32Array,
-    ends_at: FloatArray,
-    h: float,
-    top_px: int,
-) -> tuple[_Float64Array, _Float64Array, _Int64Array]:
-    flat_map, width = padded.ravel(), padded.shape[1]
-    y_px = np.empty(peaks.size, dtype=np.float64)
-    x_px = np.empty(peaks.size, dtype=np.float64)
-    reached = np.empty((peaks.size, 2), dtype=np.int64)
-    queue = np.empty(padded.size, dtype=np.int32)
-    for number in range(peaks.size):
-        floor = np.float64(flat_map[peaks[number]]) - h
-        # At its own saddle the component would spill over into that of the higher peak.
-        above_saddle = floor <= ends_at[number]
-        if above_saddle:
-            floor = np.float64(ends_at[number])
-        size = _flood(
-            flat_map, width, scratch, -2 - number, queue, peaks[number], floor, above_saddle
-        )
-        sum_y, sum_x = 0, 0
-        first_y, last_y = padded.shape[0], 0
-        for place in queue[:size]:
-            y = place // width - 1
-            sum_y += y + top_px
-            sum_x += place % width - 1
-            first_y, last_y = min(first_y, y), max(last_y, y)
-        y_px[number], x_px[number] = sum_y / size, sum_x / size
-        reached[number, 0], reached[number, 1] = first_y + top_px, last_y + top_px
-    return y_px, x_px, reached
-
-
-@compiled
-def _flood(
-    flat_map: FloatArray,
-    width: int,
-    scratch: _Int32Array,
-    mark: int,
-    queue: _Int32Array,
-    peak: int,
-    floor: float,
-    strictly_above: bool,
-) -> int:
-    """Flood from ``peak`` over the pixels at or above ``floor``, or only those above it.
-
-    Fills ``queue`` with them, and returns how many they are.
-    """
-    queue[0] = peak
-    scratch[peak] = mark
-    size, done = 1, 0
-    while done < size:
-        here = queue[done]
-        done += 1
-        for dy in (-width, 0, width):
-            for dx in (-1, 0, 1):
-                there = here + dy + dx
-                value = np.float64(flat_map[there])
-                if value < floor or scratch[there] == mark or (strictly_above and value == floor):
-                    continue
-                scratch[there] = mark
-                queue[size] = there
-                size += 1
-    return size
+        # Saddles come from high to low, so that the first is the highest.
+        if touches_at[other] == -np.inf and peak_value[one] - ends_at[one] >= apart_h:
+            touches_at[other] = saddle[meeting]
+    return ends_at, touches_at

@@ -19,7 +19,6 @@ from livecount.counting_rule import CountingRule
 from livecount.detection import find_peaks
 from livecount.errors import EngineError, EngineReplacedError
 from livecount.frame import (
-    LOCATION_H,
     Candidates,
     CellShapes,
     FloatArray,
@@ -223,22 +222,16 @@ class FrameCounter:
         normalised = image.rows(0, height)
         maps = infer_tiled(self._engine.infer, normalised, limits)
         inner = detection_map(maps, self.model.heads, self.model.weighing)
-        peaks = find_peaks(inner, h=self._location_h, min_prominence=self.rule.min_prominence)
+        peaks = find_peaks(inner, min_prominence=self.rule.min_prominence)
         return _Found(peaks, image.shape, _Drawn(maps, normalised))
 
     def _peaks_in_bands(self, image: Rows, limits: TileLimits) -> Candidates:
         bands = (band for _, band in infer_in_bands(self._engine.infer, image, limits))
-        finder = BandedPeaks(
-            image.shape[1], h=self._location_h, min_prominence=self.rule.min_prominence
-        )
+        finder = BandedPeaks(image.shape[1], min_prominence=self.rule.min_prominence)
         with closing(finder) as peaks:
             for inner in detection_bands(bands, self.model.heads, self.model.weighing):
                 peaks.add(inner)
             return peaks.finish()
-
-    @property
-    def _location_h(self) -> float:
-        return min(self.rule.h, LOCATION_H)
 
     def _doubts(self, found: _Found) -> tuple[str, ...]:
         unmasked = self._segmentation is not None and found.drawn is None

@@ -26,7 +26,7 @@ maps = st.integers(1, 9).flatmap(
 )
 
 
-def in_bands(image: npt.NDArray[np.float32], heights: list[int], h: float) -> Candidates:
+def in_bands(image: npt.NDArray[np.float32], heights: list[int], h: float | None) -> Candidates:
     with closing(BandedPeaks(image.shape[1], h=h, min_prominence=0.02)) as peaks:
         first = 0
         for height in [*heights, len(image)]:
@@ -47,12 +47,17 @@ def assert_same(found: Candidates, expected: Candidates) -> None:
     image=maps,
     lift=st.sampled_from([0, 3]),
     heights=st.lists(st.integers(1, 5), max_size=8),
-    h=st.sampled_from([0.5, 1.0, 2.5]),
+    h=st.sampled_from([None, 0.5, 1.0, 2.5]),
+    steps=st.sampled_from([1.0, 0.017]),
 )
 def test_bands_of_any_height_give_the_peaks_of_the_whole_map(
-    image: npt.NDArray[np.float32], lift: int, heights: list[int], h: float
+    image: npt.NDArray[np.float32],
+    lift: int,
+    heights: list[int],
+    h: float | None,
+    steps: float,
 ) -> None:
-    image = image + np.float32(lift)
+    image = (image + np.float32(lift)) * np.float32(steps)
     assert_same(in_bands(image, heights, h), find_peaks(image, h=h, min_prominence=0.02))
 
 
@@ -60,16 +65,18 @@ def test_bands_of_any_height_give_the_peaks_of_the_whole_map(
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_bands_of_a_map_like_a_networks(height: int, noise: float) -> None:
     image = np.maximum(drawn_blobs((700, 160), 90, 4, noise), 0)
-    expected = find_peaks(image, h=0.1, min_prominence=0.02)
-    assert len(expected) > 50
-    assert_same(in_bands(image, [height] * 700, 0.1), expected)
+    for h in (None, 0.1):
+        expected = find_peaks(image, h=h, min_prominence=0.02)
+        assert len(expected) > 50
+        assert_same(in_bands(image, [height] * 700, h), expected)
 
 
 def test_a_component_that_reaches_far_beyond_the_rows_around_its_peak() -> None:
     image = np.zeros((900, 5), np.float32)
     image[50:850, 2] = 0.7
     image[60, 2] = 0.71
-    assert_same(in_bands(image, [30] * 40, 0.1), find_peaks(image, h=0.1, min_prominence=0.02))
+    for h in (None, 0.1):
+        assert_same(in_bands(image, [30] * 40, h), find_peaks(image, h=h, min_prominence=0.02))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])

@@ -14,7 +14,7 @@ from scipy import ndimage
 from skimage.morphology import h_maxima, local_maxima, reconstruction
 
 from livecount.detection import find_peaks
-from livecount.frame import MIN_PROMINENCE, Candidates
+from livecount.frame import APART_H, BODY_SHARE, MIN_PROMINENCE, Candidates
 
 EIGHT = np.ones((3, 3))
 
@@ -133,6 +133,76 @@ def test_whole_maps_equal_scikit_image_at_every_h(noise: float, clipped: bool) -
             centroids(labels, expected).round(3),
             atol=2e-3,
         )
+
+
+def bodies(levels: npt.NDArray[np.float64]) -> list[tuple[float, ...]]:
+    """Give prominence and place of each peak of a map without ties, threshold by threshold."""
+    peaks = np.argwhere(local_maxima(levels, connectivity=2))
+    prominence = [_own_part(levels, peak, levels > levels[tuple(peak)])[1] for peak in peaks]
+    found = []
+    for peak, own in zip(peaks, prominence, strict=True):
+        others = np.zeros(levels.shape, bool)
+        for other, its in zip(peaks, prominence, strict=True):
+            others[tuple(other)] = tuple(other) != tuple(peak) and its >= APART_H
+        others |= levels > levels[tuple(peak)]
+        part, _ = _own_part(levels, peak, others)
+        foot = levels.min() + BODY_SHARE * (levels[tuple(peak)] - levels.min())
+        part = part[levels[tuple(part.T)] > foot]
+        place = part.mean(axis=0)
+        if not (part == np.rint(place)).all(axis=1).any():
+            place = part[((part - place) ** 2).sum(axis=1).argmin()]
+        found.append((own, *place))
+    return sorted(found, key=by_prominence)
+
+
+def by_prominence(row: tuple[float, ...]) -> tuple[float, ...]:
+    return (-round(row[0], 4), row[1], row[2])
+
+
+def _own_part(
+    levels: npt.NDArray[np.float64], peak: npt.NDArray, others: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray, float]:
+    """Lower the threshold until the peak's component meets others; its pixels before, and depth."""
+    for threshold in np.sort(levels.ravel())[::-1]:
+        labels, _ = ndimage.label(levels >= threshold, EIGHT)
+        part = labels == labels[tuple(peak)]
+        if labels[tuple(peak)] and (part & others).any():
+            above, _ = ndimage.label(levels > threshold, EIGHT)
+            mine = np.argwhere(above == above[tuple(peak)])
+            return mine, float(levels[tuple(peak)] - threshold)
+    return np.argwhere(levels > levels.min()), float(np.ptp(levels))
+
+
+@settings(deadline=None)
+@given(st.permutations(range(48)))
+def test_a_cell_lies_at_the_centroid_of_its_body_or_on_the_nearest_pixel_of_it(
+    order: list[int],
+) -> None:
+    # Steps of 0.011: peaks stand apart from five steps on.
+    levels = np.array(order, dtype=np.float64).reshape(6, 8) * 0.011
+    found = sorted(as_rows(find_peaks(levels, min_prominence=0.005)), key=by_prominence)
+    np.testing.assert_allclose(found, bodies(levels), atol=1e-4)
+
+
+def test_a_lesser_peak_belongs_to_the_body_that_it_stands_on() -> None:
+    row = [[0.0, 0.5, 0.47, 0.49, 0.0], [0.0] * 5]
+    assert find_peaks(row).x_px.tolist() == [2.0, 3.0]
+    apart = [[0.0, 0.5, 0.43, 0.49, 0.0], [0.0] * 5]
+    assert find_peaks(apart).x_px.tolist() == [1.0, 3.0]
+
+
+def test_a_crescent_is_located_on_itself() -> None:
+    y, x = np.mgrid[:41, :41]
+    away = np.hypot(y - 20, x - 20)
+    crescent = np.where((away > 12) & (away < 16) & (x < 24), 0.5 - 0.001 * y, 0)
+    (found,) = positions(find_peaks(crescent).at(0.1))
+    assert crescent[tuple(found.astype(int))] > 0
+
+
+def test_where_cells_lie_does_not_depend_on_which_peaks_are_kept() -> None:
+    inner = drawn_blobs((200, 200), 40, seed=5, noise=0.02)
+    few, many = find_peaks(inner, min_prominence=0.2), find_peaks(inner, min_prominence=0.02)
+    assert as_rows(few) == as_rows(many.at(0.2))
 
 
 def test_prominence_does_not_depend_on_h() -> None:

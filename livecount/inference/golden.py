@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from livecount.detection import find_peaks
 from livecount.errors import ModelError
-from livecount.frame import LOCATION_H, Candidates, FloatArray
+from livecount.frame import Candidates, FloatArray
 from livecount.weighing import detection_map
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ PROMINENCE_TOLERANCE: Final = 0.01
 MEAN_TOLERANCE: Final = 0.005
 """How far prominences may differ in the mean. A single one may by more: of two peaks of nearly the
 same height the least error decides which one ends at the other."""
+_TOP_H: Final = 0.1
+"""Cells are told by the tops of their peaks, which move less with the last digits of a map than
+whole bodies do: of those, one lesser peak more or less may be part."""
 _STEPS_PER_UNIT: Final = 15.0
 """Normalised values lie within -8 and 8, so that this many grey levels a unit fit into int8."""
 
@@ -159,7 +162,7 @@ def write_golden(model: Model, reference: Engine, images: Sequence[FloatArray]) 
 
 def _find(model: Model, maps: FloatArray) -> Candidates:
     drawn = detection_map(maps, model.heads, model.weighing)
-    return find_peaks(drawn, h=min(model.h, LOCATION_H))
+    return find_peaks(drawn, h=min(model.h, _TOP_H))
 
 
 def _nearest_prominences(cells: Candidates, others: Candidates) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from livecount.config import Config
 from livecount.counting_rule import CountingRule
 from livecount.errors import ConfigError, RefusedFrameError, UnreadableFrameError
-from livecount.frame import LOCATION_H, FrameCount
+from livecount.frame import APART_H, BODY_SHARE, FrameCount
 from livecount.inference import Model, find_model
 from livecount.monitor.choices import channel_rule
 from livecount.monitor.worker import Worker
@@ -185,7 +185,7 @@ def facts_of_model(model: Model) -> dict[str, Any]:
     """Give what else of a model decides its counts, for the settings of an analysis."""
     return {
         "model_cell_diameter_px": model.cell_diameter_px,
-        "location_h": LOCATION_H,
+        "location": {"apart_h": APART_H, "body_share": BODY_SHARE},
         "normalisation": asdict(model.normalisation),
         "outer_weighing": None if model.weighing is None else asdict(model.weighing),
     }

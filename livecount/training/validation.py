@@ -13,7 +13,7 @@ from torch import nn
 
 from livecount.detection import find_peaks
 from livecount.evaluation import match_assignment
-from livecount.frame import LOCATION_H, FloatArray
+from livecount.frame import FloatArray
 from livecount.inference import TileLimits, infer_tiled
 from livecount.inference.tiling import MEMORY_LIMIT_MB
 from livecount.training.images import AnnotatedFrame, load_frames
@@ -173,13 +173,10 @@ class Validator:
         recipe = self._recipe
         found_on = detection_map(drawn, recipe.head_names, recipe.detection.weighing)
         ratio_y, ratio_x = np.array(frame.pixels.shape) / np.array(found_on.shape)
-        located = {
-            height: find_peaks(found_on, h=height).scaled(float(ratio_y), float(ratio_x))
-            for height in {min(h, LOCATION_H) for h in choices}
-        }
+        located = find_peaks(found_on).scaled(float(ratio_y), float(ratio_x))
         counts = np.zeros((len(choices), 3))
         for row, h in enumerate(choices):
-            kept = located[min(h, LOCATION_H)].at(h)
+            kept = located.at(h)
             detected = np.stack([kept.y_px, kept.x_px], axis=1).astype(np.float64)
             matched = match_assignment(detected, frame.centres, frame.match_radius_px)
             counts[row] = (len(matched), len(detected), len(frame.centres))
