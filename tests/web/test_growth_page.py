@@ -66,7 +66,8 @@ def server(database: Path) -> Iterator[Served]:
 def growth(server: Served, page: Page) -> Page:
     page.goto(server.address)
     page.goto(f"{server.base}/experiments/1/growth")
-    expect(page.locator("#fitted")).to_contain_text("Fitted over the whole run")
+    # Fits compete with whatever else the computer does.
+    expect(page.locator("#fitted")).to_contain_text("Fitted over the whole run", timeout=120_000)
     return page
 
 
