@@ -20,7 +20,7 @@ from livecount.training.images import AnnotatedFrame
 from livecount.training.painting import paint_frame
 from livecount.training.recipe import Recipe
 from livecount.training.targets import cell_centroids
-from livecount.training.validation import Measured, Validator
+from livecount.training.validation import Validator
 
 __all__ = ["Adaptation", "interpolate"]
 
@@ -97,26 +97,21 @@ class Adaptation:
                 break
         return share
 
-    def choose_h(self, known: Validator, share: float) -> float:
-        """Choose h by what the old weights find on the user's frames and the new on painted ones.
+    def choose_h(self, known: Validator) -> float:
+        """Choose h by what the old weights find on the user's frames.
 
-        The new weights draw the user's frames too well to choose by: they learnt from these.
+        The new weights draw these too well to choose by: they learnt from them. Where the old ones
+        find no cell at all, it is ``start_h``.
 
         Parameters
         ----------
         known
             Measures on the user's frames.
-        share
-            As chosen by :meth:`choose_share`.
         """
-        start_h = self.recipe.adaptation.start_h
         measured = known.measure(self.before, self.device)
-        if self.painted is None or not measured.f_scores:
-            return measured.best_h_near(start_h)
-        painted = self.painted.measure(self.network(share), self.device)
-        own = np.mean(list(measured.f_scores.values()), axis=0)
-        both = {"own": own, **painted.f_scores}
-        return Measured(measured.loss, both, measured.h_choices).best_h_near(start_h)
+        if measured.h is None or not measured.f_score:
+            return self.recipe.adaptation.start_h
+        return measured.h
 
     def network(self, share: float) -> nn.Module:
         """Give a network that went so much of the way."""

@@ -3,8 +3,9 @@
 The images that a model learnt from do not come with it. In their place the run sees painted
 frames again (rehearsal), draws on them half what the old weights drew (distillation), and keeps
 the running means of batch normalisation. Its h is well above the old one, so that known sheets do
-not come to have more cells than there are; its weights go less of the way where they find painted
-cells much less well than before (:mod:`livecount.training.adaptation`).
+not come to have more cells than there are, and higher where the old weights find the clicked cells
+better so; its weights go less of the way where they find painted cells much less well than before
+(:mod:`livecount.training.adaptation`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ _H_RAISED: Final = 1.5
 
 Adapted weights draw doubtful cells higher than before: with the old h they found more in known
 sheets than there are. Going only part of the way loses more of what was to be learnt (ADR 0017)."""
+_H_TOLERANCE: Final = 1.0
+"""Points of the f-score: h is the lowest at which the old weights are nearly as good as at best.
+
+On the few cells of one frame, higher ones are better by chance, and miss faint cells."""
 _MOST_FORGOTTEN: Final = 2.0
 """Points of the f-score on painted frames: more is lost only where learning went wrong altogether.
 
@@ -208,7 +213,7 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
             start_from=str(weights.resolve()),
             h=0.0,
             h_choices=h_choices,
-            h_tolerance=0.0,
+            h_tolerance=_H_TOLERANCE,
         ),
     )
 

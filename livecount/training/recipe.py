@@ -247,10 +247,10 @@ class AdaptationRecipe:
     batch normalisation. ``interpolation`` is how far the kept weights go from the starting ones to
     the trained ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
     ``start_h``, above 0, is the h that is expected: h is then chosen by what the starting weights
-    draw, of equals the one nearest to it, on images that they have not learnt from. What has learnt
-    from few images draws them too well to choose by. ``most_forgotten``, above 0, is how many
-    points of the f-score on painted frames the kept weights may lose: ``interpolation`` is
-    shortened until they do not, and painted frames count as much as the user's in the choice of h.
+    find on images that they have not learnt from, and is this one where they find nothing. What has
+    learnt from few images draws them too well to choose by. ``most_forgotten``, above 0, is how
+    many points of the f-score on painted frames the kept weights may lose: ``interpolation`` is
+    shortened until they do not.
     """
 
     distillation: float = 0.0

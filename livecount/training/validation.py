@@ -63,14 +63,6 @@ class Measured:
         best = np.flatnonzero(mean == mean.max())
         return self.h_choices[int(best[len(best) // 2])]
 
-    def best_h_near(self, h: float) -> float:
-        """Give the h with the best mean f-score; of equals the nearest; h, if no cell is found."""
-        if not self.f_scores or not self._mean().max():
-            return h
-        mean = self._mean()
-        best = [self.h_choices[int(place)] for place in np.flatnonzero(mean == mean.max())]
-        return min(best, key=lambda choice: abs(choice - h))
-
     @property
     def f_score(self) -> float | None:
         """The mean f-score of the data sets at that h, in percent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 pytest.importorskip("torch", reason="needs the extra livecount[train]")
@@ -12,15 +13,18 @@ pytest.importorskip("torch", reason="needs the extra livecount[train]")
 import torch
 from torch import nn
 
+from livecount.detection import find_peaks
+from livecount.frame import FloatArray
 from livecount.inference import find_model
+from livecount.normalisation import normalise
 from livecount.training.adaptation import Adaptation, interpolate
 from livecount.training.checkpoint import load_weights
 from livecount.training.images import AnnotatedFrame
 from livecount.training.network import DeepDistanceNet
 from livecount.training.painting import paint_frame
 from livecount.training.recipe import AdaptationRecipe, Recipe, read_recipe
-from livecount.training.targets import cell_centroids
-from livecount.training.validation import Validator
+from livecount.training.validation import Validator, draw_maps
+from livecount.weighing import detection_map
 
 CPU = torch.device("cpu")
 H_CHOICES = (0.03, 0.08, 0.2, 0.5)
@@ -77,23 +81,43 @@ def test_without_a_limit_the_way_is_not_shortened(recipe: Recipe, network: nn.Mo
     assert adapted(unlimited, network, 0.15).choose_share() == 0.6
 
 
-def test_h_follows_what_the_old_weights_find_and_what_the_new_find_painted(
+@pytest.mark.parametrize(("tolerance", "expected"), [(0.0, 0.5), (100.0, 0.03)])
+def test_h_follows_what_the_old_weights_find_on_the_users_frames(
+    recipe: Recipe, network: nn.Module, tolerance: float, expected: float
+) -> None:
+    wanted = replace(recipe, run=replace(recipe.run, h_tolerance=tolerance))
+    pixels = painted_pixels(wanted)
+    clicked = clear_cells(wanted, network, pixels, h=0.5)
+    known = Validator.of_frames(wanted, {"own": [frame_of(pixels, clicked)]})
+    # However the new weights draw: these have learnt from the frames.
+    chosen = [adapted(wanted, network, noise).choose_h(known) for noise in (0.0, 2.0)]
+    assert chosen == [expected, expected]
+
+
+def test_where_the_old_weights_find_nothing_h_is_the_one_expected(
     recipe: Recipe, network: nn.Module
 ) -> None:
-    def chosen(wrong: bool, limited: bool) -> float:
-        painted = paint_frame(224, (24, 28), recipe.painting, np.random.default_rng(5))
-        centres = cell_centroids(painted.masks).astype(np.float64)
-        if wrong:  # clicks where no cell is: only cells that nobody finds would be none too many
-            centres = np.array([[5.0, 5.0]])
-        frame = AnnotatedFrame("own", painted.pixels, None, centres, 26.0, 13.0, complete=True)
-        known = Validator.of_frames(recipe, {"own": [frame]})
-        given = recipe
-        if not limited:
-            given = replace(recipe, adaptation=AdaptationRecipe(start_h=0.08))
-        return adapted(given, network, 0.0).choose_h(known, 1.0)
+    frame = frame_of(painted_pixels(recipe), np.array([[5.0, 5.0]]))
+    known = Validator.of_frames(recipe, {"own": [frame]})
+    assert adapted(recipe, network, 0.0).choose_h(known) == 0.08
 
-    assert chosen(wrong=False, limited=False) in (0.03, 0.08, 0.2)
-    assert chosen(wrong=True, limited=True) in (0.03, 0.08, 0.2)
+
+def painted_pixels(recipe: Recipe) -> FloatArray:
+    return paint_frame(224, (24, 28), recipe.painting, np.random.default_rng(5)).pixels
+
+
+def clear_cells(
+    recipe: Recipe, network: nn.Module, pixels: FloatArray, h: float
+) -> npt.NDArray[np.float64]:
+    """Find the cells whose peaks are at least so high: of these alone, that h finds each."""
+    drawn = draw_maps(network, normalise(pixels, recipe.normalisation), recipe, CPU)
+    found = find_peaks(detection_map(drawn, recipe.head_names, recipe.detection.weighing)).at(h)
+    assert len(found.y_px) > 3
+    return np.stack([found.y_px, found.x_px], axis=1).astype(np.float64)
+
+
+def frame_of(pixels: FloatArray, centres: npt.NDArray[np.float64]) -> AnnotatedFrame:
+    return AnnotatedFrame("own", pixels, None, centres, 26.0, 13.0, complete=True)
 
 
 def test_interpolation_meets_both_ends() -> None:

@@ -70,7 +70,6 @@ def test_frames_without_a_cell_choose_no_h(tiny_recipe: Path, tiny_data: Path) -
     measured = validator.measure(network, torch.device("cpu"))
     assert not measured.f_scores
     assert measured.h is None
-    assert measured.best_h_near(0.08) == 0.08
     both = Validator.of_frames(recipe, {"bare": [bare], "cells": [frame]})
     assert list(both.measure(network, torch.device("cpu")).f_scores) == ["cells"]
 
@@ -126,20 +125,6 @@ def test_h_is_the_best_of_the_mean_and_the_middle_of_a_tie() -> None:
     measured = Measured(0.1, scores, (0.1, 0.2, 0.3, 0.4))
     assert measured.h == 0.3
     assert measured.f_score == 70
-
-
-@pytest.mark.parametrize(
-    ("scores", "near", "h"),
-    [
-        ([50.0, 80.0, 80.0, 70.0], 0.4, 0.3),
-        ([50.0, 80.0, 80.0, 70.0], 0.1, 0.2),
-        ([90.0, 80.0, 80.0, 70.0], 0.4, 0.1),
-        ([0.0, 0.0, 0.0, 0.0], 0.08, 0.08),
-    ],
-    ids=["from above", "from below", "one best", "nothing found"],
-)
-def test_the_best_h_near_another(scores: list[float], near: float, h: float) -> None:
-    assert Measured(0.1, {"a": np.array(scores)}, (0.1, 0.2, 0.3, 0.4)).best_h_near(near) == h
 
 
 def test_a_tolerance_takes_the_lowest_h_that_is_nearly_as_good() -> None:
