@@ -88,7 +88,7 @@ def test_a_new_model_counts_and_the_old_one_and_the_frames_stay_as_they_were(
 
 
 @pytest.mark.parametrize(
-    ("old", "lowest"), [(0.04, 0.06), (0.08, 0.12), (0.2, 0.3), (0.25, 0.3), (0.3, 0.3), (0.5, 0.5)]
+    ("old", "lowest"), [(0.04, 0.07), (0.08, 0.14), (0.2, 0.3), (0.25, 0.3), (0.3, 0.3), (0.5, 0.5)]
 )
 def test_the_new_h_is_well_above_the_old_one_but_not_without_end(
     parent: Model, clicked: Path, tmp_path: Path, old: float, lowest: float
