@@ -36,6 +36,7 @@ class Take:
     """One fine-tuning: errors (missed + false) on the other frames, and what the old sets lost."""
 
     line: str
+    number: int
     frames: int
     others: int
     before: int
@@ -62,7 +63,7 @@ def main() -> None:
     was = {name: s["f_score_assignment"] for name, s in scores(model, known).items()}
     print("before", {name: round(value, 1) for name, value in was.items()}, flush=True)
     takes = []
-    for frames, number, name in itertools.product(given.frames, range(given.takes), given.line):
+    for number, frames, name in itertools.product(range(given.takes), given.frames, given.line):
         takes.append(take(model, lines[name], frames, number, known, was, given))
         print(row(takes[-1]), flush=True)
         # After each take: all take hours, and a report of some is better than none.
@@ -112,6 +113,7 @@ def take(
     lost = {name: was[name] - now[name]["f_score_assignment"] for name in was}
     return Take(
         line.name,
+        number,
         frames,
         len(others.images),
         errors(before),
@@ -152,9 +154,10 @@ def row(found: Take) -> str:
     """Give a row of the table."""
     lost = ", ".join(f"{value:+.1f}" for value in found.lost.values())
     return (
-        f"| {found.line} | {found.frames} | {found.others} | {found.f_before:.1f} "
-        f"| {found.f_after:.1f} | {found.before} | {found.after} | {found.fewer_percent:.0f} % "
-        f"| {lost} | {found.share:.2f}, {found.h:g} | {found.minutes:.1f} |"
+        f"| {found.line} | {found.number + 1} | {found.frames} | {found.others} "
+        f"| {found.f_before:.1f} | {found.f_after:.1f} | {found.before} | {found.after} "
+        f"| {found.fewer_percent:.0f} % | {lost} | {found.share:.2f}, {found.h:g} "
+        f"| {found.minutes:.1f} |"
     )
 
 
@@ -163,7 +166,7 @@ def write(takes: list[Take], model: Model, given: argparse.Namespace) -> None:
     counts = sorted({found.frames for found in takes})
     means = [
         f"- learnt from {n} frame{'s' * (n > 1)}: "
-        f"{np.mean([t.fewer_percent for t in takes if t.frames == n]):.0f} % fewer errors in the "
+        f"{np.mean([t.fewer_percent for t in takes if t.frames == n]):.1f} % fewer errors in the "
         f"mean of {sum(t.frames == n for t in takes)} takes; most that a known set lost: "
         f"{max(max(t.lost.values()) for t in takes if t.frames == n):.1f} points"
         for n in counts
@@ -189,10 +192,10 @@ def write(takes: list[Take], model: Model, given: argparse.Namespace) -> None:
         *means,
         "",
         (
-            "| line | learnt from | scored on | f-score before | after | errors before | after "
-            "| fewer | known sets lost | share of the way, h | minutes |"
+            "| line | take | learnt from | scored on | f-score before | after | errors before "
+            "| after | fewer | known sets lost | share of the way, h | minutes |"
         ),
-        "|---|---:|---:|---:|---:|---:|---:|---:|---|---|---:|",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---|---:|",
         *map(row, takes),
         "",
         (

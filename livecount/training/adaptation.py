@@ -98,20 +98,18 @@ class Adaptation:
         return share
 
     def choose_h(self, known: Validator) -> float:
-        """Choose h by what the old weights find on the user's frames.
+        """Choose the h with which the old weights count as many cells as were clicked.
 
-        The new weights draw these too well to choose by: they learnt from them. Where the old ones
-        find no cell at all, it is ``start_h``.
+        The new weights draw the user's frames too well to choose by: they learnt from them. Where
+        no cell was clicked, h is ``start_h``.
 
         Parameters
         ----------
         known
             Measures on the user's frames.
         """
-        measured = known.measure(self.before, self.device)
-        if measured.h is None or not measured.f_score:
-            return self.recipe.adaptation.start_h
-        return measured.h
+        unbiased_h = known.measure(self.before, self.device).unbiased_h
+        return self.recipe.adaptation.start_h if unbiased_h is None else unbiased_h
 
     def network(self, share: float) -> nn.Module:
         """Give a network that went so much of the way."""

@@ -3,9 +3,9 @@
 The images that a model learnt from do not come with it. In their place the run sees painted
 frames again (rehearsal), draws on them half what the old weights drew (distillation), and keeps
 the running means of batch normalisation. Its h is well above the old one, so that known sheets do
-not come to have more cells than there are, and higher where the old weights find the clicked cells
-better so; its weights go less of the way where they find painted cells much less well than before
-(:mod:`livecount.training.adaptation`).
+not come to have more cells than there are, and higher where the old weights count more cells than
+were clicked; its weights go less of the way where they find painted cells much less well than
+before (:mod:`livecount.training.adaptation`).
 """
 
 from __future__ import annotations
@@ -35,22 +35,19 @@ __all__ = [
 MOST_STEPS: Final = 180
 """However fast the computer is: more of them gained nothing and cost known lines a little."""
 RECIPE_NAME: Final = "finetuning.toml"
-_H_CHOICES: Final = (0.1, 0.12, 0.15, 0.2, 0.25, 0.3)
-"""Among these the scores of lines that the shipped model knows differ by 2 points at most."""
-_H_RAISED: Final = 1.75
-"""The new h is at least so many times the old one, as long as that is one of ``_H_CHOICES``.
+_H_RAISED: Final = (1.5, 1.75, 2.0, 2.25, 2.5)
+"""Among so many times the old h the new one is chosen.
 
 Adapted weights draw doubtful cells higher than before: with the old h they found more in known
-sheets than there are. Going only part of the way loses more of what was to be learnt (ADR 0017)."""
-_H_TOLERANCE: Final = 1.0
-"""Points of the f-score: h is the lowest at which the old weights are nearly as good as at best.
-
-On the few cells of one frame, higher ones are better by chance, and miss faint cells."""
+sheets than there are. Going only part of the way loses more of what was to be learnt. With more
+than 2.5 times the old h, known sheets lose cells instead (ADR 0017)."""
+_H_HIGHEST: Final = 0.3
+"""A model that is adapted again and again is not to end with an h that no cell reaches."""
 _MOST_FORGOTTEN: Final = 2.0
 """Points of the f-score on painted frames: more is lost only where learning went wrong altogether.
 
 Smaller losses there do not tell what known cells lose."""
-_REHEARSAL: Final = 1.0
+_REHEARSAL: Final = 0.7
 """Weight of painted frames beside the user's, which weigh 1."""
 
 
@@ -195,7 +192,7 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
         optimiser=replace(
             before.optimiser,
             kind="adamw",
-            learning_rate=5e-4,
+            learning_rate=7e-4,
             schedule="cosine",
             warm_up_steps=min(50, wanted.steps),
             averaging=0.98,
@@ -213,12 +210,10 @@ def _recipe(before: Recipe, parent: Model, wanted: FineTuning, weights: Path) ->
             start_from=str(weights.resolve()),
             h=0.0,
             h_choices=h_choices,
-            h_tolerance=_H_TOLERANCE,
         ),
     )
 
 
 def _choose_among(old_h: float) -> tuple[float, ...]:
-    # A model that is adapted again and again is not to end with an h that no cell reaches.
-    lowest = max(old_h, min(round(_H_RAISED * old_h, 3), _H_CHOICES[-1]))
-    return (lowest, *(h for h in _H_CHOICES if h > lowest))
+    raised = {max(old_h, min(round(times * old_h, 3), _H_HIGHEST)) for times in _H_RAISED}
+    return tuple(sorted(raised))

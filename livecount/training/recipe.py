@@ -246,8 +246,8 @@ class AdaptationRecipe:
     and Hoiem, "Learning without forgetting", 2017). ``frozen_norm`` keeps the running means of
     batch normalisation. ``interpolation`` is how far the kept weights go from the starting ones to
     the trained ones (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
-    ``start_h``, above 0, is the h that is expected: h is then chosen by what the starting weights
-    find on images that they have not learnt from, and is this one where they find nothing. What has
+    ``start_h``, above 0, is the h that is expected: h is then the one with which the starting
+    weights count as many cells as are marked in the images, and this one where none is. What has
     learnt from few images draws them too well to choose by. ``most_forgotten``, above 0, is how
     many points of the f-score on painted frames the kept weights may lose: ``interpolation`` is
     shortened until they do not.

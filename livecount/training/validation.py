@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +44,16 @@ class Measured:
         The recipe's.
     h_tolerance
         By how many points h may stay below the best mean f-score, to be as low as it can.
+    count_ratios
+        Data set -> cells found per marked one at every one of ``h_choices``, for the data sets that
+        have f-scores.
     """
 
     loss: float
     f_scores: dict[str, npt.NDArray[np.float64]]
     h_choices: tuple[float, ...]
     h_tolerance: float = 0.0
+    count_ratios: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def h(self) -> float | None:
@@ -62,6 +66,14 @@ class Measured:
             return min(self.h_choices[int(place)] for place in near)
         best = np.flatnonzero(mean == mean.max())
         return self.h_choices[int(best[len(best) // 2])]
+
+    @property
+    def unbiased_h(self) -> float | None:
+        """The h whose counts are nearest to the marked cells; the lowest of equally near ones."""
+        if not self.count_ratios:
+            return None
+        off = np.abs(np.mean(list(self.count_ratios.values()), axis=0) - 1)
+        return min(self.h_choices[int(place)] for place in np.flatnonzero(off == off.min()))
 
     @property
     def f_score(self) -> float | None:
@@ -127,6 +139,7 @@ class Validator:
         """
         losses: list[float] = []
         f_scores: dict[str, npt.NDArray[np.float64]] = {}
+        count_ratios: dict[str, npt.NDArray[np.float64]] = {}
         has_inner = _INNER in self._recipe.head_names
         only_complete = self._some_are_complete()
         names = _names_of_sets(self._sets)
@@ -142,8 +155,10 @@ class Validator:
             losses.append(float(np.mean(of_set)))
             if counts[0, 2]:
                 f_scores[names[root]] = 200 * counts[:, 0] / (counts[:, 1] + counts[:, 2])
+                count_ratios[names[root]] = counts[:, 1] / counts[:, 2]
         run = self._recipe.run
-        return Measured(float(np.mean(losses)), f_scores, run.h_choices, run.h_tolerance)
+        loss = float(np.mean(losses))
+        return Measured(loss, f_scores, run.h_choices, run.h_tolerance, count_ratios)
 
     def _some_are_complete(self) -> bool:
         """Tell whether every cell is marked in some frames: h is then chosen on these alone.

@@ -81,23 +81,32 @@ def test_without_a_limit_the_way_is_not_shortened(recipe: Recipe, network: nn.Mo
     assert adapted(unlimited, network, 0.15).choose_share() == 0.6
 
 
-@pytest.mark.parametrize(("tolerance", "expected"), [(0.0, 0.5), (100.0, 0.03)])
-def test_h_follows_what_the_old_weights_find_on_the_users_frames(
-    recipe: Recipe, network: nn.Module, tolerance: float, expected: float
+@pytest.mark.parametrize("h", [0.2, 0.5])
+def test_h_is_the_one_with_which_the_old_weights_count_as_was_clicked(
+    recipe: Recipe, network: nn.Module, h: float
 ) -> None:
-    wanted = replace(recipe, run=replace(recipe.run, h_tolerance=tolerance))
+    # Between these every two have another count on the painted frame.
+    wanted = replace(recipe, run=replace(recipe.run, h_choices=(0.03, 0.2, 0.5)))
     pixels = painted_pixels(wanted)
-    clicked = clear_cells(wanted, network, pixels, h=0.5)
+    clicked = clear_cells(wanted, network, pixels, h=h)
     known = Validator.of_frames(wanted, {"own": [frame_of(pixels, clicked)]})
     # However the new weights draw: these have learnt from the frames.
     chosen = [adapted(wanted, network, noise).choose_h(known) for noise in (0.0, 2.0)]
-    assert chosen == [expected, expected]
+    assert chosen == [h, h]
 
 
-def test_where_the_old_weights_find_nothing_h_is_the_one_expected(
+def test_where_the_old_weights_find_nothing_h_is_the_lowest(
     recipe: Recipe, network: nn.Module
 ) -> None:
-    frame = frame_of(painted_pixels(recipe), np.array([[5.0, 5.0]]))
+    frame = frame_of(np.ones((224, 224), np.float32), np.array([[5.0, 5.0]]))
+    known = Validator.of_frames(recipe, {"own": [frame]})
+    assert adapted(recipe, network, 0.0).choose_h(known) == min(H_CHOICES)
+
+
+def test_where_no_cell_was_clicked_h_is_the_one_expected(
+    recipe: Recipe, network: nn.Module
+) -> None:
+    frame = frame_of(painted_pixels(recipe), np.empty((0, 2)))
     known = Validator.of_frames(recipe, {"own": [frame]})
     assert adapted(recipe, network, 0.0).choose_h(known) == 0.08
 

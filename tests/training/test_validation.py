@@ -134,6 +134,25 @@ def test_a_tolerance_takes_the_lowest_h_that_is_nearly_as_good() -> None:
     assert chosen == [0.3, 0.3, 0.2, 0.1]
 
 
+@pytest.mark.parametrize(
+    ("ratios", "expected"),
+    [
+        ({"a": [2.0, 1.5, 1.1]}, 0.3),
+        ({"a": [1.6, 0.9, 0.5]}, 0.2),
+        ({"a": [0.8, 0.7, 0.6]}, 0.1),
+        ({"a": [0.0, 0.0, 0.0]}, 0.1),
+        ({"a": [2.0, 1.4, 1.0], "b": [1.0, 0.6, 0.1]}, 0.2),
+        ({}, None),
+    ],
+)
+def test_an_unbiased_h_counts_as_many_cells_as_are_marked(
+    ratios: dict[str, list[float]], expected: float | None
+) -> None:
+    counted = {name: np.array(values) for name, values in ratios.items()}
+    measured = Measured(0.1, {}, (0.1, 0.2, 0.3), count_ratios=counted)
+    assert measured.unbiased_h == expected
+
+
 def test_frames_of_any_size_are_padded_and_cut_back(tiny_recipe: Path) -> None:
     recipe = read_recipe(tiny_recipe)
     image = np.random.default_rng(0).standard_normal((13, 21)).astype(np.float32)
