@@ -63,7 +63,8 @@ def main() -> None:
     was = {name: s["f_score_assignment"] for name, s in scores(model, known).items()}
     print("before", {name: round(value, 1) for name, value in was.items()}, flush=True)
     takes = []
-    for number, frames, name in itertools.product(range(given.takes), given.frames, given.line):
+    numbers = range(given.first - 1, given.first - 1 + given.takes)
+    for number, frames, name in itertools.product(numbers, given.frames, given.line):
         takes.append(take(model, lines[name], frames, number, known, was, given))
         print(row(takes[-1]), flush=True)
         # After each take: all take hours, and a report of some is better than none.
@@ -80,6 +81,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--known", action="append", required=True)
     parser.add_argument("--frames", type=int, action="append", required=True)
     parser.add_argument("--takes", type=int, default=2)
+    parser.add_argument(
+        "--first", type=int, default=1, help="number of the first take; each draws other frames"
+    )
     parser.add_argument("--masks", action="store_true", help="give masks too, not only clicks")
     return parser.parse_args()
 
@@ -177,6 +181,7 @@ def write(takes: list[Take], model: Model, given: argparse.Namespace) -> None:
         + [f"--known {name}" for name in given.known]
         + [f"--frames {n}" for n in given.frames]
         + [f"--takes {given.takes}"]
+        + [f"--first {given.first}"] * (given.first != 1)
         + ["--masks"] * given.masks
     )
     learnt = "masks and clicks" if given.masks else "clicks"
