@@ -32,6 +32,7 @@ _SUFFIXES: Final = {
     "centres": "centres.csv",
     "either": "centres.csv",
 }
+_ANNOTATIONS: Final = {"masks": "masks", "centres": "clicks", "either": "clicks or masks"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,7 +147,7 @@ def _listed(recipe: ImagesRecipe, data_root: Path) -> list[tuple[Dataset, Annota
     ]
     if not listed:
         raise TrainingError(
-            f"No image with {recipe.annotation} was found in {folder}",
+            f"No image with {_ANNOTATIONS[recipe.annotation]} was found in {folder}",
             hint=f"Put NAME.tif with NAME.{_SUFFIXES[recipe.annotation]} there",
         )
     return listed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -181,6 +182,18 @@ def test_pixels_that_are_no_number_spoil_only_themselves(recipe: Recipe, tiny_da
 def test_a_split_without_masks_is_said(tiny_data: Path) -> None:
     with pytest.raises(TrainingError, match="No image with masks"):
         load_frames(ImagesRecipe("discs", split="clicks"), tiny_data)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"), [("centres", "clicks"), ("either", "clicks or masks")]
+)
+def test_a_folder_without_clicks_is_said(
+    tmp_path: Path, annotation: Literal["centres", "either"], said: str
+) -> None:
+    with pytest.raises(TrainingError, match=f"No image with {said} was found"):
+        load_frames(
+            ImagesRecipe("", split="", annotation=annotation, cell_diameter_px=20), tmp_path
+        )
 
 
 def test_real_frames_give_usable_crops(real_images: Path, recipe: Recipe) -> None:
