@@ -124,7 +124,8 @@ def test_a_dashboard_that_dies_comes_back_and_the_counting_goes_on(
 ) -> None:
     import psutil
 
-    monitor, address = start(frames, tmp_path / "run.db")
+    # Its own port: at the default one another test's server may answer once this one is gone.
+    monitor, address = start(frames, tmp_path / "run.db", "--port", free_port())
     try:
         wait_for(address, "/healthz", 200)
         listening = [
