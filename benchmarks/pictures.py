@@ -21,6 +21,7 @@ PICTURES = ROOT / "docs" / "pictures"
 
 def main() -> None:
     """Run the demo and one count with overlay, as a user would."""
+    origin = describe_origin()  # before the pictures change the tree
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         output = Path(work) / "demo"
@@ -34,7 +35,6 @@ def main() -> None:
         )
         (picture,) = Path(work).glob("*.png")
         shutil.copyfile(picture, PICTURES / "demo-overlay.png")
-    origin = describe_origin()
     report = (
         "```\n"
         f"{result['frames_counted']} of {result['frames_written']} frames counted\n"
