@@ -86,8 +86,8 @@ def main() -> None:
         whole_s = time_whole(case)
         paper_s = time_paper(Path(folder), given.threads)
         sizes, cells = over_sizes(case), over_cells(case)
-    draw(sizes, cells, given.report.with_suffix(".svg"))
     text = report(case, given, stages, whole_s, paper_s, sizes, cells)
+    draw(sizes, cells, given.report.with_suffix(".svg"))
     given.report.write_text(text, encoding="utf-8")
     print(text)
 
