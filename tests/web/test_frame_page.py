@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from livecount.errors import RequestError
 from livecount.frame import FrameKey
@@ -547,6 +547,43 @@ def test_no_click_is_dropped_and_undo_takes_back_only_what_is_mine(run: Run, pag
     holding = [one for one in run.get(path)["corrections"] if one["withdrawn_at"] is None]
     assert [one["made_by"] for one in holding] == ["Bob"]
     assert run.ask(f"{path}/{holding[0]['id']}", "DELETE")[0].status == 200
+
+
+def test_an_answer_that_was_overtaken_does_not_undo_what_came_after_it(
+    run: Run, page: Page
+) -> None:
+    (_, frame, _) = frames_of(run, "A1")
+    path, count = f"frames/{frame['id']}/corrections", frame["count"]
+    cells = run.get(f"frames/{frame['id']}/cells")
+    open_frame(run, page, frame["id"])
+    page.get_by_role("button", name="Correct cells").click()
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if route.request.method == "GET" and not held:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/corrections", hold_the_first)
+    other = {"kind": "add", "to_y": 0, "to_x": 0, "by": "Bob"}
+    assert run.ask(path, "POST", other)[0].status == 201
+    expect(page.locator("#count")).to_have_text(f"model {count}")
+    give_up_s = time.monotonic() + 30
+    while not held and time.monotonic() < give_up_s:
+        page.wait_for_timeout(100)
+    y, x = (floats(cells[axis]).astype(float) for axis in "yx")
+    page.mouse.click(*screen_of(page, *farthest_from(y, x)))
+    expect(page.locator("#count")).to_have_text(f"model {count}, corrected {count + 2}")
+    page.wait_for_timeout(3000)  # until the page has heard of its own change as well
+    ((route, answer),) = held
+    route.fulfill(response=answer)
+    page.wait_for_timeout(1000)
+    assert page.locator("#count").text_content() == f"model {count}, corrected {count + 2}"
+    for one in run.get(path)["corrections"]:
+        if one["withdrawn_at"] is None:
+            assert run.ask(f"{path}/{one['id']}", "DELETE")[0].status == 200
+    expect(page.locator("#count")).to_have_text(f"model {count}")
 
 
 def farthest_from(y: np.ndarray, x: np.ndarray) -> tuple[float, float]:

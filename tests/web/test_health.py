@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -189,7 +190,10 @@ def test_a_heart_that_stopped_beating_is_told(frames: Path, tmp_path: Path) -> N
     monitor.communicate(timeout=20)
     with CountStore.open(database, read_only=True) as store:
         late = datetime.now(UTC) + timedelta(seconds=60)
-        assert "has not been heard of for 6" in read_health(store, late).reason
+        reason = read_health(store, late).reason
+    silent = re.fullmatch(r"the monitor has not been heard of for (\d+) s", reason)
+    assert silent is not None
+    assert 60 <= int(silent[1]) < 120  # its last beat was some seconds ago on a busy computer
 
 
 def free_port() -> int:

@@ -33,16 +33,13 @@ export class Corrections {
   }
 
   take(frame, kept) {
-    if (frame === this.frame && kept.analysis_id === this.kept.analysis_id) this.shown.kept = kept;
-    else this.shown = { frame, kept };
-    this.dragged = null;
+    if (frame === this.frame && kept.analysis_id === this.kept.analysis_id) renew(this.shown, kept);
+    else {
+      this.shown = { frame, kept };
+      this.dragged = null;
+    }
     this.drawList();
     this.onChange();
-  }
-
-  // A cell is being dragged, or the answer to a change is on its way.
-  get isAtWork() {
-    return this.waiting > 0 || this.dragged !== null;
   }
 
   get holding() {
@@ -140,11 +137,11 @@ export class Corrections {
     this.waiting += 1;
     this.turns = this.turns.then(async () => {
       try {
-        shown.kept = (await act(shown)) ?? shown.kept;
+        renew(shown, (await act(shown)) ?? shown.kept);
       } catch (problem) {
         this.onProblem(problem);
         const now = await ask(`frames/${shown.frame}/corrections`).catch(() => shown.kept);
-        if (now.analysis_id === shown.kept.analysis_id) shown.kept = now; // else the page is loaded anew
+        if (now.analysis_id === shown.kept.analysis_id) renew(shown, now); // else the page is loaded anew
       } finally {
         this.waiting -= 1;
         if (shown === this.shown) this.take(shown.frame, shown.kept);
@@ -163,6 +160,15 @@ export class Corrections {
     });
     this.list.replaceChildren(...rows.reverse());
   }
+}
+
+// Answers overtake each other. Corrections only come, and are taken back once: the longer history is the newer.
+function renew(shown, kept) {
+  if (stepsOf(kept) >= stepsOf(shown.kept)) shown.kept = kept;
+}
+
+function stepsOf({ corrections }) {
+  return corrections.length + corrections.filter((one) => one.withdrawn_at).length;
 }
 
 function holdingOf({ kept }) {

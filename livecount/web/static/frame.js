@@ -31,6 +31,7 @@ let series = [];
 let marks = [];
 let asked = Number(location.pathname.split("/").pop());
 let turn = 0;
+let editTurn = 0;
 let retry = 0;
 
 const picture = new Picture(canvas, {
@@ -289,11 +290,12 @@ addEventListener("keydown", (event) => {
 // What other people, or another window, say of this frame.
 async function followEdits() {
   const id = asked;
+  const mine = ++editTurn;
   try {
     const [about, correct] = await Promise.all([ask(`frames/${id}`), corrections.load(id)]);
-    if (id !== asked || frame?.id !== id || about.analysis_id !== frame.analysis_id) return;
+    if (mine !== editTurn || id !== asked || frame?.id !== id || about.analysis_id !== frame.analysis_id) return;
     frame = about;
-    if (!corrections.isAtWork) correct();
+    correct();
     checked.load();
     drawAll();
   } catch (problem) {
