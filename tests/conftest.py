@@ -8,16 +8,20 @@ from hypothesis import settings
 settings.register_profile("livecount", deadline=None)
 settings.load_profile("livecount")
 
-# Tests that start the whole program, over and over: minutes that the ordinary suite does not have.
+# Tests that start the whole program or look at its pages in a browser: minutes that the ordinary
+# suite does not have.
 WHOLE_PROGRAM = {"acquisition", "endtoend", "faults"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs whole programs, before pytest chooses by marks."""
+    """Mark what runs whole programs or a browser, before pytest chooses by marks."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and item.path.relative_to(here).parts[0] in WHOLE_PROGRAM:
+        inside = here in item.path.parents
+        if inside and item.path.relative_to(here).parts[0] in WHOLE_PROGRAM:
+            item.add_marker(pytest.mark.whole)
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.whole)
 
 

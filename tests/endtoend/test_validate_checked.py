@@ -19,7 +19,7 @@ from tests.endtoend.program import livecount, rows_of, run_until_idle
 from tests.endtoend.test_validate import OPTIONS
 from tests.storage.made_frames import ADA
 from tests.web.conftest import served
-from tests.web.test_frame_page import Run, floats
+from tests.web.frame_run import Run, floats
 
 WAYS = ("as counted", "corrected", "file gone", "file changed", "excluded", "corrected after")
 

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.web import test_frame_page as frame_page
-from tests.web.test_frame_page import SIZE_PX, Run, floats, frames_of, open_frame
+from tests.web.frame_run import SIZE_PX, Run, cache_folder, floats, frames_of, open_frame, run
 
 pytestmark = pytest.mark.whole
 
-cache_folder, run = frame_page.cache_folder, frame_page.run
+__all__ = ["cache_folder", "run"]
 
 
 def test_an_h_that_was_tried_is_counted_for_the_run_and_shown_everywhere(

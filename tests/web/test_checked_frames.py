@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 
 from livecount.storage import CountStore
 from tests.web.conftest import served
+from tests.web.frame_run import Run
 from tests.web.made_run import make_run
-from tests.web.test_frame_page import Run
 
 ALL = "Every cell of this frame is right now"
 

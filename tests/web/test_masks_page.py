@@ -19,8 +19,8 @@ from livecount.storage import CountStore, MasksKept
 from livecount.web.missing_masks import missing_masks
 from tests.endtoend.program import livecount
 from tests.web.conftest import served
+from tests.web.frame_run import SIZE_PX, Run, cache_folder, floats, frames_of, open_frame
 from tests.web.test_accessibility import grave_findings
-from tests.web.test_frame_page import SIZE_PX, Run, cache_folder, floats, frames_of, open_frame
 
 __all__ = ["cache_folder"]
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web import test_frame_page as frame_page
-from tests.web.test_frame_page import Run, frames_of
+from tests.web.frame_run import Run, cache_folder, frames_of, run
 
-cache_folder, run = frame_page.cache_folder, frame_page.run
+__all__ = ["cache_folder", "run"]
 
 _SEEN = """() => {
   const canvas = document.getElementById("preview");

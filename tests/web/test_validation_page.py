@@ -13,9 +13,9 @@ from playwright.sync_api import Page, expect
 from livecount.storage import CountStore, Exclusion, Said
 from tests.endtoend.program import livecount
 from tests.web.conftest import served
+from tests.web.frame_run import Run
 from tests.web.made_run import BEGAN, HOSTILE, WELLS, make_run
 from tests.web.test_checked_frames import as_seen, send
-from tests.web.test_frame_page import Run
 
 FIELDS = "experiments/1/fields?parts=4"
 
