@@ -35,15 +35,17 @@ _DELIMITERS: Final = (",", ";", "\t")
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _AMBIGUOUS: Final = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 """A decimal comma, or one between thousands: a factor of a thousand in a dose."""
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
+_THOUSANDS_POINT: Final = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 
 
 def parse_sheet(raw: bytes) -> list[WellContents]:
     """Understand a table of wells in CSV, as a spreadsheet saves it.
 
     Comma, semicolon or tab between the columns. Where a comma separates, one in a number stands
-    between thousands; elsewhere it is a decimal comma, and what may be either is refused. UTF-8 or
-    Windows' own encoding. Lines without anything but the well are wells of which nothing is said,
-    and are left out.
+    between thousands; elsewhere it is a decimal comma, and what may be either is refused; so is a
+    point that may stand between thousands beside decimal commas. UTF-8 or Windows' own encoding.
+    Lines without anything but the well are wells of which nothing is said, and are left out.
 
     Raises
     ------
@@ -66,9 +68,10 @@ def parse_sheet(raw: bytes) -> list[WellContents]:
     if not rows:
         raise PlateMapError("it is empty", hint="Write one with `livecount plate template`")
     columns = _columns(rows[0][1])
+    numbered = [(line, _cells(row, columns, delimiter, f"line {line}")) for line, row in rows[1:]]
+    _refuse_mixed_points(numbered)
     wells = []
-    for line, row in rows[1:]:
-        cells = _cells(row, columns, delimiter, f"line {line}")
+    for line, cells in numbered:
         if any(value for name, value in cells.items() if name not in ("plate", "well")):
             wells.append(contents_of(cells, f"line {line}"))
     return wells
@@ -84,13 +87,36 @@ def _cells(
     if any(given[len(columns) :]):
         raise PlateMapError(f"{where} has more cells than there are columns", hint=quoted)
     for name, cell in cells.items():
-        kind = name.rstrip("_23456789")
+        kind = _kind(name)
         # A decimal comma that was taken for one between columns leaves its digits here.
         if kind == "concentration_unit" and _float_or_none(cell) is not None:
             raise PlateMapError(f"{where} has the number {cell} as a unit", hint=quoted)
         if kind == "concentration":
             cells[name] = _with_point(cell, delimiter, where)
     return cells
+
+
+def _kind(column: str) -> str:
+    """Name the column without the number of the treatment."""
+    return column.rstrip("_23456789")
+
+
+def _refuse_mixed_points(numbered: Iterable[tuple[int, Mapping[str, str]]]) -> None:
+    """Refuse a point that may stand between thousands where another number has a decimal comma."""
+    doses = [
+        (line, cell)
+        for line, cells in numbered
+        for name, cell in cells.items()
+        if _kind(name) == "concentration"
+    ]
+    comma = next((dose for dose in doses if _DECIMAL_COMMA.fullmatch(dose[1])), None)
+    point = next((dose for dose in doses if _THOUSANDS_POINT.fullmatch(dose[1])), None)
+    if comma and point:
+        raise PlateMapError(
+            f"line {point[0]}: {point[1]!r} may be {point[1].replace('.', '')}, as {comma[1]!r} in "
+            f"line {comma[0]} has a decimal comma",
+            hint="Write all numbers with decimal points and nothing between thousands",
+        )
 
 
 def _with_point(cell: str, delimiter: str, where: str) -> str:

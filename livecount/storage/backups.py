@@ -6,6 +6,7 @@ both, and each copy is compared with the original before it gets its name.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 import sqlite3
@@ -16,7 +17,14 @@ from pathlib import Path
 from livecount.errors import StoreError
 from livecount.storage.database import plain_errors
 
-__all__ = ["back_up", "backup_folder", "free_name", "kept_backups", "take_backup"]
+__all__ = [
+    "back_up",
+    "back_up_beside",
+    "backup_folder",
+    "free_name",
+    "kept_backups",
+    "take_backup",
+]
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -119,6 +127,37 @@ def back_up(database: Path, destination: Path) -> None:
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def back_up_beside(database: Path, label: str) -> Path:
+    """Copy a database beside itself under a label, or find that an equal copy lies there already.
+
+    What tries the same again and again, as an upgrade that a full disk ends, thus leaves one copy.
+
+    Returns
+    -------
+    Path
+        The copy: ``NAME.LABEL.db``, or ``NAME.LABEL-2.db`` and so on.
+
+    Raises
+    ------
+    StoreError
+        As for :func:`back_up`.
+    """
+    destination = free_name(database, label)
+    back_up(database, destination)
+    for older in sorted(database.parent.iterdir()):
+        labelled = older != destination and _is_labelled(older, database, label)
+        # SQLite copies page by page: what has not changed has the same bytes.
+        if labelled and filecmp.cmp(older, destination, shallow=False):
+            destination.unlink()
+            return older
+    return destination
+
+
+def _is_labelled(path: Path, database: Path, label: str) -> bool:
+    name = rf"{re.escape(database.stem)}\.{re.escape(label)}(-\d+)?{re.escape(database.suffix)}"
+    return re.fullmatch(name, path.name) is not None
 
 
 def free_name(database: Path, label: str) -> Path:

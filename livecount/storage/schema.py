@@ -17,7 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from livecount.errors import NewerSchemaError, StoreError
-from livecount.storage.backups import back_up, free_name
+from livecount.storage.backups import back_up_beside
 
 __all__ = ["MIGRATIONS", "bring_up_to_date", "check_readable", "check_upgradable"]
 
@@ -50,7 +50,7 @@ def bring_up_to_date(engine: Engine, database: Path, *, migrations: Path = MIGRA
         return
     if current is not None:
         _refuse_unknown(script, current, database)
-        back_up(database, free_name(database, f"before-{head}"))
+        back_up_beside(database, f"before-{head}")
     _migrate(engine, script, database)
 
 

@@ -238,13 +238,15 @@ def _tracks(table: pd.DataFrame, plate_map: PlateMap | None) -> list[Track]:
             one.identity: trace_of(curve_of_well(one))
             for one in wells_of(_as_counts(table, "confluence_percent"))
         }
-    tallies = _tallies(table)
+    planes_are_apart = any(well.z for well in wells)
+    tallies = _tallies(table, planes_are_apart)
     empty = Trace(np.empty(0, np.float32), np.empty(0, np.float32))
     found = []
     for well in wells:
         contents = plate_map.of(well.plate, well.well) if plate_map else None
         curve = curve_of_well(well)
-        n_frames, n_flagged, n_excluded = tallies.get((well.plate, well.well), (0, 0, 0))
+        place = (well.plate, well.well, well.channel, well.z)[: 4 if planes_are_apart else 3]
+        n_frames, n_flagged, n_excluded = tallies[tuple(name or "" for name in place)]
         found.append(
             Track(
                 series=well,
@@ -288,8 +290,14 @@ def _as_counts(table: pd.DataFrame, column: str) -> pd.DataFrame:
     )
 
 
-def _tallies(table: pd.DataFrame) -> Mapping[tuple[str | None, str | None], tuple[int, int, int]]:
-    keys = [table[name].astype("string").fillna("") for name in ("plate", "well")]
+def _tallies(
+    table: pd.DataFrame, planes_are_apart: bool
+) -> Mapping[tuple[str, ...], tuple[int, int, int]]:
+    """Count the frames of each curve: all, flagged, not used; by plate, well, channel and plane."""
+    names = (table[name].astype("string") for name in ("plate", "well", "channel"))
+    keys = [name.fillna("").str.strip() for name in names]
+    if planes_are_apart:
+        keys.append(table["z"].astype("Int64").astype("string").fillna(""))
     noted = {
         "n": np.ones(len(table), np.int64),
         "flagged": is_doubtful(table["flags"]).astype(np.int64),
@@ -297,8 +305,6 @@ def _tallies(table: pd.DataFrame) -> Mapping[tuple[str | None, str | None], tupl
     }
     summed = table.assign(**noted).groupby(keys, sort=False)[list(noted)].sum()
     return {
-        (plate or None, well or None): (int(n), int(flagged), int(excluded))
-        for (plate, well), (n, flagged, excluded) in zip(
-            summed.index, summed.to_numpy(), strict=True
-        )
+        tuple(map(str, place)): (int(n), int(flagged), int(excluded))
+        for place, (n, flagged, excluded) in zip(summed.index, summed.to_numpy(), strict=True)
     }

@@ -111,6 +111,7 @@ def test_german_excel_saves_what_is_read(tmp_path: Path) -> None:
         ('well,treatment,concentration,,\nA1,x,"12,500,000.5",,\n', 12_500_000.5),
         ("well;treatment;concentration\nA1;x;0,125\n", 0.125),
         ("well;treatment;concentration\nA1;x;1,5\n", 1.5),
+        ("well;treatment;concentration\nA1;x;1.125\n", 1.125),
         ("well;treatment_2;concentration_2\nA1;x;1.5\n", 1.5),
     ],
 )
@@ -149,6 +150,10 @@ def test_the_template_is_a_map_of_nothing_until_it_is_filled_in(tmp_path: Path) 
         ('well,treatment,concentration\nA1,x,"1,00"\n', "line 2: '1,00' is no number"),
         ("well;treatment;concentration\nA1;x;1,000\n", "line 2: '1,000' may be 1.000 or 1000"),
         ("well\ttreatment\tconcentration\nA1\tx\t2,500\n", "may be 2.500 or 2500"),
+        (
+            "well;treatment;concentration\nA1;x;1.000\nA2;x;0,5\n",
+            "line 2: '1.000' may be 1000, as '0,5' in line 3 has a decimal comma",
+        ),
         (
             "well,treatment,concentration,concentration_unit,group\nA1,x,0,5,uM,\n",
             "line 2 has the number 5 as a unit",

@@ -196,12 +196,17 @@ def test_upgrade_that_fails_changes_nothing(database, made, later_migrations, sc
             upgrade(database, folder)
         assert contents(database) == before
         assert schema(database) == tables
+    assert [path.name for path in database.parent.glob("*before*")] == ["counts.before-9998.db"]
+    with CountStore.open(database) as store:
+        assert store.verify() == []
+    filled(database, made, 9)
+    with pytest.raises(Exception, match=r"without their parents|no such table"):
+        upgrade(database, folder)
     assert sorted(path.name for path in database.parent.glob("*before*")) == [
         "counts.before-9998-2.db",
         "counts.before-9998.db",
     ]
-    with CountStore.open(database) as store:
-        assert store.verify() == []
+    assert contents(database.with_name("counts.before-9998.db")) == before
 
 
 def test_older_schema_is_not_upgraded_by_readers(database, made, later_migrations):

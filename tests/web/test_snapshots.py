@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,53 @@ def test_new_counts_that_people_excluded_are_not_drawn(
             new = [] if end is None else getattr(end.trace, name)
             joined = np.concatenate([getattr(track.growth, name)[:keep], new])
             assert joined == pytest.approx(getattr(after[track.series.identity], name), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ([("Phase", None, 1), ("Phase", None, 2), (" Brightfield ", None, 2)],
+         {("Phase", None): (2, 1), ("Brightfield", None): (1, 0)}),
+        ([("Phase", 1, 1), ("Phase", 2, 2), (None, None, 3)],
+         {("Phase", "1"): (1, 1), ("Phase", "2"): (1, 0), (None, None): (1, 1)}),
+    ],
+    ids=["channels", "planes"],
+)  # fmt: skip
+def test_each_channel_and_plane_has_its_own_flagged_frames(
+    store: CountStore,
+    taken: list[tuple[str | None, int | None, int]],
+    expected: dict[tuple[str | None, str | None], tuple[int, int]],
+) -> None:
+    experiment = store.ensure_experiment("run")
+    analysis = store.ensure_analysis(experiment, replace(SETTINGS, z="all"))
+    source = store.ensure_source(experiment, "/scans")
+    for number, (channel, z, n) in enumerate(taken):
+        count = make_count(
+            analysis.id, f"{number}.tif".encode(), content=str(number), n=n, well="A1", field="1",
+            channel=channel, z=z, acquired_at=START,
+        )  # fmt: skip
+        store.record(source, count, stamp=stamp_of(number), n_pages=1)
+    found = {
+        (track.series.channel, track.series.z): (track.n_frames, track.n_flagged)
+        for track in snapshot_of(store, "run").tracks
+    }
+    assert found == expected
+
+
+def test_the_sharpest_planes_of_a_well_are_one_curve_with_its_flagged_frames(
+    store: CountStore,
+) -> None:
+    experiment = store.ensure_experiment("run")
+    analysis = store.ensure_analysis(experiment, SETTINGS)
+    source = store.ensure_source(experiment, "/scans")
+    for hour, z in enumerate((1, 2, 1)):
+        count = make_count(
+            analysis.id, f"{hour}.tif".encode(), content=str(hour), n=hour, well="A1", field="1",
+            z=z, acquired_at=START + timedelta(hours=hour),
+        )  # fmt: skip
+        store.record(source, count, stamp=stamp_of(hour), n_pages=1)
+    (track,) = snapshot_of(store, "run").tracks
+    assert (track.series.z, track.n_frames, track.n_flagged) == (None, 3, 1)
 
 
 def test_an_experiment_without_counts_has_an_empty_snapshot(store: CountStore) -> None:
