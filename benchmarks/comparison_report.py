@@ -36,6 +36,8 @@ class Outcome:
         Line (seen, unseen) -> data set -> what ``livecount.evaluation.summarise`` gives.
     result
         The run's ``result.json``.
+    lowest, highest
+        Values of its map on training and validation images.
     """
 
     model: str
@@ -44,6 +46,13 @@ class Outcome:
     sets: dict[str, dict[str, Scores]]
     parameters: int
     result: dict[str, Any]
+    lowest: float
+    highest: float
+
+    @property
+    def has_learnt(self) -> bool:
+        """Tell whether it finds cells of the lines that it learnt from."""
+        return self.mean("seen", "f_score_assignment") >= COLLAPSED
 
     def mean(self, line: str, score: str) -> float:
         """Average a score over the data sets of a line."""
@@ -89,7 +98,8 @@ def report(plan: dict[str, Any], outcomes: list[Outcome], origin: dict[str, str]
         lines += ["", f"## {title}", "", *score_table(table, score)]
     lines += ["", "## Against DeepDistance, seed by seed", "", *difference_table(table)]
     lines += ["", "## What each one is and does", "", *nature_table(table)]
-    lines += ["", "## What this says", "", *verdicts(table), *collapses(table), ""]
+    lines += ["", "## What this says", "", *verdicts(table), *collapses(table)]
+    lines += [*learnt_table(table), ""]
     devices = sorted({outcome.result["device"] for outcome in outcomes})
     lines.append(
         f"`{origin['command']}`, {origin['date']}, commit {origin['commit']}, "
@@ -186,16 +196,45 @@ def verdicts(table: Table) -> list[str]:
 def collapses(table: Table) -> list[str]:
     """Name what found next to nothing even on seen lines: its mean says little of the network."""
     found = [
-        f"{one.model} with seed {one.seed} (recall {one.mean('seen', 'recall_assignment'):.1f} %)"
+        f"{one.model} with seed {one.seed} (its map lies between {one.lowest:.2g} and "
+        f"{one.highest:.2g})"
         for one in table.outcomes
-        if one.mean("seen", "f_score_assignment") < COLLAPSED
+        if not one.has_learnt
     ]
     line = (
         f"- Next to nothing was found, also on seen lines (f below {COLLAPSED:g}), by: "
-        f"{'; '.join(found)}. Their models' means are those of runs that learnt and runs that did "
-        "not learn in so few steps; the spread tells it."
+        f"{'; '.join(found)}. Where a sigmoid p has come near 0 everywhere, it hardly moves again: "
+        "the squared error, by which the paper trains all of them, reaches it times p (1 - p). The "
+        "tables above count such runs too; the last one does not."
     )
     return [line] if found else []
+
+
+def learnt_table(table: Table) -> list[str]:
+    """Give the means of the runs that learnt, beside DeepDistance's with the same seeds."""
+    if all(one.has_learnt for one in table.outcomes):
+        return []
+    columns = [(line, score) for score in SCORES for line in table.sets]
+    titles = [
+        f"{line}, {'paper' if score == 'f_score' else 'one to one'}" for line, score in columns
+    ]
+    rows = ["", "## The runs that learnt", ""]
+    rows += [f"| model | seeds | {' | '.join(titles)} |", "|---|---|" + "---:|" * len(columns)]
+    for name in table.names:
+        own = [one for one in table.outcomes if one.model == name and one.has_learnt]
+        seeds = [one.seed for one in own]
+        first = [o for o in table.outcomes if o.model == table.names[0] and o.seed in seeds]
+        cells = [beside(own, first, line, score) for line, score in columns]
+        rows.append(f"| {name} | {', '.join(map(str, seeds)) or 'none'} | {' | '.join(cells)} |")
+    return [*rows, "", f"In brackets: against {table.names[0]} with the same seeds."]
+
+
+def beside(own: list[Outcome], first: list[Outcome], line: str, score: str) -> str:
+    """Write a mean over runs and how far it lies from that of others."""
+    if not own:
+        return "-"
+    mean, other = (float(np.mean([one.mean(line, score) for one in of])) for of in (own, first))
+    return f"{mean:.1f}" if own == first else f"{mean:.1f} ({mean - other:+.1f})"
 
 
 def where_from(table: Table, name: str, other: str, line: str) -> str:

@@ -20,7 +20,7 @@ import multiprocessing
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def main() -> None:
     given = arguments()
     plan = tomllib.loads((given.recipes / "comparison.toml").read_text(encoding="utf-8"))
     names = list(dict.fromkeys(model["recipe"] for model in plan["models"]))
+    origin = origin_of(given)  # before the report is written, which changes the working tree
     outcomes: list[Outcome] = []
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("spawn")) as jobs:
         running = [
@@ -68,7 +69,7 @@ def main() -> None:
         for of_seed in running:
             for network in of_seed:
                 outcomes += network.result()
-            text = report(plan, outcomes, origin_of(given))
+            text = report(plan, outcomes, origin)
             given.report.write_text(text, encoding="utf-8")
 
 
@@ -195,7 +196,12 @@ def scored(
 ) -> list[Outcome]:
     """Score the models of one run on all test sets, unless that was done already."""
     kept = run / "scores.json"
-    judged = {"models": models, "images": plan["images"], "areas": plan["area_shares"]}
+    judged = {
+        "models": models,
+        "images": plan["images"],
+        "areas": plan["area_shares"],
+        "kept": [of_outcome.name for of_outcome in fields(Outcome)],
+    }
     digest = hashlib.sha256((run / WEIGHTS_NAME).read_bytes() + json.dumps(judged).encode())
     if kept.is_file():
         document = json.loads(kept.read_text(encoding="utf-8"))
@@ -210,14 +216,18 @@ def scored(
     result = json.loads((run / RESULT_NAME).read_text(encoding="utf-8"))
     outcomes = []
     for model in models:
-        choices = thresholds(model, plan, recipe)
-        threshold = chosen([of_set for _, of_set in choosing[model["name"]]], choices)
+        on = [of_set for _, of_set in choosing[model["name"]]]
+        threshold = chosen(on, thresholds(model, plan, recipe))
+        values = [value for of_set in on for value in of_set.range_of_maps]
         sets = {line: {} for line, _ in tested[model["name"]]}
         for line, of_set in tested[model["name"]]:
             sets[line][of_set.name] = summarise(of_set.at(threshold))
         outcomes.append(
-            Outcome(model["name"], seed, threshold, sets, count_parameters(network.net), result)
-        )
+            Outcome(
+                model["name"], seed, threshold, sets, count_parameters(network.net), result,
+                lowest=min(values), highest=max(values),
+            )
+        )  # fmt: skip
         print(f"{run.name}, {model['name']}: {threshold:g}", flush=True)
     document = {"judged": digest.hexdigest(), "outcomes": [vars(found) for found in outcomes]}
     kept.write_text(json.dumps(document, indent=1), encoding="utf-8")
@@ -226,12 +236,16 @@ def scored(
 
 @dataclass
 class TestedSet:
-    """A data set with what one model found in it, to be scored at any threshold."""
+    """A data set with what one model found in it, to be scored at any threshold.
+
+    ``range_of_maps`` holds the lowest and the highest value of every frame's map.
+    """
 
     name: str
     radius_px: float
     edge_margin_px: float
     frames: list[SweepFrame] = field(default_factory=list)
+    range_of_maps: list[float] = field(default_factory=list)
 
     def at(self, threshold: float) -> list[FrameScore]:
         """Score every frame."""
@@ -260,6 +274,8 @@ def seen_by(
                 centres = np.asarray(annotated.centres_yx, np.float64)
                 frame = SweepFrame(image.path.name, placed, centres, (height, width))
                 sets[model["name"]].frames.append(frame)
+                drawn = maps[network.recipe.head_names.index(model["map"])]
+                sets[model["name"]].range_of_maps += [float(drawn.min()), float(drawn.max())]
         for name, of_set in sets.items():
             found[name].append((line, of_set))
     return found

@@ -149,6 +149,7 @@ def test_the_comparison_is_one_command_that_goes_on(
     assert all("±" in row for row in rows[:4])
     assert "seen, mean" in written
     assert "unseen, mean" in written
+    assert "## The runs that learnt" in written, "two steps teach nothing, and that is said"
     (tmp_path / "runs" / "tiny-width2-steps2-seed2" / "scores.json").unlink()
     said, again = compare(tiny_data, tmp_path)
     assert ": step" not in said
