@@ -63,12 +63,13 @@ def main() -> None:
     was = {name: s["f_score_assignment"] for name, s in scores(model, known).items()}
     print("before", {name: round(value, 1) for name, value in was.items()}, flush=True)
     takes = []
+    origin = describe_origin()  # before the report is written, which changes the working tree
     numbers = range(given.first - 1, given.first - 1 + given.takes)
     for number, frames, name in itertools.product(numbers, given.frames, given.line):
         takes.append(take(model, lines[name], frames, number, known, was, given))
         print(row(takes[-1]), flush=True)
         # After each take: all take hours, and a report of some is better than none.
-        write(takes, model, given)
+        write(takes, model, given, origin)
 
 
 def parsed() -> argparse.Namespace:
@@ -165,7 +166,9 @@ def row(found: Take) -> str:
     )
 
 
-def write(takes: list[Take], model: Model, given: argparse.Namespace) -> None:
+def write(
+    takes: list[Take], model: Model, given: argparse.Namespace, origin: dict[str, str]
+) -> None:
     """Write the report."""
     counts = sorted({found.frames for found in takes})
     means = [
@@ -175,7 +178,6 @@ def write(takes: list[Take], model: Model, given: argparse.Namespace) -> None:
         f"{max(max(t.lost.values()) for t in takes if t.frames == n):.1f} points"
         for n in counts
     ]
-    origin = describe_origin()
     command = "python benchmarks/finetuning.py IMAGES " + " ".join(
         [str(given.report), *(f"--line {name}" for name in given.line)]
         + [f"--known {name}" for name in given.known]
