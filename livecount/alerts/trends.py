@@ -23,7 +23,7 @@ _GROWS_AGAIN = 0.5
 
 _FOCUS_LOST = 0.7
 _FOCUS_BACK = 0.85
-_FOCUS_SCATTERS = 4.0
+_FOCUS_SCATTERS = 5.0
 _FOCUS_VISITS = 8
 _REFERENCE_VISITS = 5
 _LAST_VISITS = 3
@@ -86,8 +86,8 @@ def judge_focus(place: Place, focus: WellCurve, axis: Axis, *, lasts: bool) -> F
     """Tell whether the sharpness of a well's frames falls off and stays low.
 
     The last three visits are held against the best five in a row before them. Sharpness has fallen
-    off where its median lies below 0.7 of that, by more than four times its own scatter from visit
-    to visit; it is back above 0.85.
+    off where its median lies below 0.7 of that, by more than five times its own scatter, from visit
+    to visit and within these eight; it is back above 0.85.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def judge_focus(place: Place, focus: WellCurve, axis: Axis, *, lasts: bool) -> F
     if lasts:
         drifts = lost > -math.log(_FOCUS_BACK)
     else:
-        scatter = 1.4826 * float(np.median(np.abs(np.diff(logs)))) / math.sqrt(2)
+        scatter = max(_scatter(logs), _pooled(windows[best], last))
         drifts = lost > max(-math.log(_FOCUS_LOST), _FOCUS_SCATTERS * scatter)
         drifts = drifts and bool((last < medians[best] + math.log(_FOCUS_BACK)).all())
     if not drifts:
@@ -118,3 +118,14 @@ def judge_focus(place: Place, focus: WellCurve, axis: Axis, *, lasts: bool) -> F
         f"{axis.moment(float(times_h[best + _REFERENCE_VISITS // 2]))}"
     )
     return Finding(FOCUS_DRIFTING, place.words, text, place.plate or None, place.well or None)
+
+
+def _scatter(logs: npt.NDArray[np.float64]) -> float:
+    """Estimate the standard deviation of all visits from their steps, whatever trend they have."""
+    return 1.4826 * float(np.median(np.abs(np.diff(logs)))) / math.sqrt(2)
+
+
+def _pooled(*parts: npt.NDArray[np.float64]) -> float:
+    """Give the standard deviation within parts: a few steps alone may be small by chance."""
+    squares = sum(float(((part - part.mean()) ** 2).sum()) for part in parts)
+    return math.sqrt(squares / sum(len(part) - 1 for part in parts))
