@@ -23,7 +23,8 @@ _GROWS_AGAIN = 0.5
 
 _FOCUS_LOST = 0.7
 _FOCUS_BACK = 0.85
-_FOCUS_SCATTERS = 5.0
+_FOCUS_SCATTERS = 4.0
+_FOCUS_SCATTERS_WITHIN = 3.0
 _FOCUS_VISITS = 8
 _REFERENCE_VISITS = 5
 _LAST_VISITS = 3
@@ -86,8 +87,8 @@ def judge_focus(place: Place, focus: WellCurve, axis: Axis, *, lasts: bool) -> F
     """Tell whether the sharpness of a well's frames falls off and stays low.
 
     The last three visits are held against the best five in a row before them. Sharpness has fallen
-    off where its median lies below 0.7 of that, by more than five times its own scatter, from visit
-    to visit and within these eight; it is back above 0.85.
+    off where its median lies below 0.7 of that, by more than four times its scatter from visit to
+    visit and three times that within these eight; it is back above 0.85.
 
     Parameters
     ----------
@@ -107,8 +108,11 @@ def judge_focus(place: Place, focus: WellCurve, axis: Axis, *, lasts: bool) -> F
     if lasts:
         drifts = lost > -math.log(_FOCUS_BACK)
     else:
-        scatter = max(_scatter(logs), _pooled(windows[best], last))
-        drifts = lost > max(-math.log(_FOCUS_LOST), _FOCUS_SCATTERS * scatter)
+        by_chance = max(
+            _FOCUS_SCATTERS * _scatter(logs),
+            _FOCUS_SCATTERS_WITHIN * _pooled(windows[best], last),
+        )
+        drifts = lost > max(-math.log(_FOCUS_LOST), by_chance)
         drifts = drifts and bool((last < medians[best] + math.log(_FOCUS_BACK)).all())
     if not drifts:
         return None

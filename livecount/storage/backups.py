@@ -146,12 +146,13 @@ def back_up_beside(database: Path, label: str) -> Path:
     """
     destination = free_name(database, label)
     back_up(database, destination)
-    for older in sorted(database.parent.iterdir()):
-        labelled = older != destination and _is_labelled(older, database, label)
-        # SQLite copies page by page: what has not changed has the same bytes.
-        if labelled and filecmp.cmp(older, destination, shallow=False):
-            destination.unlink()
-            return older
+    with suppress(OSError):  # what cannot be compared is kept: the new copy is whole
+        for older in sorted(database.parent.iterdir()):
+            labelled = older != destination and _is_labelled(older, database, label)
+            # SQLite copies page by page: what has not changed has the same bytes.
+            if labelled and filecmp.cmp(older, destination, shallow=False):
+                destination.unlink()
+                return older
     return destination
 
 

@@ -82,7 +82,17 @@ def test_scatter_as_large_as_a_loss_is_seldom_taken_for_one() -> None:
     for _ in range(3000):
         noise = rng.uniform(0.3, 0.8) * rng.uniform(-1, 1, int(rng.integers(8, 30)))
         alarms += focus(0.02 * np.exp(noise)) is not None
-    assert alarms <= 3
+    assert alarms <= 8
+
+
+def test_the_loss_of_half_is_mostly_seen_where_visits_differ_by_a_fifth() -> None:
+    rng = np.random.default_rng(7)
+    seen = 0
+    for _ in range(60):
+        steps = np.concatenate([np.ones(int(rng.integers(5, 25))), np.full(20, 0.5)])
+        values = 0.02 * steps * np.exp(0.2 * rng.normal(size=len(steps)))
+        seen += any(focus(values[:n]) is not None for n in range(8, len(values) + 1))
+    assert seen >= 42
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -94,10 +94,6 @@ def served(*words: object) -> Iterator[Served]:
 def token_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep the token of tests apart from the user's own."""
     folder = tmp_path_factory.mktemp("home")
-    before = os.environ.get("XDG_DATA_HOME")
-    os.environ["XDG_DATA_HOME"] = str(folder)
-    yield folder
-    if before is None:
-        del os.environ["XDG_DATA_HOME"]
-    else:
-        os.environ["XDG_DATA_HOME"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        yield folder
