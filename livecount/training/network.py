@@ -9,6 +9,7 @@ to a second network behind the first one, trained together with it.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Final
 
@@ -200,8 +201,7 @@ class _Decoder(nn.Module):
         )
         self.head = nn.Conv2d(network.widths[0], 1, 1)
         self.activation = head.activation
-        # A ReLU head that starts below zero everywhere would never learn.
-        nn.init.constant_(self.head.bias, 0.1 if head.activation == "relu" else 0.0)  # type: ignore[arg-type]
+        nn.init.constant_(self.head.bias, _first_bias(head))  # type: ignore[arg-type]
 
     def forward(self, features: list[Tensor]) -> Tensor:
         current = features[-1]
@@ -217,6 +217,13 @@ class _Decoder(nn.Module):
         if self.activation == "sigmoid":
             return torch.sigmoid(drawn)
         return drawn
+
+
+def _first_bias(head: HeadRecipe) -> float:
+    if head.activation == "sigmoid":
+        return math.log(head.begins_at / (1 - head.begins_at))
+    # A ReLU head that starts below zero everywhere would never learn.
+    return 0.1 if head.activation == "relu" else 0.0
 
 
 def count_parameters(network: nn.Module) -> int:

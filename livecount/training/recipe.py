@@ -68,6 +68,9 @@ class HeadRecipe:
     head before it whose map it is drawn from, by a network of its own; without it, the image.
     ``emphasis`` weighs bright targets more. ``focal_alpha`` is the weight of what is to be drawn
     against what is not, ``focal_gamma`` how much less what is drawn well already weighs.
+    ``begins_at`` is what a sigmoid draws everywhere before it has learnt (Lin et al., ICCV 2017):
+    best the share of pixels that it is to draw, or else the first steps may take it to 0 as a
+    whole, where the squared error hardly moves it any more.
     """
 
     name: str
@@ -79,6 +82,7 @@ class HeadRecipe:
     reads: str = ""
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
+    begins_at: float = 0.5
 
     def __post_init__(self) -> None:
         if not self.target:

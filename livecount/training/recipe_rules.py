@@ -89,6 +89,7 @@ def _rules_of_head(head: HeadRecipe, before: tuple[str, ...]) -> Iterator[_Rule]
     yield head.loss_weight >= 0, "heads.loss_weight", "Give 0 or more"
     yield 0 < head.focal_alpha < 1, "heads.focal_alpha", "Give a share between 0 and 1"
     yield head.focal_gamma >= 0, "heads.focal_gamma", "Give 0 or more"
+    yield 0 < head.begins_at < 1, "heads.begins_at", "Give a share between 0 and 1"
 
 
 def _run_rules(recipe: Recipe) -> Iterator[_Rule]:

@@ -53,6 +53,15 @@ def test_maps_have_the_images_size(norm: str, block: str, levels: int) -> None:
     assert (maps[:, 2] <= 1).all()
 
 
+@pytest.mark.parametrize("share", [0.02, 0.15, 0.5])
+def test_a_sigmoid_begins_at_the_share_that_the_recipe_names(share: float) -> None:
+    head = HeadRecipe("cell", "sigmoid", begins_at=share)
+    network = DeepDistanceNet(NetworkRecipe(widths=(4, 8)), (INNER, head)).eval()
+    # Without an image all features are 0, so that the head's bias alone draws.
+    certainty = network(torch.zeros(1, 1, 16, 16))[0, 1]
+    assert certainty.detach().numpy() == pytest.approx(share, abs=1e-6)
+
+
 def test_grey_images_are_repeated_for_networks_that_take_colour() -> None:
     network = DeepDistanceNet(NetworkRecipe(widths=(2, 3), in_channels=3), (INNER,)).eval()
     grey = torch.randn(1, 1, 16, 16)

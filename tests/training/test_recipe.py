@@ -94,6 +94,7 @@ def test_unknown_keys_are_refused_with_the_nearest(
             "emphasis",
         ),
         ('[[heads]]\nname = "cell"\nfocal_alpha = 1.0', "focal_alpha"),
+        ('[[heads]]\nname = "cell"\nbegins_at = 0.0', "begins_at"),
         ('[[heads]]\nname = "cell"\nloss_weight = -1.0', "loss_weight"),
         ('[network]\nblock = "dense"', "residual"),
         ('[[images]]\nsplit = "train"', "root"),
