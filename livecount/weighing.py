@@ -73,7 +73,8 @@ def detection_map(
     Returns
     -------
     FloatArray
-        Shape (y, x), contiguous float32, between 0 and the inner map.
+        Shape (y, x), contiguous float32, between 0 and the inner map. Where a network drew less
+        than 0 (a head with a linear activation) it is 0: distances have no values below.
 
     Examples
     --------
@@ -81,7 +82,8 @@ def detection_map(
     >>> detection_map(maps, ("inner", "outer"), OuterWeighing(0.5, 0.0)).round(2).tolist()
     [[0.800000011920929, 0.1599999964237213]]
     """
-    inner = np.ascontiguousarray(maps[heads.index("inner")], np.float32)
+    drawn = maps[heads.index("inner")]
+    inner: FloatArray = np.maximum(drawn, np.float32(0), dtype=np.float32, order="C")
     if weighing is None or "outer" not in heads:
         return inner
     from scipy import ndimage  # the monitor names weighings and computes none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from livecount.banded_peaks import BandedPeaks
 from livecount.detection import find_peaks
 from livecount.weighing import OuterWeighing, detection_bands, detection_map
 
@@ -54,6 +56,21 @@ def test_a_peak_without_a_cell_round_it_loses_its_prominence() -> None:
     assert plain.count_at(0.15) == 2
     assert weighed.count_at(0.15) == 1
     assert weighed.x_px[0] == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("weighing", [None, OuterWeighing()])
+def test_what_a_linear_head_draws_below_zero_is_zero(weighing: OuterWeighing | None) -> None:
+    maps = np.random.default_rng(2).normal(size=(2, 40, 30)).astype(np.float32)
+    drawn = detection_map(maps, HEADS, weighing)
+    assert (drawn >= 0).all()
+    np.testing.assert_array_equal(
+        drawn, detection_map(np.stack([maps[0].clip(0), maps[1]]), HEADS, weighing)
+    )
+    with closing(BandedPeaks(30, min_prominence=0.05)) as in_bands:
+        for band in detection_bands([maps[:, :25], maps[:, 25:]], HEADS, weighing):
+            in_bands.add(band)
+        found = in_bands.finish()
+    assert found.count_at(0.1) == find_peaks(drawn, min_prominence=0.05).count_at(0.1) > 10
 
 
 @pytest.mark.parametrize(("full_at", "sigma_px"), [(0, 1), (1.1, 1), (0.5, -1), (0.5, np.inf)])
