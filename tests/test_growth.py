@@ -1,17 +1,12 @@
-import dataclasses
+"""Rates, doubling times, their intervals and verdicts from counts whose truth is known."""
+
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from livecount.errors import LivecountError
 from livecount.growth import (
-    ALL_WELLS,
-    GROWTH_COLUMNS,
     GrowthFit,
     GrowthRow,
     GrowthSeries,
@@ -20,9 +15,7 @@ from livecount.growth import (
     fit_fields,
     fit_series,
     fit_wells,
-    growth_table,
     well_curve,
-    wells_of,
 )
 from livecount.growth.bending import fit_logistic
 from livecount.growth.curves import fit_exponential
@@ -300,189 +293,3 @@ def test_empty_field_lowers_the_mean_and_not_the_rate() -> None:
     assert fit.doubling_time_h == pytest.approx(20, rel=1e-6)
     assert fit.curve is not None
     assert fit.curve.values(np.zeros(1)) == pytest.approx([50], rel=1e-6)
-
-
-# the table
-
-
-def test_table_has_positions_wells_and_groups() -> None:
-    counts = counts_of({w: exponential(n) for w, n in (("A10", 50), ("A2", 60), ("B1", 70))})
-    rows = growth_table(counts, groups={"A2": "control", "A10": "control", "B1": "drug"})
-    assert [row.well for row in rows_at(rows, "well")] == ["A2", "A10", "B1"]
-    assert {row.fit_reason for row in rows_at(rows, "position")} == {"the curve of its well"}
-    assert [row.group for row in rows_at(rows, "well")] == ["control", "control", "drug"]
-    control, drug = rows_at(rows, "group")
-    assert (control.group, control.n_wells, control.well) == ("control", 2, None)
-    assert control.rate_low is not None
-    assert (drug.n_wells, drug.rate_low) == (1, None)
-    assert tuple(rows[0].as_record()) == GROWTH_COLUMNS
-    assert GROWTH_COLUMNS[:16] == (
-        *("experiment", "group", "well", "position", "metric", "n_points", "start_h", "end_h"),
-        *("rate_per_h", "rate_low", "rate_high", "doubling_time_h", "doubling_time_low_h"),
-        *("doubling_time_high_h", "fit", "r_squared"),
-    )
-
-
-def test_wells_without_stated_groups_are_combined_under_their_own_name() -> None:
-    rows = growth_table(counts_of({"A1": exponential(), "A2": exponential(50)}))
-    (group,) = rows_at(rows, "group")
-    assert group.group == ALL_WELLS
-    assert [row.group for row in rows_at(rows, "well")] == [None, None]
-
-
-def test_excluded_and_unknown_counts_are_left_out() -> None:
-    counts = counts_of({"A1": exponential()}, excluded="")
-    counts.loc[5, ["count", "excluded"]] = [90_000.0, "bubble"]
-    counts.loc[7, "count"] = math.nan
-    (row,) = rows_at(growth_table(counts), "well")
-    assert row.n_points == len(HOURS) - 2
-    assert row.doubling_time_h == pytest.approx(20, rel=1e-6)
-    assert wells_of(counts)[0].fields[0].excluded.counts.tolist() == [90_000.0]
-
-
-def test_density_is_the_metric_where_every_count_has_one() -> None:
-    counts = counts_of({"A1": exponential()})
-    counts["density_per_mm2"] = counts["count"] / 0.5
-    assert {row.metric for row in growth_table(counts)} == {"density_per_mm2"}
-    counts.loc[3, "density_per_mm2"] = math.nan
-    assert {row.metric for row in growth_table(counts)} == {"count"}
-
-
-def test_positions_without_a_well_are_one_unnamed_well() -> None:
-    counts = pd.concat(
-        [counts_of({"x": exponential(n)}).assign(position=f"Pos{n}") for n in (10, 2)]
-    ).drop(columns=["well", "field"])
-    rows = growth_table(counts)
-    assert [row.position for row in rows_at(rows, "position")] == ["Pos2", "Pos10"]
-    (well,) = rows_at(rows, "well")
-    assert (well.well, well.rate_low) == (None, None)
-    assert rows_at(rows, "group") == []
-
-
-@pytest.mark.parametrize("column", ["plate", "channel", "z", "analysis_id", "experiment"])
-def test_what_is_apart_is_never_mixed(column: str) -> None:
-    first = counts_of({"A1": exponential(10)}).assign(**{column: "1"})
-    second = counts_of({"A1": exponential(500, -0.02)}).assign(**{column: "2"})
-    wells = rows_at(growth_table(pd.concat([first, second])), "well")
-    assert [getattr(row, column) for row in wells] == ["1", "2"]
-    assert [row.rate_per_h for row in wells] == pytest.approx([RATE, -0.02], rel=1e-6)
-
-
-def test_names_are_the_same_after_a_csv_file(tmp_path: Path) -> None:
-    counts = counts_of({"A1": exponential()}, plate="7", excluded="", z=None, position="")
-    counts.to_csv(tmp_path / "counts.csv", index=False)
-    assert growth_table(pd.read_csv(tmp_path / "counts.csv")) == growth_table(counts)
-
-
-def test_table_without_needed_columns_says_so() -> None:
-    with pytest.raises(LivecountError, match="elapsed_h"):
-        growth_table(pd.DataFrame({"count": [1, 2]}))
-    assert growth_table(pd.DataFrame()) == []
-
-
-def test_real_cells_wait_and_then_grow_steadily(real_images: Path) -> None:
-    parts = []
-    for number in (1, 2):
-        counted = pd.read_csv(real_images / "growth-counts" / f"counts_0{number}.csv")
-        named = {"well": f"A{number}", "elapsed_h": counted["frame"] / 6}
-        parts.append(pd.DataFrame({**named, "count": counted["n_TRA_markers"]}))
-    counts = pd.concat(parts)
-    # 74 -> 661 and 66 -> 498 cells in 49.8 h: 15.8 and 17.1 h between the ends alone.
-    steady = rows_at(growth_table(counts, model="quasi-Poisson"), "well")
-    for row, ends in zip(steady, (15.8, 17.1), strict=True):
-        assert row.doubling_time_h == pytest.approx(ends, rel=0.15)
-    # Over the first 16 h alone they double in 25 and 29 h, over the last 26 h in 13 and 14.
-    later = rows_at(growth_table(counts, window=(24.0, None), model="quasi-Poisson"), "well")
-    rows = growth_table(counts)
-    wells = rows_at(rows, "well")
-    for row, after in zip(wells, later, strict=True):
-        assert row.fit == "lagged exponential"
-        assert row.doubling_time_h == pytest.approx(after.doubling_time_h, rel=0.05)
-        assert row.shape.lag_h is not None
-        assert 6 < row.shape.lag_h < 12
-        assert row.r_squared is not None
-        assert row.r_squared > 0.99
-        assert row.n_points == 300
-        assert row.shape.plateau is None
-        assert 66 * 49.8 < row.shape.area_under_curve < 661 * 49.8
-    (group,) = rows_at(rows, "group")
-    assert group.rate_low is not None
-    assert group.rate_high is not None
-    assert group.rate_low < wells[1].rate_per_h < group.rate_high
-
-
-# rules
-
-noisy = st.lists(st.integers(0, 400), min_size=4, max_size=25)
-
-
-@given(noisy, st.floats(1e-3, 1e3))
-@settings(max_examples=40)
-def test_scaling_the_counts_does_not_change_the_rate(counts: list[int], factor: float) -> None:
-    times = np.arange(len(counts))
-    plain = fit_series(GrowthSeries(times, counts))
-    scaled = fit_series(GrowthSeries(times, np.array(counts) * factor))
-    assert_same_rate(plain, scaled)
-
-
-@given(noisy, st.floats(-1000, 1000))
-@settings(max_examples=40)
-def test_shifting_time_does_not_change_the_rate(counts: list[int], shift: float) -> None:
-    times = np.arange(len(counts))
-    plain = fit_series(GrowthSeries(times, counts))
-    assert_same_rate(plain, fit_series(GrowthSeries(times + shift, counts)))
-
-
-@given(noisy, st.randoms(use_true_random=False))
-@settings(max_examples=40)
-def test_order_of_rows_does_not_matter(counts: list[int], random: object) -> None:
-    table = counts_of(
-        {"A1": np.array(counts, float), "A2": np.array(counts[::-1], float)}, HOURS[: len(counts)]
-    )
-    order = list(range(len(table)))
-    random.shuffle(order)  # type: ignore[attr-defined]
-    assert growth_table(table.iloc[order]) == growth_table(table)
-
-
-def assert_same_rate(one: GrowthFit, other: GrowthFit) -> None:
-    assert one.fit == other.fit
-    assert one.verdict is other.verdict
-    if one.rate_per_h is not None:
-        assert other.rate_per_h == pytest.approx(one.rate_per_h, rel=1e-4, abs=1e-7)
-
-
-anything = st.one_of(
-    st.none(), st.floats(), st.sampled_from([0, 0.0, 1, 5, -1, math.inf, math.nan, 1e300])
-)
-
-
-@given(
-    st.lists(st.tuples(anything, anything), max_size=12),
-    st.sampled_from(["auto", "logistic", "Gompertz", "log-linear"]),
-)
-@settings(max_examples=150)
-def test_no_input_raises_or_gives_a_number_that_is_none(
-    points: list[tuple[float, float]], model: str
-) -> None:
-    series = GrowthSeries([time for time, _ in points], [count for _, count in points])
-    for fit in (fit_series(series, model=model), combine_wells(fit_wells([[series], [series]]))):
-        for part in (fit, fit.shape):
-            for item in dataclasses.fields(part):
-                value = getattr(part, item.name)
-                assert not isinstance(value, float) or math.isfinite(value), item.name
-        told = (fit.shape.lag_h, fit.shape.plateau, fit.shape.area_under_curve)
-        assert fit.shape.shape_reason or None not in told
-        assert (fit.rate_per_h is None) == (fit.verdict is Verdict.NOT_COMPUTED)
-        assert fit.reason
-
-
-def test_the_sharpest_plane_may_change_without_breaking_the_curve() -> None:
-    hours = [0.0, 10.0, 20.0, 30.0]
-    table = pd.DataFrame(
-        {"well": "A1", "z": [1, 2, 2, 1], "elapsed_h": hours, "count": [50, 71, 100, 141],
-         "density_per_mm2": np.nan, "excluded": ""}
-    )  # fmt: skip
-    (well,) = wells_of(table)
-    assert len(well.fields) == 1
-    every_plane = pd.concat([table, table.assign(z=3, count=table["count"] // 2)])
-    assert len(wells_of(every_plane)) == 3
