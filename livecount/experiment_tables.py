@@ -91,15 +91,35 @@ def with_experiments(
         raise UnusableTablesError([_problem((EXPERIMENTS,), _NO_TABLES)])
     if not tables:
         raise UnusableTablesError([_problem((EXPERIMENTS,), "names no experiment: leave it out")])
-    problems = [
+    made, problems = _made(tables, trees, all_settings)
+    problems = _set_beside(config) + problems
+    if whole and not problems:
+        problems = _incomplete(made) or _clashing(made)
+    if problems:
+        raise UnusableTablesError(problems)
+    return config.model_copy(update={EXPERIMENTS: tuple(made)})
+
+
+def _set_beside(config: Config) -> list[ErrorDetails]:
+    """Name what is set for all experiments and may only be set for each."""
+    given = config.model_dump(exclude_unset=True)
+    paths = [(section, key) for section, keys in OF_EACH.items() for key in keys]
+    return [
         _problem(path, "is set beside [[experiments]], which have their own: keep one of the two")
-        for path in [(section, key) for section, keys in OF_EACH.items() for key in keys]
-        if look_up(config.model_dump(exclude_unset=True), path)[1]
+        for path in paths
+        if look_up(given, path)[1]
     ]
+
+
+def _made(
+    tables: Sequence[dict[str, Any]], trees: Sequence[dict[str, Any]], all_settings: Sequence[str]
+) -> tuple[list[Config], list[ErrorDetails]]:
+    """Give the settings of each table that can be used, and what is wrong with any."""
     lower, *upper = (
         {key: value for key, value in tree.items() if key != EXPERIMENTS} for tree in trees
     )
     made: list[Config] = []
+    problems: list[ErrorDetails] = []
     for index, table in enumerate(tables):
         problems += [
             _problem((EXPERIMENTS, index, key), _unknown(key, all_settings))
@@ -113,21 +133,25 @@ def with_experiments(
                 {**found, "loc": _place_in_table(found["loc"], index, table)}
                 for found in error.errors(include_url=False)
             ]
-    if whole and not problems:
-        problems += [
-            _problem((EXPERIMENTS, index, key), f"an experiment beside others needs a {what}")
-            for index, one in enumerate(made)
-            for key, what, given in (
-                ("name", "name", one.experiment.name),
-                ("folders", "folder to watch", one.watch.folders),
-            )
-            if not given
-        ]
-    if whole and not problems and (found := clash(made)):
-        problems.append(_problem((EXPERIMENTS, *found[:2]), found[2]))
-    if problems:
-        raise UnusableTablesError(problems)
-    return config.model_copy(update={EXPERIMENTS: tuple(made)})
+    return made, problems
+
+
+def _incomplete(made: Sequence[Config]) -> list[ErrorDetails]:
+    """Name experiments without what tells them apart."""
+    return [
+        _problem((EXPERIMENTS, index, key), f"an experiment beside others needs a {what}")
+        for index, one in enumerate(made)
+        for key, what, given in (
+            ("name", "name", one.experiment.name),
+            ("folders", "folder to watch", one.watch.folders),
+        )
+        if not given
+    ]
+
+
+def _clashing(made: Sequence[Config]) -> list[ErrorDetails]:
+    found = clash(made)
+    return [_problem((EXPERIMENTS, *found[:2]), found[2])] if found else []
 
 
 def _problem(location: TomlPath, what: str) -> ErrorDetails:
