@@ -32,7 +32,7 @@ from livecount.training.painting import paint_frame
 from livecount.training.recipe import PaintingRecipe
 
 FRAMES_PER_SET = 3
-BLANK_FRAMES = 5
+BLANK_FRAMES = 40
 SHIFT_PX = 5
 Pixels = npt.NDArray[Any]
 Change = Callable[[Pixels], Pixels]
@@ -186,19 +186,20 @@ def nothing_table(bench: Bench, folder: Path) -> list[str]:
         "",
     ]
     rows += [
-        "| what | frames | cells counted, mean | most | most where not flagged |",
-        "|---|---:|---:|---:|---:|",
+        (
+            "| what | frames | cells counted, mean | most | frames with cells, flagged of them "
+            "| cells not flagged, mean of all frames | most |"
+        ),
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, pictures in kinds.items():
-        counts = [bench.count(frame, pixels, 26.0) for pixels in pictures]
-        trusted = [
-            count
-            for count, pixels in zip(counts, pictures, strict=True)
-            if not bench.is_flagged(frame, pixels)
-        ]
+        counts = np.array([bench.count(frame, pixels, 26.0) for pixels in pictures])
+        flagged = np.array([bench.is_flagged(frame, pixels) for pixels in pictures])
+        unseen = np.where(flagged, 0, counts)
         rows.append(
-            f"| {name} | {len(counts)} | {np.mean(counts):.1f} | {max(counts)} "
-            f"| {max(trusted, default=0)} |"
+            f"| {name} | {len(counts)} | {counts.mean():.1f} | {counts.max()} "
+            f"| {(counts > 0).sum()}, {(flagged & (counts > 0)).sum()} "
+            f"| {unseen.mean():.1f} | {unseen.max()} |"
         )
     rows += [
         "",
