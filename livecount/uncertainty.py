@@ -40,9 +40,9 @@ cells of others and for sheets, 0.62 and 0.68 where most of what was counted was
 below 0.7 on painted debris without cells."""
 _FAIRLY_SURE = 0.8
 _PLAIN = 0.958
-"""Where the mean is below 0.8, some peak must be this plainly a cell, as one is in nearly every
-frame with cells, however faint the others: of eleven sets frames of two only, ``sartorius-astro``
-and ``-cort``, are called doubtful by this and the 0.7. What it finds of painted debris:
+"""Where the mean is below 0.8, some peak must be this plainly a cell, as one is in most frames with
+cells, however faint the others: of eleven sets frames of two only, ``sartorius-astro`` and
+``-cort``, are called doubtful by this and the 0.7. What it finds of painted debris:
 ``docs/repeatability.md``."""
 _Float64Array = npt.NDArray[np.float64]
 
