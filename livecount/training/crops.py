@@ -34,12 +34,15 @@ class Batch:
         Shape (n, heads, y, x).
     painted
         Shape (n,), 1 where the crop is of a frame that nobody took.
+    clean
+        The images without the noise that was added to the crops.
     """
 
     images: FloatArray
     targets: FloatArray
     known: FloatArray
     painted: FloatArray
+    clean: FloatArray
 
 
 class CropSource:
@@ -84,10 +87,10 @@ class CropSource:
     def batch(self, step: int) -> Batch:
         """Cut the crops of one step, from 0."""
         crops = [self._crop(step, place) for place in range(self._recipe.run.batch)]
-        images, targets, known, painted = (np.stack(parts) for parts in zip(*crops, strict=True))
-        return Batch(images[:, None], targets, known, painted)
+        images, clean, targets, known, painted = map(np.stack, zip(*crops, strict=True))
+        return Batch(images[:, None], targets, known, painted, clean[:, None])
 
-    def _crop(self, step: int, place: int) -> tuple[FloatArray, FloatArray, FloatArray, np.float32]:
+    def _crop(self, step: int, place: int) -> tuple[FloatArray | np.float32, ...]:
         rng = np.random.default_rng([self._recipe.run.seed, 1, step, place])
         index = int(rng.choice(len(self._shares), p=self._shares))
         view = self._view(index, self._view_number(index, step))
@@ -121,8 +124,11 @@ class CropSource:
 
 def _varied_crop(
     view: View, recipe: Recipe, step: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Cut one crop from a view, turn and flip it, and vary its contrast and noise."""
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Cut one crop from a view, turn and flip it, and vary its contrast and noise.
+
+    Given are the image, the same without added noise, the targets, and where they are known.
+    """
     augmentation, size = recipe.augmentation, recipe.run.crop_px
     if rng.random() < augmentation.blank:
         return _blank_crop(recipe, rng)
@@ -137,7 +143,8 @@ def _varied_crop(
     noise = rng.uniform(0, augmentation.noise) * rng.standard_normal(image.shape, np.float32)
     shift = rng.uniform(-1, 1) * augmentation.brightness
     varied = (image * gain + noise + shift).astype(np.float32)
-    return varied, np.ascontiguousarray(values), np.ascontiguousarray(known)
+    clean = (image * gain + shift).astype(np.float32)
+    return varied, clean, np.ascontiguousarray(values), np.ascontiguousarray(known)
 
 
 def _turned(part: FloatArray, turns: int, flip: bool) -> FloatArray:
@@ -164,7 +171,7 @@ def _cut(
 
 def _blank_crop(
     recipe: Recipe, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Noise of some grain size, normalised like a frame: there is no cell in it."""
     size, heads = recipe.run.crop_px, len(recipe.heads)
     grain = ndimage.gaussian_filter(
@@ -173,4 +180,4 @@ def _blank_crop(
     image = normalise(grain, recipe.normalisation)
     image *= np.float32(rng.uniform(0.2, 1.0))
     nothing = np.zeros((heads, size, size), np.float32)
-    return image, nothing, np.ones_like(nothing)
+    return image, image, nothing, np.ones_like(nothing)

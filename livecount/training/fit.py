@@ -25,6 +25,7 @@ from livecount.training.checkpoint import (
 )
 from livecount.training.crops import Batch, CropSource
 from livecount.training.images import hash_images, load_frames
+from livecount.training.imitation import mean_of_views
 from livecount.training.losses import head_losses, total_loss
 from livecount.training.network import DeepDistanceNet
 from livecount.training.optimising import (
@@ -255,7 +256,10 @@ class _Run:
             for part in (batch.images, batch.targets, batch.known, batch.painted)
         )
         images = images.contiguous(memory_format=torch.channels_last)
-        targets, known = self._with_old_maps(images, targets, known, painted)
+        if recipe.adaptation.imitated_views:
+            targets, known = self._imitated(torch.from_numpy(batch.clean).to(self.device))
+        else:
+            targets, known = self._with_old_maps(images, targets, known, painted)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             maps = self.network(images)
         losses = head_losses(maps.float(), targets, known, recipe.heads)
@@ -287,6 +291,20 @@ class _Run:
         share = weight * painted[:, None, None, None]
         mixed = torch.where(known > 0, torch.lerp(targets, old, share), old)
         return mixed, torch.where(known > 0, known, weight)
+
+    def _imitated(self, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """Ask for what the starting weights draw in the mean of several views, everywhere."""
+        assert self.before is not None, "the recipe's rules ask for run.start_from"
+        wanted = self.recipe.adaptation
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            targets = mean_of_views(
+                self.before,
+                clean,
+                views=wanted.imitated_views,
+                scale=wanted.imitated_scale,
+                multiple_px=self.recipe.multiple_px,
+            )
+        return targets, torch.ones_like(targets)
 
     def _average(self) -> None:
         """Move the averaged weights towards the present ones; faster in the first steps."""

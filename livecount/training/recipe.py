@@ -255,6 +255,10 @@ class AdaptationRecipe:
     learnt from few images draws them too well to choose by. ``most_forgotten``, above 0, is how
     many points of the f-score on painted frames the kept weights may lose: ``interpolation`` is
     shortened until they do not.
+    ``imitated_views``, above 0, replaces every target: it is then what the starting weights draw of
+    the crop without added noise, in the mean of so many of its eight orientations, each scaled
+    within ``imitated_scale``. No annotation is learnt from (Radosavovic et al., "Data
+    distillation", CVPR 2018).
     """
 
     distillation: float = 0.0
@@ -262,6 +266,8 @@ class AdaptationRecipe:
     interpolation: float = 1.0
     start_h: float = 0.0
     most_forgotten: float = 0.0
+    imitated_views: int = 0
+    imitated_scale: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,10 +145,16 @@ def _adaptation_rules(recipe: Recipe) -> Iterator[_Rule]:
         yield holds, f"adaptation.{name}", "Give a value from 0 to 1"
     for name in ("start_h", "most_forgotten"):
         yield getattr(adaptation, name) >= 0, f"adaptation.{name}", "Give 0 or more"
+    views = 0 <= adaptation.imitated_views <= 8
+    yield views, "adaptation.imitated_views", "Give 0 to 8: an image has eight orientations"
+    smallest, largest = adaptation.imitated_scale
+    scaled = 0.5 <= smallest <= largest <= 2
+    yield scaled, "adaptation.imitated_scale", "Give two factors from 0.5 to 2, the smaller first"
     last = not adaptation.most_forgotten or recipe.run.keep == "last"
     yield last, "adaptation.most_forgotten", 'Set run.keep = "last": the way is chosen at the end'
     keeps = adaptation.interpolation < 1 or any(
-        getattr(adaptation, name) > 0 for name in ("distillation", "start_h", "most_forgotten")
+        getattr(adaptation, name) > 0
+        for name in ("distillation", "start_h", "most_forgotten", "imitated_views")
     )
     started = bool(recipe.run.start_from) or not keeps
     yield started, "adaptation", "Set run.start_from, the weights to keep something of"
