@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from livecount.inference import find_model
 from livecount.storage import CountStore
 from tests.endtoend.program import command, environment, livecount, rows_of, run_until_idle, stored
 
@@ -228,7 +229,11 @@ def _await_folder(database: Path) -> None:
     [
         ((), 2, "Give another --h, another --model, or both"),
         (("--model", "other"), 1, "There is no model 'other'"),
-        (("--model", "deepdistance"), 2, "is counted with deepdistance at h = 0.08 already"),
+        (
+            ("--model", "deepdistance"),
+            2,
+            f"with deepdistance at h = {find_model('deepdistance').h:g} already",
+        ),
         (("--h", 0.01), 2, "greater than or equal to 0.02"),
         (("--h", "nan"), 2, "Invalid value for '--h'"),
         (("--h", 0.3, "--experiment", "x"), 1, "Known are: 'e'"),

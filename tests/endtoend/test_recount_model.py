@@ -48,7 +48,11 @@ def test_a_count_with_another_model_is_that_which_a_run_with_it_gives(
     first, before = counts_of(database), files_of(run / "frames")
     made = recount(database, "--model", other)
     assert (made["new"], made["frames"], made["left"]) == (N_FRAMES, N_FRAMES, {})
-    assert (made["model"], made["h"], made["is_primary"]) == ("other", 0.08, False)
+    assert (made["model"], made["h"], made["is_primary"]) == (
+        "other",
+        find_model("deepdistance").h,
+        False,
+    )
     fresh = tmp_path / "fresh" / "run.db"
     fresh.parent.mkdir()
     run_until_idle(run / "frames", fresh, [*OPTIONS, "--model", other])
