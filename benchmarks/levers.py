@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from accuracy import CARD, describe_origin, trained_on
@@ -55,25 +55,9 @@ class Wrapped:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    @property
-    def runtime(self) -> str:
-        """Of the engine behind it."""
-        return self._engine.runtime
-
-    @property
-    def precision(self) -> str:
-        """Of the engine behind it."""
-        return self._engine.precision
-
-    @property
-    def max_side_px(self) -> int | None:
-        """Of the engine behind it."""
-        return self._engine.max_side_px
-
-    @property
-    def memory_share(self) -> float:
-        """Of the engine behind it."""
-        return self._engine.memory_share
+    def __getattr__(self, name: str) -> Any:
+        """Have everything else of the engine behind it."""
+        return getattr(self._engine, name)
 
     def infer(self, image: FloatArray) -> FloatArray:
         """Map an image to maps."""

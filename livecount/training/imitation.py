@@ -45,11 +45,10 @@ def mean_of_views(
     Tensor
         Shape (n, heads, y, y), float32.
     """
-    side = images.shape[-1]
+    side, (smallest, largest) = images.shape[-1], scale
     total: Tensor | None = None
     for orientation in torch.randperm(_ORIENTATIONS)[:views].tolist():
-        low, high = (torch.tensor(factor).log() for factor in scale)
-        factor = float(torch.exp(low + (high - low) * torch.rand(())))
+        factor = smallest * (largest / smallest) ** float(torch.rand(()))
         seen_px = multiple_px * max(1, round(side * factor / multiple_px))
         turned = _oriented(_resized(images, seen_px), orientation)
         with torch.no_grad():

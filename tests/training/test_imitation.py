@@ -45,7 +45,7 @@ def test_views_lie_on_each_other(views: int, scale: tuple[float, float]) -> None
     picture = ramp()
     found = mean_of_views(Doubling(), picture, views=views, scale=scale, multiple_px=8)
     off = (found - Doubling()(picture)).abs().max()
-    # Scaling back and forth blurs the two corners of the ramp by less than half a pixel's step.
+    # Scaling back and forth flattens the ramp at its ends, by less than two pixels' steps.
     assert off < (1e-6 if scale == (1.0, 1.0) else 0.07)
 
 
