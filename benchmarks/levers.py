@@ -29,7 +29,7 @@ from livecount.scoring import score_model
 
 SERIES_STEP: Final = 5
 """Of sets with more images than 40, every so many: consecutive frames hardly differ."""
-LARGER_PX: Final = 30.0
+DRAWN_PX: Final = (26.0, 30.0, 34.0)
 SHIFTED: Final = f"shifted by {SHIFT_PX} px"
 UNCHANGED: Final = "unchanged"
 WINDOW: Final = "unchanged, in the window"
@@ -156,8 +156,10 @@ def all_levers(model: Model) -> Iterator[Lever]:
     for h in (model.h, 0.15):
         yield Lever(f"not weighed by the outer map, h {h:g}", bare, once, h)
     yield Lever("sum of the peaks' probabilities", model, once, None)
-    larger = replace(model, cell_diameter_px=LARGER_PX)
-    yield Lever(f"cells drawn {LARGER_PX:g} px wide, h 0.12", larger, Remembering(engine), 0.12)
+    for drawn_px in DRAWN_PX:
+        if drawn_px != model.cell_diameter_px:
+            other = replace(model, cell_diameter_px=drawn_px)
+            yield Lever(f"cells drawn {drawn_px:g} px wide", other, Remembering(engine), model.h)
     turned = Remembering(Turned(engine))
     for h in (model.h, 0.12):
         yield Lever(f"maps of four turns averaged, h {h:g}", model, turned, h, changes=False)

@@ -221,8 +221,3 @@ def upgrade() -> None:
     """Create all tables."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """There is nothing before the first schema."""
-    raise NotImplementedError

@@ -29,8 +29,3 @@ def upgrade() -> None:
         ) STRICT
         """
     )
-
-
-def downgrade() -> None:
-    """Masks are never measured twice, so nothing goes back."""
-    raise NotImplementedError

@@ -79,8 +79,3 @@ def upgrade() -> None:
     """Add the tables; nothing that was there changes."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Clicks are people's work: they are not thrown away."""
-    raise NotImplementedError

@@ -80,8 +80,3 @@ def upgrade() -> None:
     """Add the tables; nothing that was there changes."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """This is people's work: it is not thrown away."""
-    raise NotImplementedError

@@ -67,8 +67,3 @@ def upgrade() -> None:
     """Rebuild the notices, every one kept, and add the deliveries."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """Who was told what is not forgotten."""
-    raise NotImplementedError

@@ -31,8 +31,3 @@ def upgrade() -> None:
     """Add columns and table; frames that were counted before have neither position nor look."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """What is known of frames is not forgotten."""
-    raise NotImplementedError

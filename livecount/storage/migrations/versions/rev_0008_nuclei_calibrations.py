@@ -36,8 +36,3 @@ def upgrade() -> None:
     """Add the table."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """What people fitted is not thrown away."""
-    raise NotImplementedError

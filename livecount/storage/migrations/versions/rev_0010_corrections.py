@@ -46,8 +46,3 @@ def upgrade() -> None:
     """Add the corrections."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """People's work is not thrown away."""
-    raise NotImplementedError

@@ -35,8 +35,3 @@ def upgrade() -> None:
     """Add the orders."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """What people said is not forgotten."""
-    raise NotImplementedError

@@ -26,8 +26,3 @@ def upgrade() -> None:
         ) STRICT
         """
     )
-
-
-def downgrade() -> None:
-    """What was counted is not thrown away."""
-    raise NotImplementedError

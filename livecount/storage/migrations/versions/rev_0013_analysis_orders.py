@@ -38,8 +38,3 @@ def upgrade() -> None:
     """Add the orders and the index."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """What people said is not forgotten."""
-    raise NotImplementedError

@@ -17,8 +17,3 @@ depends_on = None
 def upgrade() -> None:
     """Add the index; the counts of an analysis lie in it in the order in which they were kept."""
     op.execute("CREATE INDEX counts_of_analysis ON counts (analysis_row_id)")
-
-
-def downgrade() -> None:
-    """Older programs do without."""
-    raise NotImplementedError

@@ -46,8 +46,3 @@ def upgrade() -> None:
     """Add the table and the column; what was compared before was clicked on bare copies."""
     for statement in _STATEMENTS:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    """What people said is not forgotten."""
-    raise NotImplementedError

@@ -25,8 +25,3 @@ _STATEMENT = """
 def upgrade() -> None:
     """Add the table; nothing is known of models that counted before."""
     op.execute(_STATEMENT)
-
-
-def downgrade() -> None:
-    """What a model learnt from is not forgotten."""
-    raise NotImplementedError
