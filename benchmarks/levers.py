@@ -29,7 +29,7 @@ from livecount.scoring import score_model
 
 SERIES_STEP: Final = 5
 """Of sets with more images than 40, every so many: consecutive frames hardly differ."""
-DRAWN_PX: Final = (26.0, 30.0, 34.0)
+DRAWN_PX: Final = (26.0, 30.0)
 SHIFTED: Final = f"shifted by {SHIFT_PX} px"
 UNCHANGED: Final = "unchanged"
 WINDOW: Final = "unchanged, in the window"
