@@ -29,22 +29,28 @@ if TYPE_CHECKING:
     from livecount.storage import Analysis, CountReader, Experiment, KeptCalibration
 
 
+WithinMin = Annotated[
+    float,
+    typer.Option(
+        "--within-min", min=0, callback=finite, help="Most minutes between paired frames."
+    ),
+]
+PairsFile = Annotated[
+    Path | None, typer.Option("--pairs", help="Write the paired frames to this CSV file.")
+]
+NucleiAnalysisId = Annotated[
+    str | None, typer.Option("--nuclei-analysis", help="Which counts of nuclei (the latest).")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the calibration, but do not keep it.")
+]
+
+
 def calibrate(
-    within_min: Annotated[
-        float,
-        typer.Option(
-            "--within-min", min=0, callback=finite, help="Most minutes between paired frames."
-        ),
-    ] = 30.0,
-    pairs_file: Annotated[
-        Path | None, typer.Option("--pairs", help="Write the paired frames to this CSV file.")
-    ] = None,
-    nuclei_analysis: Annotated[
-        str | None, typer.Option("--nuclei-analysis", help="Which counts of nuclei (the latest).")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the calibration, but do not keep it.")
-    ] = False,
+    within_min: WithinMin = 30.0,
+    pairs_file: PairsFile = None,
+    nuclei_analysis: NucleiAnalysisId = None,
+    dry_run: DryRun = False,
     by: By = None,
     database: DatabaseFile = None,
     config: ConfigFile = None,
@@ -60,9 +66,7 @@ def calibrate(
 
     Example: livecount calibrate --database run.db
     """
-    from livecount.errors import CalibrationError
     from livecount.export import write_csv
-    from livecount.pairing import fit_pairs
     from livecount.storage import CountStore, KeptCalibration
 
     file = load_settings(config, {"database.file": database}).database.file
@@ -72,12 +76,7 @@ def calibrate(
         pairs = _pairs(store, found, (cells, nuclei), within_min)
     if pairs_file is not None:
         write_csv(pairs.table, pairs_file)
-    try:
-        fitted = fit_pairs(pairs)
-    except CalibrationError:
-        if not as_json:
-            _say_left_out(pairs)
-        raise
+    fitted = _fitted(pairs, as_json=as_json)
     said = said_by(by)
     kept = KeptCalibration(fitted, nuclei.id, said.made_by, said.made_at)
     if not dry_run:
@@ -121,6 +120,19 @@ def calibration_entry(kept: KeptCalibration) -> dict[str, Any]:
         "made_by": kept.made_by,
         "made_at": kept.made_at,
     }
+
+
+def _fitted(pairs: Pairs, *, as_json: bool) -> NucleiCalibration:
+    """Fit the pairs; where they do not do, say first which were left out."""
+    from livecount.errors import CalibrationError
+    from livecount.pairing import fit_pairs
+
+    try:
+        return fit_pairs(pairs)
+    except CalibrationError:
+        if not as_json:
+            _say_left_out(pairs)
+        raise
 
 
 def _nuclei_analysis(store: CountReader, experiment: Experiment, asked: str | None) -> Analysis:

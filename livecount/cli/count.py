@@ -65,18 +65,22 @@ class _Outcome:
         self.failures.append(_Failure(file, page, named))
 
 
+Images = Annotated[list[Path], typer.Argument(help="Images, or folders of them.")]
+CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write the counts as CSV.")]
+OverlayFolder = Annotated[
+    Path | None, typer.Option("--overlay", help="Folder for pictures with the cells marked.")
+]
+MaskFolder = Annotated[
+    Path | None,
+    typer.Option("--masks", help="Folder for 16-bit masks NAME.cells.png; cells are segmented."),
+]
+
+
 def count(
-    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the counts as CSV.")] = None,
-    overlay: Annotated[
-        Path | None, typer.Option("--overlay", help="Folder for pictures with the cells marked.")
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option(
-            "--masks", help="Folder for 16-bit masks NAME.cells.png; cells are segmented."
-        ),
-    ] = None,
+    paths: Images,
+    csv: CsvFile = None,
+    overlay: OverlayFolder = None,
+    masks: MaskFolder = None,
     config: ConfigFile = None,
     cell_diameter_px: CellDiameterPx = None,
     cell_diameter_um: CellDiameterUm = None,

@@ -17,42 +17,49 @@ if TYPE_CHECKING:
     from livecount.training import FineTuning
 
 
+Frames = Annotated[
+    Path, typer.Option("--frames", help="Folder with NAME.tif + NAME.centres.csv (every cell).")
+]
+RunFolder = Annotated[
+    Path, typer.Option("--output", "-o", help="Run folder; the new model lies in model/.")
+]
+NewModel = Annotated[
+    str | None, typer.Option("--name", help="Of the new model (default: the folder's).")
+]
+Diameter = Annotated[
+    float | None,
+    typer.Option(
+        "--cell-diameter-px",
+        callback=above_zero,
+        help="Typical diameter of a cell in pixels of the frames.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", min=1, help="How long to learn (default: as --minutes allows)."),
+]
+Minutes = Annotated[
+    float,
+    typer.Option(
+        "--minutes", min=0.001, callback=finite, help="What it may take, without --steps."
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=2**32 - 1, help="Equal seeds give equal weights.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+
+
 def finetune(
-    frames: Annotated[
-        Path,
-        typer.Option("--frames", help="Folder with NAME.tif + NAME.centres.csv (every cell)."),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Run folder; the new model lies in model/.")
-    ],
+    frames: Frames,
+    output: RunFolder,
     model: ModelName = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Of the new model (default: the folder's).")
-    ] = None,
-    cell_diameter_px: Annotated[
-        float | None,
-        typer.Option(
-            "--cell-diameter-px",
-            callback=above_zero,
-            help="Typical diameter of a cell in pixels of the frames.",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option("--steps", min=1, help="How long to learn (default: as --minutes allows)."),
-    ] = None,
-    minutes: Annotated[
-        float,
-        typer.Option(
-            "--minutes", min=0.001, callback=finite, help="What it may take, without --steps."
-        ),
-    ] = 8.0,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**32 - 1, help="Equal seeds give equal weights.")
-    ] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
-    ] = False,
+    name: NewModel = None,
+    cell_diameter_px: Diameter = None,
+    steps: Steps = None,
+    minutes: Minutes = 8.0,
+    seed: Seed = 1,
+    resume: Resume = False,
     as_json: AsJson = False,
 ) -> None:
     """Adapt a model to your own cells, from a few frames in which every cell is clicked.

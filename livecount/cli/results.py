@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -106,15 +106,9 @@ def export(
             chunks = _chunks_of_all(table, store, (found, chosen), tables)
         rows = _write(chunks, output)
     if as_json:
-        write_json(
-            {
-                **_about(found, chosen, output),
-                "table": table,
-                "rows": rows,
-                "independent": independent,
-                "not_normalised": tables.without_base,
-            }
-        )
+        about = _about(found, chosen, output) | {"table": table, "rows": rows}
+        about |= {"independent": independent, "not_normalised": tables.without_base}
+        write_json(about)
     else:
         _say_without_base(tables)
         what = "all tables" if table == "all" else table
@@ -127,7 +121,7 @@ def _calibration(store: CountReader, analysis: Analysis) -> NucleiCalibration | 
     return kept[0].calibration if kept else None
 
 
-def _about(found: Experiment, chosen: Analysis, output: Path) -> dict[str, str]:
+def _about(found: Experiment, chosen: Analysis, output: Path) -> dict[str, Any]:
     return {"experiment": found.name, "analysis_id": chosen.id, "file": str(output)}
 
 

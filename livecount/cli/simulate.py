@@ -12,7 +12,7 @@ from livecount.cli.options import AsJson
 from livecount.cli.terminal import progress_bar, say, write_json
 
 if TYPE_CHECKING:
-    from livecount.simulation import GroundTruth
+    from livecount.simulation import GroundTruth, SimulationSettings
 
 # The names of Scheme and Manner, repeated so that --help need not import the simulation.
 SchemeName = Literal[
@@ -95,9 +95,7 @@ def simulate(
 
     Example: livecount simulate -o frames --wells A1,A2 --scheme incucyte --manner slow
     """
-    from livecount.platform.process import install_stop_signals
     from livecount.simulation import Manner, Scheme, SimulationSettings
-    from livecount.simulation import simulate as run_simulation
 
     names = tuple(well.strip() for well in wells.split(",") if well.strip())
     times: float | dict[str, float] = doubling_time_h
@@ -124,12 +122,19 @@ def simulate(
         nuclei_every=nuclei_every,
         seed=seed,
     )
+    _report(_written(settings, output), as_json=as_json)
+
+
+def _written(settings: SimulationSettings, output: Path) -> GroundTruth:
+    """Write every frame, or as many as there are until a signal says to stop."""
+    from livecount.platform.process import install_stop_signals
+    from livecount.simulation import simulate as run_simulation
+
     stop = threading.Event()
     install_stop_signals(lambda _: stop.set())
-    n_frames = len(names) * fields * time_points
+    n_frames = len(settings.wells) * settings.fields_per_well * settings.n_time_points
     with progress_bar("simulating", n_frames) as advance:
-        truth = run_simulation(settings, output, on_frame=lambda _: advance(), stop=stop.is_set)
-    _report(truth, as_json=as_json)
+        return run_simulation(settings, output, on_frame=lambda _: advance(), stop=stop.is_set)
 
 
 def _dosed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from livecount.picking import FrameFiles
     from livecount.scored_fields import ScoredFields
-    from livecount.storage import Validation
+    from livecount.storage import Said, Validation
 
 validate = typer.Typer(
     name="validate",
@@ -147,11 +147,7 @@ def checked(
             f"None of the {len(left_out)} checked frames can be copied; {name}: {why}",
             hint="The watched folder must hold the frames as they were counted",
         )
-    said = [fields.checks[frame_id].said for frame_id in names]
-    by_and_at = {
-        "checked_by": [one.made_by for one in said],
-        "checked_at": [one.made_at.isoformat() for one in said],
-    }
+    by_and_at = _by_and_at([fields.checks[frame_id].said for frame_id in names])
     write_csv(_sheet(table, names, files, by_and_at), output / SHEET_NAME)
     write_annotations(fields, names, output, f"{found.name}, {output.resolve().name}")
     if as_json:
@@ -170,6 +166,13 @@ def checked(
         say(f"left out: {name}: {why}")
     say(f"{len(names)} checked frames -> {output}")
     say(_WHAT_IT_IS_FOR.format(folder=output))
+
+
+def _by_and_at(said: Sequence[Said]) -> dict[str, list[str]]:
+    return {
+        "checked_by": [one.made_by for one in said],
+        "checked_at": [one.made_at.isoformat() for one in said],
+    }
 
 
 def _sheet(
